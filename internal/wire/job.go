@@ -1,0 +1,77 @@
+// Package wire turns a job into the bytes of a list element and back.
+//
+// It is pure: no Redis, no clock but the one behind NewID, no I/O. The format is
+// described for other languages in docs/wire-format.md; this package is its
+// only reader and writer in Go.
+package wire
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Version is the newest version of the format that this package reads. An
+// element without a "v" member is of version 1.
+const Version = 1
+
+// MaxError is the most bytes that are kept of an error's text in an element.
+const MaxError = 4096
+
+// Job is what an element says. Numbers that are zero and texts that are empty
+// stand for members that are absent.
+//
+// The strings and byte slices of a parsed Job share the memory of the element
+// they were read from: they must not be modified.
+type Job struct {
+	ID   string // 1 to 128 bytes; never empty after Parse
+	Kind string // empty in a raw job
+
+	EnqueuedAt int64 // ms since 1970, by the producer's clock; 0 when it did not say
+
+	Attempts int      // runs that ended in a failure so far
+	Crashes  int      // deaths of a process while it held the job
+	Stops    int      // times it was taken from a process that was killed while stopping
+	Hosts    []string // where it crashed, oldest first
+
+	Unknown      int   // times that a worker without a handler for its kind put it back
+	UnknownSince int64 // ms since 1970: the first of these
+
+	MaxAttempts int   // 0: the worker's default; -1: no limit
+	Timeout     int64 // ms per attempt; 0: the worker's default; -1: none
+	Meta        map[string]string
+
+	Reason string // why it was put aside the last time: a word or two
+	Error  string // the text of the last error, at most MaxError bytes
+
+	// Token makes the element unlike every other. Whatever writes a job to a
+	// sorted set, of which two equal members would be one, gives it a new one.
+	Token string
+
+	// Extra is what this package does not know, as the bytes of JSON members
+	// separated by commas. It is written back unchanged, so that an older
+	// worker does not strip what a newer producer said.
+	Extra []byte
+
+	// Raw is the element as it was found, when it is no job object. A raw job
+	// that has to be kept is wrapped: its element carries Raw in base64.
+	Raw []byte
+	// IsRaw tells a raw job from another: Raw may be empty.
+	IsRaw bool
+
+	Args []byte // JSON; "null" when the element has none; nil in a raw job
+}
+
+// ErrFuture says that an element is of a newer version than this package reads.
+// Parse returns it together with a Job that has the element's bytes in Raw, so
+// that it can be kept until a newer worker takes it.
+var ErrFuture = errors.New("element is of a newer version of the format")
+
+// NotJobError says why an element is not a job object. Parse returns it with a
+// raw Job: it is a finding about the element, not a failure.
+type NotJobError struct{ Why string }
+
+func (e *NotJobError) Error() string { return "element is not a job object: " + e.Why }
+
+func notJob(format string, args ...any) error {
+	return &NotJobError{Why: fmt.Sprintf(format, args...)}
+}

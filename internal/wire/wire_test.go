@@ -1,0 +1,319 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		element string
+		want    Job
+		wantErr string // "" none, "future", or a part of a NotJobError
+	}{
+		"as written": {
+			element: `{"id":"a1","kind":"mail","enqueued_at":5,"attempts":2,"args":{"n":1}}`,
+			want:    Job{ID: "a1", Kind: "mail", EnqueuedAt: 5, Attempts: 2, Args: []byte(`{"n":1}`)},
+		},
+		"all members": {
+			element: `{"id":"a","kind":"k","enqueued_at":1,"attempts":2,"crashes":3,"stops":4,"hosts":["h:1","h:2"],"unknown":5,"unknown_since":6,"max_attempts":-1,"timeout_ms":8,"meta":{"a":"b"},"reason":"r","error":"e\n","token":"t","x":[1,2],"args":[]}`,
+			want: Job{ID: "a", Kind: "k", EnqueuedAt: 1, Attempts: 2, Crashes: 3, Stops: 4, Hosts: []string{"h:1", "h:2"}, Unknown: 5, UnknownSince: 6,
+				MaxAttempts: -1, Timeout: 8, Meta: map[string]string{"a": "b"}, Reason: "r", Error: "e\n", Token: "t", Extra: []byte(`"x":[1,2]`), Args: []byte(`[]`)},
+		},
+		"of another writer": {
+			element: ` { "args": {"b": [1, 2]}, "priority": 3, "kind": "mail", "who": "me", "id": "a" } `,
+			want:    Job{ID: "a", Kind: "mail", Args: []byte(`{"b": [1, 2]}`), Extra: []byte(`"priority":3,"who":"me"`)},
+		},
+		"args are not the last": {
+			element: `{"id":"a","kind":"k","args":{"x":"}"},"meta":{"a":"b"}}`,
+			want:    Job{ID: "a", Kind: "k", Args: []byte(`{"x":"}"}`), Meta: map[string]string{"a": "b"}},
+		},
+		"no args":            {element: `{"id":"a","kind":"k"}`, want: Job{ID: "a", Kind: "k", Args: []byte("null")}},
+		"explicit version":   {element: `{"v":1,"id":"a","kind":"k"}`, want: Job{ID: "a", Kind: "k", Args: []byte("null")}},
+		"escaped id":         {element: `{"id":"a\u0062","kind":"k"}`, want: Job{ID: "ab", Kind: "k", Args: []byte("null")}},
+		"unicode id":         {element: `{"id":"é","kind":"k"}`, want: Job{ID: "é", Kind: "k", Args: []byte("null")}},
+		"escaped quote":      {element: `{"id":"a","kind":"k","args":"\"}"}`, want: Job{ID: "a", Kind: "k", Args: []byte(`"\"}"`)}},
+		"wrapped raw":        {element: `{"id":"a","attempts":1,"raw":"cGluZw=="}`, want: Job{ID: "a", Attempts: 1, IsRaw: true, Raw: []byte("ping")}},
+		"wrapped empty":      {element: `{"id":"a","raw":""}`, want: Job{ID: "a", IsRaw: true, Raw: []byte{}}},
+		"wrapped job":        {element: `{"id":"a","unknown":3,"unknown_since":9,"raw":"eyJpZCI6ImIiLCJraW5kIjoiayJ9"}`, want: Job{ID: "b", Kind: "k", Unknown: 3, UnknownSince: 9, Args: []byte("null")}},
+		"future":             {element: `{"v":2,"id":"a","what":{}}`, want: Job{ID: "a"}, wantErr: "future"},
+		"future, odd":        {element: `{"v":2,"id":7,"kind":[]}`, wantErr: "future"},
+		"record":             {element: `{"id":"a","kind":"k","rec":1}`, want: Job{ID: "a"}, wantErr: "future"},
+		"wrapped future":     {element: `{"id":"a","raw":"eyJ2IjoyfQ=="}`, want: Job{ID: "a", IsRaw: true, Raw: []byte(`{"v":2}`)}, wantErr: "future"},
+		"plain text":         {element: `ping`, wantErr: "invalid"},
+		"empty":              {element: ``, wantErr: "EOF"},
+		"number":             {element: `42`, wantErr: "no object"},
+		"string":             {element: `"ping"`, wantErr: "no object"},
+		"array":              {element: `[{"id":"a","kind":"k"}]`, wantErr: "no object"},
+		"cut off":            {element: `{"id":"a","kind":"k","args":{"x":1`, wantErr: "EOF"},
+		"two objects":        {element: `{"id":"a","kind":"k"}{}`, wantErr: "behind"},
+		"two kinds":          {element: `{"id":"a","kind":"k","kind":"l"}`, wantErr: "duplicate"},
+		"no kind":            {element: `{"id":"a","args":{}}`, wantErr: "no kind"},
+		"bad kind":           {element: `{"id":"a","kind":"<b>"}`, wantErr: "allowed"},
+		"kind is a number":   {element: `{"id":"a","kind":1}`, wantErr: "kind is no string"},
+		"id is a number":     {element: `{"id":1,"kind":"k"}`, wantErr: "id is no string"},
+		"long id":            {element: `{"id":"` + strings.Repeat("x", 129) + `","kind":"k"}`, wantErr: "129 bytes"},
+		"id with controls":   {element: `{"id":"a\nb","kind":"k"}`, wantErr: "printable"},
+		"negative":           {element: `{"id":"a","kind":"k","attempts":-1}`, wantErr: "not allowed"},
+		"fraction":           {element: `{"id":"a","kind":"k","attempts":1.5}`, wantErr: "not allowed"},
+		"huge":               {element: `{"id":"a","kind":"k","enqueued_at":9007199254740993}`, wantErr: "not allowed"},
+		"bad version":        {element: `{"v":0,"id":"a","kind":"k"}`, wantErr: "version"},
+		"meta of numbers":    {element: `{"id":"a","kind":"k","meta":{"a":1}}`, wantErr: "meta"},
+		"raw beside kind":    {element: `{"id":"a","kind":"k","raw":"cGluZw=="}`, wantErr: "beside"},
+		"raw is no base64":   {element: `{"id":"a","raw":"%"}`, wantErr: "base64"},
+		"invalid UTF-8":      {element: "\xff\xfe", wantErr: "invalid"},
+		"invalid UTF-8 args": {element: "{\"id\":\"a\",\"kind\":\"k\",\"args\":\"\xff\"}", want: Job{ID: "a", Kind: "k", Args: []byte("\"\xff\"")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := Parse(tt.element)
+			var notJob *NotJobError
+			switch {
+			case tt.wantErr == "" && err != nil:
+				t.Fatalf("Parse: %v", err)
+			case tt.wantErr == "future" && !errors.Is(err, ErrFuture):
+				t.Fatalf("Parse: %v, want ErrFuture", err)
+			case tt.wantErr != "" && tt.wantErr != "future" && (!errors.As(err, &notJob) || !strings.Contains(err.Error(), tt.wantErr)):
+				t.Fatalf("Parse: %v, want a NotJobError with %q", err, tt.wantErr)
+			}
+			if got.ID == "" {
+				t.Error("no id")
+			}
+			if err != nil {
+				// Whatever it is, the job holds the element, so that it can be kept.
+				if !got.IsRaw || string(got.Raw) != tt.element && !tt.want.IsRaw {
+					t.Errorf("raw = %v %q, want the element", got.IsRaw, got.Raw)
+				}
+				if tt.want.ID != "" && got.ID != tt.want.ID {
+					t.Errorf("id = %q, want %q", got.ID, tt.want.ID)
+				}
+				return
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("Parse (-want +got):\n%s", diff)
+			}
+			again, err := Parse(got.Element())
+			if err != nil {
+				t.Fatalf("Parse of the written element: %v", err)
+			}
+			if diff := cmp.Diff(got, again); diff != "" {
+				t.Errorf("written and read (-first +second):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestShapeIsTheSame demands of the quick reader that it gives what the general
+// one gives, for everything that it does not leave to it.
+func TestShapeIsTheSame(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		j := anyJob(t)
+		element := j.Element()
+		var quick Job
+		ok := quick.parseShape(element)
+		general, err := parseAny(element)
+		if err != nil {
+			t.Fatalf("parseAny(%s): %v", element, err)
+		}
+		if !ok {
+			return
+		}
+		if diff := cmp.Diff(general, quick); diff != "" {
+			t.Fatalf("%s (-general +quick):\n%s", element, diff)
+		}
+	})
+}
+
+func TestWriteRead(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		j := anyJob(t)
+		got, err := Parse(j.Element())
+		if err != nil {
+			t.Fatalf("Parse(%s): %v", j.Element(), err)
+		}
+		if diff := cmp.Diff(j, got); diff != "" {
+			t.Fatalf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+func anyJob(t *rapid.T) Job {
+	name := rapid.StringMatching(`[A-Za-z0-9][A-Za-z0-9._:-]{0,20}`)
+	text := rapid.OneOf(rapid.Just(""), rapid.StringN(1, 20, 60))
+	number := rapid.Int64Range(0, 1<<53)
+	small := rapid.IntRange(0, 1000)
+	j := Job{
+		ID: name.Draw(t, "id"), EnqueuedAt: number.Draw(t, "at"),
+		Attempts: small.Draw(t, "attempts"), Crashes: small.Draw(t, "crashes"), Stops: small.Draw(t, "stops"),
+		Unknown: small.Draw(t, "unknown"), UnknownSince: number.Draw(t, "since"),
+		Reason: text.Draw(t, "reason"), Error: text.Draw(t, "error"), Token: name.Draw(t, "token"),
+	}
+	if hosts := rapid.SliceOfN(text, 0, 3).Draw(t, "hosts"); len(hosts) > 0 {
+		j.Hosts = hosts
+	}
+	if rapid.Bool().Draw(t, "raw?") {
+		j.IsRaw, j.Raw = true, rapid.SliceOfN(rapid.ByteRange(0x80, 0xff), 0, 30).Draw(t, "raw")
+		return j
+	}
+	j.Kind = name.Draw(t, "kind")
+	j.MaxAttempts = rapid.IntRange(-1, 1000).Draw(t, "max")
+	j.Timeout = rapid.Int64Range(-1, 1<<40).Draw(t, "timeout")
+	if meta := rapid.MapOfN(text, text, 0, 3).Draw(t, "meta"); len(meta) > 0 {
+		j.Meta = meta
+	}
+	j.Args = []byte(rapid.SampledFrom([]string{"null", "0", `"x"`, `{"a":[1,{"b":"}\""}]}`, "[]"}).Draw(t, "args"))
+	return j
+}
+
+// TestGolden reads the elements that earlier versions wrote: what lies in a list
+// outlives the program that put it there. A file is added with every change of
+// the format and never altered.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/v*/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no golden files: %v", err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		element := string(bytes.TrimSuffix(data, []byte("\n")))
+		j, err := Parse(element)
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if got := j.Element(); got != element {
+			t.Errorf("%s is written again as\n%s\nwant\n%s", file, got, element)
+		}
+	}
+}
+
+func TestIDs(t *testing.T) {
+	t.Parallel()
+	now := time.UnixMilli(1763850000000)
+	earlier, later := NewID(now), NewID(now.Add(time.Millisecond))
+	if len(earlier) != 26 || earlier >= later {
+		t.Errorf("NewID: %q then %q, want 26 characters in the order of time", earlier, later)
+	}
+	if err := CheckID(earlier); err != nil {
+		t.Error(err)
+	}
+	seen := map[string]bool{}
+	for range 10000 {
+		for _, s := range []string{NewID(now), NewToken(), NewIncarnation()} {
+			if seen[s] {
+				t.Fatalf("%q came twice", s)
+			}
+			seen[s] = true
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		check func(string) error
+		good  []string
+		bad   []string
+	}{
+		{CheckKind, []string{"a", "email.welcome", "A/b:c-d_9", strings.Repeat("x", 128)},
+			[]string{"", ".a", "a b", "a{b", "ä", "a\x00", "a@b", strings.Repeat("x", 129)}},
+		{func(s string) error { return CheckQueue("queue", s) }, []string{"a", "mail-1", "A.b_c"},
+			[]string{"", "-a", "a:b", "a/b", "x}{y", "{}", "a b", "a\n", strings.Repeat("x", 300)}},
+		{CheckID, []string{"a", "order:42", "me@example.org", "a=b+c~d"}, []string{"", "a/b", "a b", "=a", "é", strings.Repeat("x", 10000)}},
+	} {
+		for _, s := range tt.good {
+			if err := tt.check(s); err != nil {
+				t.Errorf("%q: %v", s, err)
+			}
+		}
+		for _, s := range tt.bad {
+			if err := tt.check(s); err == nil {
+				t.Errorf("%q is accepted", s)
+			} else if !strings.Contains(err.Error(), "allowed") || len(err.Error()) > 400 {
+				t.Errorf("%q: %v: want a short error that says what is allowed", s, err)
+			}
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{``, `ping`, `{"id":"a","kind":"k","args":{}}`, `{"v":2}`, `{"id":"a","raw":"cGluZw=="}`, "\xff", `{"kind":"k","args":[[[[`, `{"kind":"k","x":"\u0000","y":{}}`, `{"id":"a","kind":"k","meta":{"a":"\ud800"}}`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, element string) {
+		j, err := Parse(element)
+		if j.ID == "" {
+			t.Fatal("no id")
+		}
+		if err != nil && !j.IsRaw {
+			t.Fatalf("error %v, but no raw job", err)
+		}
+		written := j.Element()
+		again, err2 := Parse(written)
+		if errors.Is(err, ErrFuture) != errors.Is(err2, ErrFuture) {
+			t.Fatalf("%q → %q: first %v, then %v", element, written, err, err2)
+		}
+		if got := again.Element(); got != written {
+			t.Fatalf("%q is written as %s, then as %s", element, written, got)
+		}
+		if j.IsRaw && !bytes.Equal(j.Raw, again.Raw) {
+			t.Fatalf("raw bytes %q became %q", j.Raw, again.Raw)
+		}
+	})
+}
+
+func FuzzNames(f *testing.F) {
+	for _, s := range []string{"", "a", "a:b", "x}{y", "../..", "a\x00b", "\u202e", strings.Repeat("a", 129)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if CheckQueue("queue", s) == nil && strings.ContainsAny(s, "{}:/ \n\x00") {
+			t.Fatalf("queue %q", s)
+		}
+		if CheckID(s) == nil && strings.ContainsAny(s, "/ \n{}\"") {
+			t.Fatalf("id %q", s)
+		}
+		if CheckKind(s) == nil && (CheckID(s) != nil && !strings.Contains(s, "/")) {
+			t.Fatalf("kind %q has characters that an id may not have", s)
+		}
+	})
+}
+
+var element = Job{ID: NewID(time.Now()), Kind: "bench.five", EnqueuedAt: 1763850000000,
+	Args: []byte(`{"user_id":123456,"email":"someone@example.org","name":"Some One","plan":"premium","source":"website"}`)}.element()
+
+func (j Job) element() string { return j.Element() }
+
+func BenchmarkParse(b *testing.B) {
+	b.ReportAllocs()
+	b.SetBytes(int64(len(element)))
+	for b.Loop() {
+		if _, err := Parse(element); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	j, _ := Parse(element)
+	buf := make([]byte, 0, 1024)
+	b.ReportAllocs()
+	for b.Loop() {
+		j.ID = NewID(time.Now())
+		buf = j.Append(buf[:0])
+	}
+}

@@ -1,0 +1,139 @@
+package wire
+
+import (
+	"encoding/base64"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Append appends the element of j to dst: one JSON object without white space,
+// its members in the order of Job's fields, the arguments last.
+func (j *Job) Append(dst []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = appendString(dst, j.ID)
+	if j.Kind != "" {
+		dst = append(dst, `,"kind":`...)
+		dst = appendString(dst, j.Kind)
+	}
+	dst = appendInt(dst, `,"enqueued_at":`, j.EnqueuedAt)
+	dst = appendInt(dst, `,"attempts":`, int64(j.Attempts))
+	dst = appendInt(dst, `,"crashes":`, int64(j.Crashes))
+	dst = appendInt(dst, `,"stops":`, int64(j.Stops))
+	if len(j.Hosts) > 0 {
+		dst = append(dst, `,"hosts":[`...)
+		for i, host := range j.Hosts {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendString(dst, host)
+		}
+		dst = append(dst, ']')
+	}
+	dst = appendInt(dst, `,"unknown":`, int64(j.Unknown))
+	dst = appendInt(dst, `,"unknown_since":`, j.UnknownSince)
+	dst = appendInt(dst, `,"max_attempts":`, int64(j.MaxAttempts))
+	dst = appendInt(dst, `,"timeout_ms":`, j.Timeout)
+	if len(j.Meta) > 0 {
+		dst = append(dst, `,"meta":`...)
+		dst = appendMeta(dst, j.Meta)
+	}
+	dst = appendText(dst, `,"reason":`, j.Reason)
+	dst = appendText(dst, `,"error":`, cut(j.Error, MaxError))
+	dst = appendText(dst, `,"token":`, j.Token)
+	if len(j.Extra) > 0 {
+		dst = append(dst, ',')
+		dst = append(dst, j.Extra...)
+	}
+	if j.IsRaw {
+		dst = append(dst, `,"raw":"`...)
+		dst = base64.StdEncoding.AppendEncode(dst, j.Raw)
+		return append(dst, `"}`...)
+	}
+	dst = append(dst, `,"args":`...)
+	if len(j.Args) == 0 {
+		dst = append(dst, "null"...)
+	} else {
+		dst = append(dst, j.Args...)
+	}
+	return append(dst, '}')
+}
+
+// Element returns the element of j as a string of its own.
+func (j *Job) Element() string {
+	return string(j.Append(make([]byte, 0, 160+len(j.Args)+len(j.Raw)*4/3+len(j.Extra)+len(j.Error))))
+}
+
+func appendInt(dst []byte, name string, v int64) []byte {
+	if v == 0 {
+		return dst
+	}
+	return strconv.AppendInt(append(dst, name...), v, 10)
+}
+
+func appendText(dst []byte, name, s string) []byte {
+	if s == "" {
+		return dst
+	}
+	return appendString(append(dst, name...), s)
+}
+
+// appendMeta writes the pairs in the order of their names, so that equal jobs
+// have equal elements.
+func appendMeta(dst []byte, meta map[string]string) []byte {
+	dst = append(dst, '{')
+	for i, name := range slices.Sorted(maps.Keys(meta)) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, name)
+		dst = append(dst, ':')
+		dst = appendString(dst, meta[name])
+	}
+	return append(dst, '}')
+}
+
+// appendString writes s as a JSON string; bytes that are not UTF-8 become U+FFFD.
+func appendString(dst []byte, s string) []byte {
+	if isPlain(s) {
+		dst = append(dst, '"')
+		dst = append(dst, s...)
+		return append(dst, '"')
+	}
+	// The error says only that there was invalid UTF-8, which is replaced.
+	dst, _ = jsontext.AppendQuote(dst, strings.ToValidUTF8(s, "\uFFFD"))
+	return dst
+}
+
+// isPlain tells whether s is its own JSON encoding: ASCII without quotes,
+// backslashes and control characters.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if !plain[s[i]] {
+			return false
+		}
+	}
+	return true
+}
+
+var plain = func() (table [256]bool) {
+	for c := ' '; c < 0x7f; c++ {
+		table[c] = c != '"' && c != '\\'
+	}
+	return table
+}()
+
+// cut shortens s to at most n bytes without splitting a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
