@@ -1,0 +1,365 @@
+// Package native is the source of tasuki's own format: one queue of a worker,
+// on Redis lists.
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/source"
+	"github.com/tasuki-dev/tasuki/internal/store"
+)
+
+// Source is one queue as one worker takes jobs from it.
+//
+// The worker claims under an incarnation: its own id, and after the queue has
+// told it that this one is gone, the id with a number behind it. So a lease that
+// was lost in one queue does not touch the others.
+type Source struct {
+	s      *store.Store
+	q      *store.Queue
+	worker string
+	warn   func(message string, err error)
+
+	waiter *store.Waiter
+
+	mu       sync.Mutex
+	epoch    int
+	me       string     // the incarnation
+	entered  bool       // me is among the workers of the queue, as far as is known
+	next     source.Tag // the first tag that was not given out
+	firstTag source.Tag // the first tag of this incarnation
+	left     bool       // Run has ended; nothing may be claimed any more
+	entering chan struct{}
+	timer    chan due // to Run: what an exchange said of the timer; of size one
+}
+
+var _ source.Source = (*Source)(nil)
+
+// due is what is known of the queue's timer.
+type due struct {
+	mine bool          // this worker holds it
+	in   time.Duration // until the next due job; negative: none
+}
+
+// New returns the source of a queue for a worker. warn is called with what goes
+// wrong in the background, each time that it does.
+func New(s *store.Store, q *store.Queue, worker string, warn func(message string, err error)) *Source {
+	return &Source{
+		s: s, q: q, worker: worker, warn: warn,
+		waiter: s.Waiter(q),
+		me:     worker, next: store.FirstTag, firstTag: store.FirstTag,
+		entering: make(chan struct{}, 1),
+		timer:    make(chan due, 1),
+	}
+}
+
+// ClientID is the CLIENT ID of the connection that waits; 0 if it is not known.
+func (n *Source) ClientID() int64 { return n.waiter.ID() }
+
+// Wait blocks in BLMOVE. The incarnation enters the queue's workers before its
+// first wait: what is handed to one that nobody knows would never be swept.
+func (n *Source) Wait(ctx context.Context) (*source.Delivery, error) {
+	me, err := n.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	element, ok, err := n.waiter.Move(ctx, n.q.Hand(me))
+	if n.waiter.Mute() {
+		n.warn("CLIENT ID or CLIENT UNBLOCK is refused: a wait cannot be woken, so each lasts a second, and a stop or a pause up to that much longer", nil)
+	}
+	if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrRefused) {
+		// A full Redis refuses BLMOVE at once, also when there is nothing to
+		// move, but not the exchange: once a second that does instead.
+		n.warn("BLMOVE is refused: an idle queue is looked at once a second", err)
+		sleep(ctx, jitter(time.Second))
+		return nil, nil
+	}
+	if err != nil || !ok {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	tag := n.next
+	n.next++
+	return &source.Delivery{Tag: tag, Element: element}, nil
+}
+
+// Exchange is the exchange of fetch.lua.
+func (n *Source) Exchange(ctx context.Context, r *source.Request) (*source.Reply, error) {
+	me, err := n.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	// A range of its own for every call: one whose reply was lost may have
+	// claimed under the tags that it brought.
+	x := store.Exchange{Incarnation: me, Tag: n.next, Request: *r}
+	n.next += source.Tag(r.Want)
+	firstTag := n.firstTag
+	n.mu.Unlock()
+	if r.Handed != nil && r.Handed.Tag < firstTag {
+		x.Handed = nil // it was handed to an incarnation that is gone
+	}
+	got, err := n.s.Fetch(ctx, n.q, &x)
+	if err != nil {
+		return nil, err
+	}
+	reply := &source.Reply{
+		Lone: got.Lone, Accepted: got.Accepted, Settled: got.Settled, Refused: got.Refused,
+		Held: got.Held, Paused: got.Paused, Trouble: got.Trouble, Now: got.Now, NextDue: -1,
+	}
+	if !got.Alive {
+		reply.Lost = n.gone(me)
+		return reply, nil
+	}
+	if got.Accepted {
+		reply.Fence = got.Fence - int64(len(got.Elements))
+	}
+	reply.Claimed = make([]source.Delivery, len(got.Elements))
+	for i, element := range got.Elements {
+		reply.Claimed[i] = source.Delivery{
+			Tag: x.Tag + source.Tag(i), Element: element,
+			Fence: got.Fence - int64(len(got.Elements)-1-i),
+		}
+	}
+	if len(got.Elements) < r.Want || r.Want == 0 {
+		d := due{mine: got.First, in: -1}
+		if !got.Due.IsZero() {
+			d.in = max(got.Due.Sub(got.Now), 0)
+			reply.NextDue = d.in
+		}
+		n.setTimer(d)
+	}
+	return reply, nil
+}
+
+// Held returns what the incarnation holds.
+func (n *Source) Held(ctx context.Context) ([]source.Delivery, error) {
+	n.mu.Lock()
+	me := n.me
+	n.mu.Unlock()
+	return n.s.Held(ctx, n.q, me)
+}
+
+// enter registers the incarnation if that was not done, and returns it.
+func (n *Source) enter(ctx context.Context) (string, error) {
+	n.mu.Lock()
+	me, entered := n.me, n.entered
+	n.mu.Unlock()
+	if entered {
+		return me, nil
+	}
+	select {
+	case n.entering <- struct{}{}: // one at a time
+		defer func() { <-n.entering }()
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+	for {
+		n.mu.Lock()
+		me, entered = n.me, n.entered
+		old, left := n.name(n.epoch-1), n.left
+		n.mu.Unlock()
+		if entered || left {
+			// After Run has ended there is a tombstone: outcomes of jobs that
+			// are still held may be settled, nothing can be claimed.
+			return me, nil
+		}
+		if err := n.s.AddQueue(ctx, n.q); err != nil {
+			return "", err
+		}
+		ok, err := n.s.Register(ctx, n.q, me, old)
+		if err != nil {
+			return "", err
+		}
+		n.mu.Lock()
+		if n.me == me {
+			if ok {
+				n.entered = true
+			} else {
+				n.renew() // its tombstone is there already: the answer to an earlier call was lost
+			}
+		}
+		n.mu.Unlock()
+	}
+}
+
+// gone takes a new incarnation if me is still the one that the queue has just
+// refused, and returns the tag below which everything is lost.
+func (n *Source) gone(me string) source.Tag {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.me == me && !n.left {
+		n.renew()
+	}
+	return n.firstTag
+}
+
+// renew must be called with n.mu held.
+func (n *Source) renew() {
+	n.epoch++
+	n.me = n.name(n.epoch)
+	n.entered = false
+	n.firstTag = n.next
+}
+
+func (n *Source) name(epoch int) string {
+	switch {
+	case epoch < 0:
+		return ""
+	case epoch == 0:
+		return n.worker
+	}
+	return fmt.Sprintf("%s.%d", n.worker, epoch)
+}
+
+// Run holds the queue's timer while that falls to this worker. When ctx ends it
+// gives up the right to claim.
+func (n *Source) Run(ctx context.Context) error {
+	n.keepTimer(ctx)
+	n.waiter.Close()
+	n.mu.Lock()
+	me, entered := n.me, n.entered
+	n.left = true
+	n.mu.Unlock()
+	if !entered {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := n.s.Leave(ctx, n.q, me); err != nil {
+		return fmt.Errorf("leave %s: %w", n.q.Name, err)
+	}
+	return nil
+}
+
+func (n *Source) setTimer(d due) {
+	select {
+	case <-n.timer: // what was not read yet is old
+	default:
+	}
+	select {
+	case n.timer <- d:
+	default: // another exchange was quicker, and as new
+	}
+}
+
+// mostDue is how many due jobs one call makes ready: 500 take about 2 ms of
+// Redis, 1,000 take more than 4.
+const mostDue = 500
+
+// keepTimer makes due jobs ready at their time while this worker holds the
+// timer. A Go timer runs until the next one is due; a connection waits in BLPOP
+// for a token that says there is an earlier one. Redis itself would end a BLPOP
+// up to 100 ms late.
+func (n *Source) keepTimer(ctx context.Context) {
+	var d due
+	alarms := make(chan struct{}, 1)
+	deaf := func() {}
+	stop := deaf // ends the listening to alarms
+	listening := false
+	defer func() { stop() }()
+	clock := time.NewTimer(time.Hour)
+	defer clock.Stop()
+	for {
+		if d.mine != listening {
+			stop()
+			stop = deaf
+			if listening = d.mine; listening {
+				stop = n.hearAlarms(ctx, alarms)
+			}
+		}
+		if d.mine && d.in >= 0 {
+			// Due times are whole milliseconds of Redis' clock, which may be
+			// a fraction behind.
+			clock.Reset(min(d.in+time.Millisecond, 20*time.Second))
+		} else {
+			clock.Reset(jitter(20 * time.Second)) // a clock may have been set, a holder may be gone
+		}
+		rung := false
+		select {
+		case <-ctx.Done():
+			return
+		case d = <-n.timer:
+			continue
+		case <-alarms:
+			rung = true
+		case <-clock.C:
+		}
+		d = n.makeReady(ctx, d, rung)
+	}
+}
+
+// makeReady moves all that is due, and returns what is known of the timer then.
+func (n *Source) makeReady(ctx context.Context, was due, rung bool) due {
+	n.mu.Lock()
+	me, entered := n.me, n.entered
+	n.mu.Unlock()
+	if !entered {
+		return due{in: -1}
+	}
+	for {
+		now, first, moved, next, err := n.s.Due(ctx, n.q, me, mostDue, rung)
+		if err != nil {
+			if ctx.Err() == nil {
+				n.warn("due jobs cannot be made ready; trying again", err)
+				sleep(ctx, jitter(time.Second))
+			}
+			return was
+		}
+		d := due{mine: first, in: -1}
+		if !next.IsZero() {
+			d.in = max(next.Sub(now), 0)
+		}
+		if moved < mostDue {
+			return d
+		}
+	}
+}
+
+// hearAlarms passes on each token of the queue's alarm list until stop is
+// called, which waits for its end.
+func (n *Source) hearAlarms(ctx context.Context, alarms chan<- struct{}) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w := n.s.Waiter(n.q)
+		defer w.Close()
+		for ctx.Err() == nil {
+			rung, err := w.Alarm(ctx, 20*time.Second)
+			if err != nil && ctx.Err() == nil {
+				n.warn("an alarm for scheduled jobs cannot be heard; trying again, and looking every 20 s", err)
+				sleep(ctx, jitter(time.Second))
+			}
+			if rung {
+				select {
+				case alarms <- struct{}{}:
+				default: // one is waiting to be read already
+				}
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
+
+// jitter spreads d by a tenth to either side, so that workers that were started
+// together do not act together.
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + rand.N(d/5)
+}
+
+// sleep returns after d or when ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

@@ -1,0 +1,209 @@
+// Package redistest starts real redis-servers for tests, on sockets of their own.
+package redistest
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Server is a redis-server process. Its methods fail the test that started it.
+type Server struct {
+	dir  string
+	args []string
+	log  lockedBuffer
+
+	mu  sync.Mutex
+	cmd *exec.Cmd
+}
+
+// Start starts a redis-server with more arguments, and ends it with the test. It
+// has no persistence unless they say so. A missing redis-server is a failure,
+// never a skip.
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	s, err := launch(args...)
+	if err != nil {
+		t.Fatalf("redistest: %v", err)
+	}
+	t.Cleanup(func() {
+		s.Kill()
+		if t.Failed() {
+			t.Logf("redis-server:\n%s", s.log.String())
+		}
+		os.RemoveAll(s.dir)
+	})
+	return s
+}
+
+func launch(args ...string) (*Server, error) {
+	// A socket's path may have 107 bytes; those of t.TempDir can have more.
+	dir, err := os.MkdirTemp("", "redistest")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: dir, args: args}
+	return s, s.start()
+}
+
+// Socket is the path of the server's unix socket.
+func (s *Server) Socket() string { return filepath.Join(s.dir, "redis.sock") }
+
+// Dir is the server's working directory, where its persistence lies.
+func (s *Server) Dir() string { return s.dir }
+
+// URL is where the server can be reached.
+func (s *Server) URL() string { return "unix://" + s.Socket() }
+
+// PID is the process id of the server.
+func (s *Server) PID() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cmd.Process.Pid
+}
+
+// Restart starts the server again after Kill, with other arguments if some are
+// given.
+func (s *Server) Restart(t testing.TB, args ...string) {
+	t.Helper()
+	if len(args) > 0 {
+		s.args = args
+	}
+	if err := s.start(); err != nil {
+		t.Fatalf("redistest: %v\n%s", err, s.log.String())
+	}
+}
+
+func (s *Server) start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd != nil {
+		return errors.New("the server runs")
+	}
+	args := append([]string{
+		"--port", "0", "--unixsocket", s.Socket(), "--dir", s.dir, "--save", "", "--appendonly", "no",
+		"--maxclients", "4000", "--loglevel", "warning",
+	}, s.args...)
+	cmd := exec.Command("redis-server", args...)
+	cmd.Stdout, cmd.Stderr = &s.log, &s.log
+	cmd.SysProcAttr = sysProcAttr()
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("%w: install redis-server (apt-get install redis-server, brew install redis), or run make test, which does", err)
+	}
+	s.cmd = cmd
+	return poll(30*time.Second, s.ping)
+}
+
+func (s *Server) ping() error {
+	conn, err := net.Dial("unix", s.Socket())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		return err
+	}
+	fmt.Fprint(conn, "PING\r\n")
+	reply := make([]byte, 64)
+	n, err := conn.Read(reply)
+	if err != nil {
+		return err
+	}
+	// One that wants a password answers as well.
+	if got := string(reply[:n]); !strings.HasPrefix(got, "+PONG") && !strings.HasPrefix(got, "-NOAUTH") && !strings.HasPrefix(got, "-NOPERM") {
+		return errors.New(got)
+	}
+	return nil
+}
+
+// Kill ends the server with SIGKILL. It is no error if it has ended.
+func (s *Server) Kill() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd == nil {
+		return
+	}
+	s.cmd.Process.Kill() //nolint:errcheck // it may have ended by itself
+	s.cmd.Wait()         //nolint:errcheck // it was killed
+	s.cmd = nil
+}
+
+// Signal sends a signal, such as SIGSTOP, to the server.
+func (s *Server) Signal(t testing.TB, sig syscall.Signal) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		t.Fatalf("redistest: signal: %v", err)
+	}
+}
+
+// Do sends one command on a connection of its own and returns the first line of
+// the answer.
+func (s *Server) Do(t testing.TB, words ...string) string {
+	t.Helper()
+	conn, err := net.Dial("unix", s.Socket())
+	if err != nil {
+		t.Fatalf("redistest: %v", err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "*%d\r\n", len(words))
+	for _, word := range words {
+		fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(word), word)
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		t.Fatalf("redistest: %v: %v", words, err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// lockedBuffer collects what the server prints.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// WaitFor polls until f returns nil, and fails the test after half a minute.
+func WaitFor(t testing.TB, what string, f func() error) {
+	t.Helper()
+	if err := poll(30*time.Second, f); err != nil {
+		t.Fatalf("waiting for %s: %v", what, err)
+	}
+}
+
+func poll(limit time.Duration, f func() error) error {
+	deadline := time.Now().Add(limit)
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		err := f()
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(pause)
+	}
+}

@@ -1,0 +1,50 @@
+package redistest
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// shared is the server that the tests of a binary have in common, each in a
+// namespace of its own.
+var shared struct {
+	once   sync.Once
+	server *Server
+}
+
+// Shared returns a server that all tests of the binary use. The package's
+// TestMain has to be Main.
+func Shared(t testing.TB) *Server {
+	t.Helper()
+	shared.once.Do(func() {
+		s, err := launch()
+		if err != nil {
+			t.Errorf("redistest: %v", err)
+			return
+		}
+		shared.server = s
+	})
+	if shared.server == nil {
+		t.Fatal("redistest: the shared redis-server could not be started")
+	}
+	return shared.server
+}
+
+// Main runs the tests, ends the shared server, and looks for goroutines that
+// were left behind.
+func Main(m *testing.M) {
+	code := m.Run()
+	if shared.server != nil {
+		shared.server.Kill()
+		os.RemoveAll(shared.server.dir)
+	}
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}

@@ -1,0 +1,106 @@
+// Package source is the seam between a worker and what it takes jobs from: one
+// queue in one format. The worker knows slots, order and handlers; a source
+// knows how jobs of its format are waited for, taken, held and given back.
+// Elements and outcomes pass as bytes and a tag.
+package source
+
+import (
+	"context"
+	"time"
+)
+
+// Tag names a job that a source holds. A source gives every job that it hands
+// out a tag of its own, each greater than all before.
+type Tag uint64
+
+// State is what becomes of a job that was held.
+type State string
+
+// The states that an outcome can have. They are also the names under which a
+// queue counts them.
+const (
+	Done      State = "done"
+	Retry     State = "retry"   // failed, once more after Delay
+	Snooze    State = "snooze"  // later on its own wish, after Delay
+	Unknown   State = "unknown" // this worker has no handler for it; after Delay
+	Release   State = "release" // back to the head: interrupted
+	Dead      State = "dead"
+	Cancelled State = "cancelled"
+	Expired   State = "expired"
+)
+
+// Outcome is what a worker says of one job that it holds.
+type Outcome struct {
+	Tag     Tag
+	State   State
+	Delay   time.Duration // for Retry, Snooze and Unknown
+	Element string        // as it is to be kept; not used for Done, Cancelled and Expired
+	Found   bool          // for Release: Element is as a producer put it in
+}
+
+// Delivery is a job that the source holds for the worker from now on.
+type Delivery struct {
+	Tag     Tag
+	Element string
+	Fence   int64 // grows from delivery to delivery of the queue; 0 while it is not known
+}
+
+// Request is what a worker wants of an exchange.
+type Request struct {
+	Done     []Tag     // jobs that are simply done, at most Most
+	Outcomes []Outcome // the others, at most Most
+	Want     int       // most jobs to claim, at most Most
+	Lone     bool      // one of them may be a suspect
+	Handed   *Delivery // what Wait has returned and was not accepted yet
+	// Strays has what an earlier Wait may have been handed without its knowing
+	// claimed too. Not while a Wait is under way, or a job that one has returned
+	// was not accepted yet, unless it is Handed: it would be taken for a stray.
+	Strays bool
+}
+
+// Most is how many jobs one exchange can carry in each direction.
+const Most = 500
+
+// Reply is what an exchange did.
+type Reply struct {
+	Claimed  []Delivery
+	Lone     bool  // the first of Claimed is a suspect
+	Accepted bool  // Handed is held now
+	Fence    int64 // of Handed, when it was accepted
+
+	Settled int   // how many of Request.Done were still held
+	Refused []Tag // outcomes whose tag was not held any more
+
+	// Lost, if it is not 0, says that all jobs with a lower tag belong to
+	// others now, except those that this exchange has settled.
+	Lost Tag
+
+	Held    int           // jobs that the source holds now
+	Paused  bool          // nothing may be claimed
+	Trouble error         // a part of the exchange could not be done
+	Now     time.Time     // by the server's clock
+	NextDue time.Duration // until the next due job; negative when none is known
+}
+
+// Source is one queue in one format.
+type Source interface {
+	// Wait returns when a job may be ready, at the latest after about 20 s. It
+	// may bring a job along, which has to be passed to the next Exchange
+	// whether it was started or not. When ctx ends it returns within
+	// milliseconds, if the server lets it be woken.
+	//
+	// One goroutine at a time may be in Wait.
+	Wait(ctx context.Context) (*Delivery, error)
+
+	// Exchange settles, accepts and claims in one round trip. After an error
+	// it is not known what was done: the worker sends the outcomes again, and
+	// the source finds out what it was given through Reply.Held and Held.
+	Exchange(ctx context.Context, r *Request) (*Reply, error)
+
+	// Held returns all that the source holds for the worker.
+	Held(ctx context.Context) ([]Delivery, error)
+
+	// Run does what is periodic in the format until ctx ends, and then gives
+	// up the right to claim. Exchange and Wait must have returned by then.
+	Run(ctx context.Context) error
+}

@@ -1,0 +1,67 @@
+package store
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// Push puts elements at the tail of a list, which is where producers push; for
+// a foreign list whose jobs are taken at the right it is the left end. All are
+// put in, or none.
+func (s *Store) Push(ctx context.Context, q *Queue, elements []string) error {
+	_, err := s.do(ctx, "push to "+q.Name, func(c rueidis.Client) rueidis.RedisResult {
+		if q.Tail {
+			return c.Do(ctx, c.B().Lpush().Key(q.List).Element(elements...).Build())
+		}
+		return c.Do(ctx, c.B().Rpush().Key(q.List).Element(elements...).Build())
+	})
+	return err
+}
+
+// Put is one job of an Enqueue call.
+type Put struct {
+	ID      string // remembered, if it is not empty
+	Element string
+	In      time.Duration // from now by the server's clock; used if it is positive
+	At      time.Time     // used if it is not zero
+}
+
+// Enqueue puts in jobs that have a time or an id to be remembered: at most 500.
+// It answers for each whether it was put in, or its id was there already.
+func (s *Store) Enqueue(ctx context.Context, q *Queue, window time.Duration, most int, puts []Put) ([]bool, error) {
+	keys := []string{q.Ready, q.Scheduled, q.Retry, q.Seen, q.Alarm, q.Count}
+	args := make([]string, 0, 2+3*len(puts))
+	args = append(args, strconv.FormatInt(window.Milliseconds(), 10), strconv.Itoa(most))
+	for i := range puts {
+		p := &puts[i]
+		when := ""
+		switch {
+		case !p.At.IsZero():
+			when = strconv.FormatInt(p.At.UnixMilli(), 10)
+		case p.In > 0:
+			when = "+" + strconv.FormatInt(ceilMillis(p.In), 10)
+		}
+		args = append(args, p.ID, when, p.Element)
+	}
+	reply, err := s.eval(ctx, scriptEnqueue, keys, args)
+	if err != nil {
+		return nil, err
+	}
+	numbers, err := reply.AsIntSlice()
+	if err != nil {
+		return nil, explain("enqueue", err)
+	}
+	put := make([]bool, len(numbers))
+	for i, n := range numbers {
+		put[i] = n == 1
+	}
+	return put, nil
+}
+
+// ceilMillis rounds up: nothing becomes due before its time.
+func ceilMillis(d time.Duration) int64 {
+	return int64((d + time.Millisecond - 1) / time.Millisecond)
+}

@@ -1,0 +1,100 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+// What can go wrong, as far as a caller has to tell it apart. Every error of a
+// Store wraps at most one of them.
+var (
+	// ErrFull: the server has no memory left for a write, and did not do it.
+	ErrFull = errors.New("redis is full: raise maxmemory or let the workers catch up, and set maxmemory-policy to noeviction")
+	// ErrUncertain: the command was sent, and no reply came: it was done, or not, or will be.
+	ErrUncertain = errors.New("the reply of redis was lost: it is not known whether it was done")
+	// ErrRefused: the server will not do this command for this user.
+	ErrRefused = errors.New("redis refuses the command")
+	// ErrWrongType: a key has a type that tasuki did not give it.
+	ErrWrongType = errors.New("a key has the wrong type")
+	// errBusy: the server did not do it now, and may in a moment.
+	errBusy = errors.New("redis cannot do it now")
+)
+
+// explain says what an error of rueidis means. Redis prefixes its errors with a
+// code; inside a script, older servers put words before it.
+func explain(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var reply *rueidis.RedisError
+	if !errors.As(err, &reply) {
+		if isUnsent(err) {
+			return fmt.Errorf("%s: %w", op, err)
+		}
+		return fmt.Errorf("%s: %w (%w)", op, ErrUncertain, err)
+	}
+	text := reply.Error()
+	kind := errorKind(text)
+	if kind == nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return fmt.Errorf("%s: %w (%s)", op, kind, text)
+}
+
+func errorKind(text string) error {
+	for _, c := range []struct {
+		kind  error
+		codes []string
+	}{
+		{ErrFull, []string{"OOM "}},
+		{ErrWrongType, []string{"WRONGTYPE "}},
+		{ErrRefused, []string{"NOPERM", "NOAUTH", "WRONGPASS", "ERR unknown command", "ERR Unknown Redis command", "not supported by tasuki"}},
+		// None of these was executed, so all of them can be sent again.
+		{errBusy, []string{"LOADING", "BUSY ", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "UNBLOCKED", "ERR max number of clients"}},
+	} {
+		for _, code := range c.codes {
+			if strings.Contains(text, code) {
+				return c.kind
+			}
+		}
+	}
+	// In Cluster the slot is elsewhere; these are followed for pipelined
+	// commands, and told to one that has a connection of its own.
+	if strings.HasPrefix(text, "MOVED ") || strings.HasPrefix(text, "ASK ") {
+		return errBusy
+	}
+	return nil
+}
+
+// isUnsent tells whether an error shows that the command never left.
+func isUnsent(err error) bool {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return true
+	}
+	return errors.Is(err, rueidis.ErrNoAddr) || errors.Is(err, errNotSent)
+}
+
+// errNotSent marks a call whose ctx had ended before anything was sent.
+var errNotSent = errors.New("not sent")
+
+// IsRedis tells whether the server itself answered with an error, so that
+// sending the same again will not help: not for a lost reply, not for a server
+// that is busy.
+func IsRedis(err error) bool {
+	var reply *rueidis.RedisError
+	if errors.As(err, &reply) {
+		return !errors.Is(err, errBusy)
+	}
+	return errors.Is(err, ErrFull) || errors.Is(err, ErrRefused) || errors.Is(err, ErrWrongType)
+}
+
+// notSent wraps the error of a ctx that ended before the command was sent.
+func notSent(op string, ctx context.Context) error {
+	return fmt.Errorf("%s: %w: %w", op, errNotSent, context.Cause(ctx))
+}

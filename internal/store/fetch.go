@@ -1,0 +1,228 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/tasuki-dev/tasuki/internal/source"
+)
+
+// FirstTag is the lowest tag that an incarnation uses. From here on tags have
+// 13 digits for 9·10¹² jobs, so that they sort by age as text, and Lua writes
+// them in full.
+const FirstTag source.Tag = 1_000_000_000_000
+
+// Exchange is what an incarnation wants of fetch.lua.
+type Exchange struct {
+	Incarnation string
+	Tag         source.Tag // the first for what is claimed: up to Tag+Want-1
+	source.Request
+}
+
+// Exchanged is what fetch.lua answers.
+type Exchanged struct {
+	Alive    bool // false: the incarnation may not claim, and its jobs are lost
+	Now      time.Time
+	Settled  int
+	Accepted bool
+	Fence    int64 // of the last of Elements, or of what was accepted if there are none
+	Held     int
+	Paused   bool
+	First    bool      // the incarnation has the queue's timer
+	Due      time.Time // of the next job; zero when there is none, or it was not asked
+	Lone     bool      // the first of Elements is a suspect
+	Trouble  error
+	Refused  []source.Tag
+	Elements []string
+}
+
+// exchangeKeys are the keys of fetch.lua.
+func (q *Queue) exchangeKeys(incarnation string) []string {
+	return []string{
+		q.Ready, q.List, q.Hand(incarnation), q.Held(incarnation), q.Workers, q.Suspect,
+		q.Scheduled, q.Retry, q.Dead, q.Alarm, q.Rules, q.Count,
+	}
+}
+
+// Fetch is the exchange: see fetch.lua.
+func (s *Store) Fetch(ctx context.Context, q *Queue, x *Exchange) (*Exchanged, error) {
+	args := make([]string, 0, 11+len(x.Done)+4*len(x.Outcomes))
+	args = append(args, x.Incarnation, strconv.Itoa(x.Want), formatTag(x.Tag), q.head(), flag(x.Lone), q.Channel, flag(x.Strays))
+	if x.Handed != nil {
+		args = append(args, formatTag(x.Handed.Tag), x.Handed.Element)
+	} else {
+		args = append(args, "", "")
+	}
+	args = append(args, strconv.Itoa(len(x.Done)))
+	args = appendTags(args, x.Done)
+	for i := range x.Outcomes {
+		o := &x.Outcomes[i]
+		state := string(o.State)
+		if o.State == source.Release && o.Found {
+			state = "undo"
+		}
+		args = append(args, state, formatTag(o.Tag), strconv.FormatInt(ceilMillis(o.Delay), 10), o.Element)
+	}
+	reply, err := s.eval(ctx, scriptFetch, q.exchangeKeys(x.Incarnation), args)
+	if err != nil {
+		return nil, err
+	}
+	return parseExchanged(reply)
+}
+
+func parseExchanged(reply rueidis.RedisResult) (*Exchanged, error) {
+	fields, err := reply.ToArray()
+	if err != nil || len(fields) != 13 {
+		return nil, fmt.Errorf("fetch: an answer of %d fields: %w", len(fields), err)
+	}
+	var n [10]int64
+	for i := range n {
+		if n[i], err = fields[i].AsInt64(); err != nil {
+			return nil, fmt.Errorf("fetch: field %d: %w", i, err)
+		}
+	}
+	x := &Exchanged{
+		Alive: n[0] == 1, Now: time.UnixMilli(n[1]), Settled: int(n[2]), Accepted: n[3] == 1, Fence: n[4],
+		Held: int(n[5]), Paused: n[6] == 1, First: n[7] == 1, Lone: n[9] == 1,
+	}
+	if n[8] >= 0 {
+		x.Due = time.UnixMilli(n[8])
+	}
+	if text, err := fields[10].ToString(); err != nil {
+		return nil, fmt.Errorf("fetch: trouble: %w", err)
+	} else if text != "" {
+		x.Trouble = errors.New(text)
+		if kind := errorKind(text); kind != nil {
+			x.Trouble = fmt.Errorf("%w (%s)", kind, text)
+		}
+	}
+	refused, err := fields[11].AsStrSlice()
+	if err != nil {
+		return nil, fmt.Errorf("fetch: refused: %w", err)
+	}
+	if x.Refused, err = parseTags(refused); err != nil {
+		return nil, err
+	}
+	if x.Elements, err = fields[12].AsStrSlice(); err != nil {
+		return nil, fmt.Errorf("fetch: elements: %w", err)
+	}
+	return x, nil
+}
+
+// Register enters an incarnation among the workers of a queue. It answers false
+// when that one has a tombstone, and another has to be taken. old, if not empty,
+// is the one before it: it gets a tombstone.
+func (s *Store) Register(ctx context.Context, q *Queue, incarnation, old string) (bool, error) {
+	n, err := s.evalInt(ctx, scriptRegister, []string{q.Workers}, []string{incarnation, old})
+	return n == 1, err
+}
+
+// Due makes ready what is due and tells when the next is, if the incarnation
+// has the queue's timer (first). rung says that it has heard an alarm, which is
+// passed on if it was meant for another.
+func (s *Store) Due(ctx context.Context, q *Queue, incarnation string, most int, rung bool) (now time.Time, first bool, moved int, next time.Time, err error) {
+	reply, err := s.eval(ctx, scriptDue, []string{q.Ready, q.List, q.Scheduled, q.Retry, q.Workers, q.Alarm},
+		[]string{incarnation, strconv.Itoa(most), q.Channel, flag(rung)})
+	if err != nil {
+		return now, false, 0, next, err
+	}
+	n, err := reply.AsIntSlice()
+	if err != nil || len(n) != 4 {
+		return now, false, 0, next, fmt.Errorf("fetch_due: an answer of %d fields: %w", len(n), err)
+	}
+	if n[3] >= 0 {
+		next = time.UnixMilli(n[3])
+	}
+	return time.UnixMilli(n[0]), n[1] == 1, int(n[2]), next, nil
+}
+
+// Held returns what an incarnation holds in a queue, the oldest first. The
+// fence of each is the last that was given in the queue: its own is not higher,
+// and that of its next run will be.
+func (s *Store) Held(ctx context.Context, q *Queue, incarnation string) ([]source.Delivery, error) {
+	replies, err := s.doMulti(ctx, "held", func(b rueidis.Builder) []rueidis.Completed {
+		return []rueidis.Completed{b.Hgetall().Key(q.Held(incarnation)).Build(), b.Hget().Key(q.Count).Field("claimed").Build()}
+	})
+	if err != nil {
+		return nil, err
+	}
+	all, err := replies[0].AsStrMap()
+	if err != nil {
+		return nil, explain("held", err)
+	}
+	fence, _ := replies[1].AsInt64()
+	held := make([]source.Delivery, 0, len(all))
+	for text, element := range all {
+		tag, err := parseTag(text)
+		if err != nil {
+			return nil, err
+		}
+		held = append(held, source.Delivery{Tag: tag, Element: element, Fence: fence})
+	}
+	slices.SortFunc(held, func(a, b source.Delivery) int { return cmpTag(a.Tag, b.Tag) })
+	return held, nil
+}
+
+func cmpTag(a, b source.Tag) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+func formatTag(tag source.Tag) string { return strconv.FormatUint(uint64(tag), 10) }
+
+func parseTag(text string) (source.Tag, error) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no delivery tag", text)
+	}
+	return source.Tag(n), nil
+}
+
+func parseTags(texts []string) ([]source.Tag, error) {
+	if len(texts) == 0 {
+		return nil, nil
+	}
+	tags := make([]source.Tag, len(texts))
+	for i, text := range texts {
+		tag, err := parseTag(text)
+		if err != nil {
+			return nil, err
+		}
+		tags[i] = tag
+	}
+	return tags, nil
+}
+
+// appendTags appends the text of each tag, all of them cut from one string: one
+// of its own would be an allocation for every job.
+func appendTags(args []string, tags []source.Tag) []string {
+	const digits = 13 // of every tag from FirstTag to 10·FirstTag, which none will see
+	block := make([]byte, 0, digits*len(tags))
+	for _, tag := range tags {
+		block = strconv.AppendUint(block, uint64(tag), 10)
+	}
+	text := string(block)
+	for range tags {
+		args = append(args, text[:digits])
+		text = text[digits:]
+	}
+	return args
+}
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}

@@ -1,0 +1,292 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/redis/rueidis"
+)
+
+// Survey is what the keys of a queue hold at about one moment.
+type Survey struct {
+	Ready     int64 // own ready jobs, and those of a foreign list
+	Suspect   int64
+	Scheduled int64
+	Retry     int64
+	Dead      int64
+	Seen      int64
+	Rules     map[string]string
+	Counts    map[string]int64
+	Members   []Member
+	Held      map[string]int64 // by incarnation: what it holds, and what was just handed to it
+	Oldest    string           // the ready element that is taken next; "" if there is none
+}
+
+// Survey looks at a queue in two round trips.
+func (s *Store) Survey(ctx context.Context, q *Queue) (*Survey, error) {
+	v := &Survey{Held: map[string]int64{}, Counts: map[string]int64{}}
+	end := int64(0)
+	if q.Tail {
+		end = -1
+	}
+	replies, err := s.doMulti(ctx, "look at "+q.Name, func(b rueidis.Builder) []rueidis.Completed {
+		return []rueidis.Completed{
+			b.Llen().Key(q.Ready).Build(), b.Llen().Key(q.Suspect).Build(),
+			b.Zcard().Key(q.Scheduled).Build(), b.Zcard().Key(q.Retry).Build(), b.Zcard().Key(q.Dead).Build(), b.Zcard().Key(q.Seen).Build(),
+			b.Hgetall().Key(q.Rules).Build(), b.Hgetall().Key(q.Count).Build(),
+			b.Llen().Key(q.List).Build(),
+			b.Lindex().Key(q.Ready).Index(0).Build(), b.Lindex().Key(q.List).Index(end).Build(),
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, n := range []*int64{&v.Ready, &v.Suspect, &v.Scheduled, &v.Retry, &v.Dead, &v.Seen} {
+		if *n, err = replies[i].AsInt64(); err != nil {
+			return nil, explain("look at "+q.Name, err)
+		}
+	}
+	if v.Rules, err = replies[6].AsStrMap(); err != nil {
+		return nil, explain("rules of "+q.Name, err)
+	}
+	counts, err := replies[7].AsStrMap()
+	if err != nil {
+		return nil, explain("counts of "+q.Name, err)
+	}
+	for name, text := range counts {
+		v.Counts[name], _ = strconv.ParseInt(text, 10, 64)
+	}
+	if q.Foreign {
+		n, err := replies[8].AsInt64()
+		if err != nil {
+			return nil, explain("look at "+q.List, err)
+		}
+		v.Ready += n
+	}
+	if v.Oldest, err = replies[9].ToString(); rueidis.IsRedisNil(err) {
+		v.Oldest, _ = replies[10].ToString()
+	}
+	if v.Members, err = s.Members(ctx, q); err != nil {
+		return nil, err
+	}
+	if len(v.Members) == 0 {
+		return v, nil
+	}
+	replies, err = s.doMulti(ctx, "held in "+q.Name, func(b rueidis.Builder) []rueidis.Completed {
+		var commands []rueidis.Completed
+		for _, m := range v.Members {
+			commands = append(commands, b.Hlen().Key(q.Held(m.Incarnation)).Build(), b.Llen().Key(q.Hand(m.Incarnation)).Build())
+		}
+		return commands
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range v.Members {
+		for _, reply := range replies[2*i : 2*i+2] {
+			n, err := reply.AsInt64()
+			if err != nil {
+				return nil, explain("held in "+q.Name, err)
+			}
+			v.Held[m.Incarnation] += n
+		}
+	}
+	return v, nil
+}
+
+// doMulti sends several commands at once; the error is that of the connection,
+// an answer can still be an error of its own.
+func (s *Store) doMulti(ctx context.Context, op string, build func(b rueidis.Builder) []rueidis.Completed) ([]rueidis.RedisResult, error) {
+	if ctx.Err() != nil {
+		return nil, notSent(op, ctx)
+	}
+	c, err := s.client(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	replies := c.DoMulti(ctx, build(c.B())...)
+	for _, reply := range replies {
+		if err := reply.NonRedisError(); err != nil {
+			return nil, explain(op, err)
+		}
+	}
+	return replies, nil
+}
+
+// SetRule sets a rule of a queue, or removes it if the value is empty, and tells
+// the queue's workers.
+func (s *Store) SetRule(ctx context.Context, q *Queue, rule, value string) error {
+	_, err := s.do(ctx, rule+" "+q.Name, func(c rueidis.Client) rueidis.RedisResult {
+		if value == "" {
+			return c.Do(ctx, c.B().Hdel().Key(q.Rules).Field(rule).Build())
+		}
+		return c.Do(ctx, c.B().Hset().Key(q.Rules).FieldValue().FieldValue(rule, value).Build())
+	})
+	if err != nil {
+		return err
+	}
+	_, err = s.Tell(ctx, q, rule)
+	return err
+}
+
+// Tally is what a queue has counted, and what its incarnations hold, at one
+// moment.
+type Tally struct {
+	Counts map[string]int64
+	Hand   map[string]int64 // by incarnation
+	Held   map[string]int64
+}
+
+// Tally reads counters and holdings in one step.
+func (s *Store) Tally(ctx context.Context, q *Queue) (*Tally, error) {
+	var known []string
+	for {
+		keys := []string{q.Workers, q.Count}
+		for _, incarnation := range known {
+			keys = append(keys, q.Hand(incarnation), q.Held(incarnation))
+		}
+		reply, err := s.eval(ctx, scriptTally, keys, nil)
+		if err != nil {
+			return nil, err
+		}
+		fields, err := reply.ToArray()
+		if err != nil || len(fields) != 3 {
+			return nil, fmt.Errorf("inspect_tally: an answer of %d fields: %w", len(fields), err)
+		}
+		members, err := fields[0].AsStrSlice()
+		if err != nil {
+			return nil, explain("inspect_tally", err)
+		}
+		if !slices.Equal(members, known) {
+			known = members
+			continue
+		}
+		counts, err := fields[1].AsStrSlice()
+		if err != nil {
+			return nil, explain("inspect_tally", err)
+		}
+		lengths, err := fields[2].AsIntSlice()
+		if err != nil {
+			return nil, explain("inspect_tally", err)
+		}
+		t := &Tally{Counts: map[string]int64{}, Hand: map[string]int64{}, Held: map[string]int64{}}
+		for i := 0; i+1 < len(counts); i += 2 {
+			t.Counts[counts[i]], _ = strconv.ParseInt(counts[i+1], 10, 64)
+		}
+		for i, incarnation := range known {
+			t.Hand[incarnation], t.Held[incarnation] = lengths[2*i], lengths[2*i+1]
+		}
+		return t, nil
+	}
+}
+
+// Each calls f with every element of a key of a queue: the members of a list, a
+// sorted set (with their scores) or the values of a hash. What moves meanwhile
+// may be seen twice or not at all.
+func (s *Store) Each(ctx context.Context, key, kind string, f func(element string, score float64)) error {
+	const page = 1000
+	for start := int64(0); ; start += page {
+		reply, err := s.do(ctx, "read "+key, func(c rueidis.Client) rueidis.RedisResult {
+			switch kind {
+			case "list":
+				return c.Do(ctx, c.B().Lrange().Key(key).Start(start).Stop(start+page-1).Build())
+			case "zset":
+				return c.Do(ctx, c.B().Zrange().Key(key).Min(itoa(start)).Max(itoa(start+page-1)).Withscores().Build())
+			default:
+				return c.Do(ctx, c.B().Hvals().Key(key).Build())
+			}
+		})
+		if err != nil {
+			return err
+		}
+		n := 0
+		if kind == "zset" {
+			scores, err := reply.AsZScores()
+			if err != nil {
+				return explain("read "+key, err)
+			}
+			for _, z := range scores {
+				f(z.Member, z.Score)
+			}
+			n = len(scores)
+		} else {
+			elements, err := reply.AsStrSlice()
+			if err != nil {
+				return explain("read "+key, err)
+			}
+			for _, element := range elements {
+				f(element, 0)
+			}
+			n = len(elements)
+		}
+		if n < page || kind == "hash" {
+			return nil
+		}
+	}
+}
+
+// Type returns the type of a key, "none" if there is none.
+func (s *Store) Type(ctx context.Context, key string) (string, error) {
+	reply, err := s.do(ctx, "type of "+key, func(c rueidis.Client) rueidis.RedisResult {
+		return c.Do(ctx, c.B().Type().Key(key).Build())
+	})
+	if err != nil {
+		return "", err
+	}
+	kind, err := reply.ToString()
+	return kind, explain("type of "+key, err)
+}
+
+// NamespaceKeys are the keys that belong to no queue, with their types.
+func (s *Store) NamespaceKeys() map[string]string {
+	return map[string]string{s.workersKey(): "hash", s.infoKey(): "hash", s.queuesKey(): "set"}
+}
+
+// Workers returns the workers that are in the list, with their beats, and who
+// observes.
+func (s *Store) Workers(ctx context.Context) (beats map[string]int64, observer string, err error) {
+	reply, err := s.do(ctx, "workers", func(c rueidis.Client) rueidis.RedisResult {
+		return c.Do(ctx, c.B().Hgetall().Key(s.workersKey()).Build())
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	all, err := reply.AsStrMap()
+	if err != nil {
+		return nil, "", explain("workers", err)
+	}
+	beats = map[string]int64{}
+	for name, value := range all {
+		if name == "@observer" {
+			observer = value
+			continue
+		}
+		beats[name], _ = strconv.ParseInt(value, 10, 64)
+	}
+	return beats, observer, nil
+}
+
+// Keys returns all keys of the namespace on all nodes, with SCAN.
+func (s *Store) Keys(ctx context.Context) ([]string, error) {
+	c, err := s.client(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	for _, node := range c.Nodes() {
+		for cursor := uint64(0); ; {
+			entry, err := node.Do(ctx, node.B().Scan().Cursor(cursor).Match(s.ns+":*").Count(1000).Build()).AsScanEntry()
+			if err != nil {
+				return nil, explain("scan", err)
+			}
+			keys = append(keys, entry.Elements...)
+			if cursor = entry.Cursor; cursor == 0 {
+				break
+			}
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys), nil
+}

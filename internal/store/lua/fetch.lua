@@ -1,0 +1,225 @@
+-- fetch.lua: the exchange. It settles what is finished, accepts what a BLMOVE has handed over,
+-- moves what is due and claims ready jobs: one round trip for all that a worker wants of a queue.
+--
+-- It is safe to run twice. A tag leaves `held` once, so an outcome that comes again finds nothing;
+-- whoever repeats a lost call brings a new range of tags, for the lost one may have claimed too.
+-- A worker that is not in `workers` with score 0 gets nothing: what it still holds it may settle.
+--
+-- KEYS[1] ready LIST own ready jobs of the queue
+-- KEYS[2] list LIST where new jobs are taken: a foreign list, or ready again
+-- KEYS[3] hand LIST what a BLMOVE has just handed to me
+-- KEYS[4] held HASH tag → element: what I hold
+-- KEYS[5] workers ZSET incarnation → 0, or the time its lease ended
+-- KEYS[6] suspect LIST jobs with two crashes behind them
+-- KEYS[7] scheduled ZSET element → due, ms
+-- KEYS[8] retry ZSET element → due, ms
+-- KEYS[9] dead ZSET element → time of death, ms
+-- KEYS[10] alarm LIST at most one token: something is due earlier than before
+-- KEYS[11] rules HASH what holds back the queue: paused
+-- KEYS[12] count HASH what was settled how; claimed, of which the fence is made
+-- KEYS[13...] (records of settled jobs, when there are records)
+-- ARGV[1] me incarnation
+-- ARGV[2] want most jobs to claim, at most 500
+-- ARGV[3] tag the first tag for them, a number of 13 digits
+-- ARGV[4] head LEFT or RIGHT: the end of list where jobs are taken
+-- ARGV[5] lone 1 when a suspect may be claimed
+-- ARGV[6] channel of the queue, to tell its workers of jobs that wake no BLMOVE
+-- ARGV[7] strays 1 to claim what else lies in hand: only if I know that no BLMOVE of mine is under
+--     way, nor a job that one has handed over and that was not accepted yet
+-- ARGV[8] handed the tag for what was handed over, or ''
+-- ARGV[9] element what was handed over
+-- ARGV[10] done how many tags of jobs that are simply done follow, at most 500
+-- ARGV[11...] the tags, then groups of four for each other outcome:
+--     state  retry, snooze, unknown → retry; release, undo → the head of ready, of list; dead; cancelled, expired
+--     tag    ms: the delay of a retry    element as it is to be kept
+-- RETURN {alive, now ms, done, accepted, fence, held, paused, first, due ms or -1, lone, trouble, refused tags, elements}
+--     alive     0: nothing was claimed, my jobs are lost but for the outcomes that were not refused
+--     done      how many of the done tags were held
+--     fence     the number of the last job claimed here; the elements have the numbers up to it
+--     held      how many I hold now
+--     first     1: I am the first of the workers, and have the timer
+--     due       when the next job is due; first and due are told only when less than want was there
+--     lone      1: the first element is a suspect
+--     trouble   '' or the error that kept a part of this from being done
+-- COST O(done + outcomes + claimed), log of the sets for retried and due jobs
+local ready, list, hand, held, workers, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local scheduled, retry, dead, alarm, rules, count = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+local me, want, tag, head, lone = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1'
+local channel, strays, handed, element, done = ARGV[6], ARGV[7] == '1', ARGV[8], ARGV[9], tonumber(ARGV[10])
+local outcomes = 11 + done
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local push, pull = 'LPUSH', 'LPOP'
+if head == 'RIGHT' then push, pull = 'RPUSH', 'RPOP' end
+
+local trouble = ''
+local function try(...)
+  local reply = redis.pcall(...)
+  if type(reply) == 'table' and reply.err then
+    trouble = reply.err
+    return nil
+  end
+  return reply
+end
+
+local function is(key, kind)
+  local have = redis.call('TYPE', key).ok
+  return have == kind or have == 'none'
+end
+
+-- A script undoes nothing when it fails, so all that could fail is looked at before the first write.
+local targets = {retry = retry, snooze = retry, unknown = retry, dead = dead, release = ready, undo = list}
+local later = false
+for i = outcomes, #ARGV, 4 do
+  local target = targets[ARGV[i]]
+  local kind = (target == retry or target == dead) and 'zset' or 'list'
+  if target and not is(target, kind) then
+    return redis.error_reply('WRONGTYPE ' .. target .. ' is no ' .. kind)
+  end
+  later = later or target == retry
+end
+local score = redis.call('ZSCORE', workers, me)
+local alive = score and tonumber(score) == 0
+local lying = redis.call('LLEN', hand)
+if lying > 0 and not is(list, 'list') then
+  return redis.error_reply('WRONGTYPE ' .. list .. ' is no list')
+end
+
+-- The first write is an HDEL, also when there is nothing to delete: a full Redis allows it, and
+-- after it the rest. It also fails first if held is no hash.
+local counted, refused = {}, {}
+if alive and done > 0 then
+  counted.done = redis.call('HDEL', held, unpack(ARGV, 11, outcomes - 1))
+else
+  redis.call('HDEL', held, '')
+  counted.done = 0
+  for i = 11, outcomes - 1 do
+    if redis.call('HDEL', held, ARGV[i]) == 1 then
+      counted.done = counted.done + 1
+    else
+      refused[#refused + 1] = ARGV[i]
+    end
+  end
+end
+
+local function next_due()
+  local due = -1
+  for _, set in ipairs({scheduled, retry}) do
+    local top = try('ZRANGE', set, 0, 0, 'WITHSCORES')
+    if top and top[2] and (due < 0 or tonumber(top[2]) < due) then due = tonumber(top[2]) end
+  end
+  return due
+end
+
+local before = later and next_due() or -1
+local earliest, released = nil, 0
+for i = outcomes, #ARGV, 4 do
+  local state, mine, ms, kept = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
+  if redis.call('HDEL', held, mine) == 0 then
+    refused[#refused + 1] = mine
+  else
+    if targets[state] == retry then
+      redis.call('ZADD', retry, 'NX', now + ms, kept)
+      if not earliest or now + ms < earliest then earliest = now + ms end
+    elseif state == 'release' then
+      redis.call('LPUSH', ready, kept)
+      released = released + 1
+    elseif state == 'undo' then
+      redis.call(push, list, kept)
+      state = 'release'
+    elseif state == 'dead' then
+      redis.call('ZADD', dead, 'NX', now, kept)
+    end
+    counted[state] = (counted[state] or 0) + 1
+  end
+end
+if earliest and (before < 0 or earliest < before) and try('LLEN', alarm) == 0 then
+  try('RPUSH', alarm, '1')
+end
+
+local accepted, repeated = 0, 0
+if alive and handed ~= '' then
+  if redis.call('LREM', hand, 1, element) == 1 then
+    redis.call('HSET', held, handed, element)
+    lying = lying - 1
+    accepted = 1
+  elseif redis.call('HEXISTS', held, handed) == 1 then
+    accepted, repeated = 1, 1 -- this call has been here before
+  end
+end
+
+local paused = 0
+if alive and try('HEXISTS', rules, 'paused') == 1 then paused = 1 end
+if not alive or paused == 1 then want = 0 end
+
+local claimed, suspects = {}, 0
+if want > 0 and lone then
+  claimed[1] = try('LPOP', suspect) or nil
+  suspects = #claimed
+end
+if strays or not alive then
+  while lying > 0 and #claimed < want do
+    claimed[#claimed + 1] = redis.call('LPOP', hand)
+    lying = lying - 1
+  end
+  while lying > 0 do -- beyond what may start here: back to the head, the oldest last
+    redis.call(push, list, redis.call('RPOP', hand))
+    lying = lying - 1
+  end
+end
+
+local moved = 0
+if alive then
+  for _, set in ipairs({scheduled, retry}) do
+    local due = try('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 250)
+    if due and #due > 0 and is(ready, 'list') then
+      redis.call('ZREM', set, unpack(due))
+      redis.call('RPUSH', ready, unpack(due))
+      moved = moved + #due
+    end
+  end
+end
+
+local function take(command, key)
+  if #claimed >= want then return end
+  local got = try(command, key, want - #claimed)
+  if not got then return end
+  for i = 1, #got do claimed[#claimed + 1] = got[i] end
+end
+take('LPOP', ready)
+if list ~= ready then
+  take(pull, list)
+  -- Nobody blocks on the own list of a foreign queue.
+  if moved + released > 0 and redis.call('LLEN', ready) > 0 then try('PUBLISH', channel, 'ready') end
+end
+if #claimed > 0 then
+  local fields = {}
+  for i = 1, #claimed do
+    fields[2 * i - 1] = tag + i - 1
+    fields[2 * i] = claimed[i]
+  end
+  redis.call('HSET', held, unpack(fields))
+end
+
+-- Of a worker that is known, a tag that is not held was settled by an earlier call.
+if not alive then counted.refused = #refused end
+for state, n in pairs(counted) do
+  if n > 0 then try('HINCRBY', count, state, n) end
+end
+local fence = 0
+if #claimed + accepted > 0 then
+  -- A repetition does not know the number that was given before: it takes the last one, which is
+  -- not lower. So claimed is always what was settled, swept, and is held.
+  fence = try('HINCRBY', count, 'claimed', #claimed + accepted - repeated) or 0
+end
+
+local first, due = 0, -1
+if alive and (#claimed < want or want == 0) then
+  if redis.call('ZRANGEBYSCORE', workers, 0, 0, 'LIMIT', 0, 1)[1] == me then first = 1 end
+  due = next_due()
+end
+return {
+  alive and 1 or 0, now, counted.done, accepted, fence, redis.call('HLEN', held),
+  paused, first, due, suspects, trouble, refused, claimed,
+}

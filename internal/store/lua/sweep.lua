@@ -1,0 +1,61 @@
+-- sweep.lua: put back at the head what a dead incarnation held, each job once.
+--
+-- What is put back was read and written anew (its crash counted) before; the job moves only if it is
+-- still there. Two sweepers, a lost reply or a settle that comes late change nothing.
+--
+-- KEYS[1] ready LIST own ready jobs of the queue
+-- KEYS[2] suspect LIST jobs with two crashes behind them
+-- KEYS[3] dead ZSET element → time of death, ms
+-- KEYS[4] workers ZSET incarnation → 0, or the time its lease ended
+-- KEYS[5] hand LIST what a BLMOVE had handed to it
+-- KEYS[6] held HASH tag → element: what it held
+-- KEYS[7] count HASH what was settled how
+-- ARGV[1] it the dead incarnation
+-- ARGV[2] channel of the queue, or '' when a push to ready wakes its workers
+-- ARGV[3...] groups of five for each job, the newest first, at most 500:
+--     tag, or '' for one in hand    element as it is there    ready, suspect or dead
+--     counted as: crashed, stopped    element as it is to be kept
+-- RETURN how many were moved, or -1 when it may still claim
+-- COST O(n log dead)
+local ready, suspect, dead, workers, hand, held, count = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local it, channel = ARGV[1], ARGV[2]
+
+local score = redis.call('ZSCORE', workers, it)
+if score and tonumber(score) == 0 then return -1 end
+for key, kind in pairs({[ready] = 'list', [suspect] = 'list', [dead] = 'zset', [hand] = 'list', [held] = 'hash'}) do
+  local have = redis.call('TYPE', key).ok
+  if have ~= kind and have ~= 'none' then
+    return redis.error_reply('WRONGTYPE ' .. key .. ' is no ' .. kind)
+  end
+end
+redis.call('HDEL', held, '') -- a full Redis allows a script whose first write is this
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local moved, tell, counted = 0, channel ~= '', {}
+for i = 3, #ARGV, 5 do
+  local tag, was, to, as, kept = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
+  local there
+  if tag == '' then
+    there = redis.call('LREM', hand, -1, was)
+    counted.claimed = (counted.claimed or 0) + there
+  else
+    there = redis.call('HDEL', held, tag)
+  end
+  if there == 1 then
+    if to == 'dead' then
+      redis.call('ZADD', dead, 'NX', now, kept)
+      counted.dead = (counted.dead or 0) + 1
+      counted.poison = (counted.poison or 0) + 1
+    elseif to == 'suspect' then
+      redis.call('LPUSH', suspect, kept)
+    else
+      redis.call('LPUSH', ready, kept)
+    end
+    counted[as] = (counted[as] or 0) + 1
+    moved = moved + 1
+  end
+end
+for name, n in pairs(counted) do redis.pcall('HINCRBY', count, name, n) end
+if moved > 0 and tell then redis.pcall('PUBLISH', channel, 'ready') end
+return moved

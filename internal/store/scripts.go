@@ -1,0 +1,62 @@
+package store
+
+import (
+	"context"
+	"crypto/sha1"
+	"embed"
+	"encoding/hex"
+	"path"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+//go:embed lua/*.lua
+var luaFiles embed.FS
+
+// script is one file of lua/. Its header says what it takes and gives; the Go
+// function with its name is the only one that calls it.
+type script struct {
+	name string
+	text string
+	sha  string
+}
+
+// One variable for each file of lua/; a test demands it.
+var (
+	scriptQueue     = loadScript("define_queue")
+	scriptEnqueue   = loadScript("enqueue")
+	scriptFetch     = loadScript("fetch")
+	scriptRegister  = loadScript("fetch_register")
+	scriptDue       = loadScript("fetch_due")
+	scriptTally     = loadScript("inspect_tally")
+	scriptLeave     = loadScript("settle_leave")
+	scriptRevive    = loadScript("settle_revive")
+	scriptSweep     = loadScript("sweep")
+	scriptAnnounce  = loadScript("sweep_announce")
+	scriptBeat      = loadScript("sweep_beat")
+	scriptElect     = loadScript("sweep_elect")
+	scriptForget    = loadScript("sweep_forget")
+	scriptObserve   = loadScript("sweep_observe")
+	scriptTombstone = loadScript("sweep_tombstone")
+	scriptTrim      = loadScript("sweep_trim")
+)
+
+func loadScript(name string) *script {
+	text, err := luaFiles.ReadFile(path.Join("lua", name+".lua"))
+	if err != nil {
+		panic(err) // the file is compiled in: its absence is a mistake in this list
+	}
+	sum := sha1.Sum(text)
+	return &script{name: name, text: string(text), sha: hex.EncodeToString(sum[:])}
+}
+
+// exec runs the script by its hash, and by its text on a server that has not
+// seen it (the first time, after SCRIPT FLUSH, a restart or a failover).
+func (s *script) exec(ctx context.Context, c rueidis.CoreClient, keys, args []string) rueidis.RedisResult {
+	reply := c.Do(ctx, c.B().Evalsha().Sha1(s.sha).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build())
+	if err, ok := rueidis.IsRedisErr(reply.Error()); ok && strings.Contains(err.Error(), "NOSCRIPT") {
+		reply = c.Do(ctx, c.B().Eval().Script(s.text).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build())
+	}
+	return reply
+}

@@ -1,0 +1,57 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// Leave ends an incarnation's lease in a queue and puts back what was still
+// handed to it.
+func (s *Store) Leave(ctx context.Context, q *Queue, incarnation string) error {
+	_, err := s.evalInt(ctx, scriptLeave, []string{q.List, q.Hand(incarnation), q.Workers}, []string{incarnation, q.head(), q.Channel})
+	return err
+}
+
+// Aged is a member of a sorted set with the time that is its score: when it is
+// due, or when it died.
+type Aged struct {
+	Element string
+	At      time.Time
+}
+
+// Dead returns dead jobs of a queue, the oldest first, from one index to
+// another, both included; negative ones count from the youngest.
+func (s *Store) Dead(ctx context.Context, q *Queue, from, to int64) ([]Aged, error) {
+	reply, err := s.do(ctx, "dead", func(c rueidis.Client) rueidis.RedisResult {
+		return c.Do(ctx, c.B().Zrange().Key(q.Dead).Min(itoa(from)).Max(itoa(to)).Withscores().Build())
+	})
+	if err != nil {
+		return nil, err
+	}
+	scores, err := reply.AsZScores()
+	if err != nil {
+		return nil, explain("dead", err)
+	}
+	aged := make([]Aged, len(scores))
+	for i, z := range scores {
+		aged[i] = Aged{z.Member, time.UnixMilli(int64(z.Score))}
+	}
+	return aged, nil
+}
+
+// Revival is a dead job as it is there and as it is to be ready again.
+type Revival struct{ Dead, Ready string }
+
+// Revive makes dead jobs ready, each once: at most 500. It returns how many were
+// there.
+func (s *Store) Revive(ctx context.Context, q *Queue, revivals []Revival) (int, error) {
+	args := make([]string, 0, 1+2*len(revivals))
+	args = append(args, q.bell())
+	for _, r := range revivals {
+		args = append(args, r.Dead, r.Ready)
+	}
+	n, err := s.evalInt(ctx, scriptRevive, []string{q.Ready, q.Dead, q.Count}, args)
+	return int(n), err
+}

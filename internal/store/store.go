@@ -1,0 +1,142 @@
+// Package store is the only code that names a key of tasuki or sends a command
+// to Redis. Each operation that is more than one command is a script in lua/
+// with a Go function of its name.
+//
+// A Store repeats only what the server says it has not done. A lost reply it
+// reports as ErrUncertain: whoever called knows whether a repetition is safe.
+package store
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// Store reaches one namespace of one server. It dials on the first call.
+type Store struct {
+	ns  string
+	opt rueidis.ClientOption
+
+	// lock guards the fields below; it is a channel so that waiting for a dial
+	// of another goroutine ends with ctx.
+	lock     chan struct{}
+	commands rueidis.Client // concurrent calls share its connections
+	blocking rueidis.Client // connections of one user each: waits and pulses
+	closed   bool
+}
+
+// New checks the options; it does not dial.
+func New(o Options) (*Store, error) {
+	opt, err := clientOption(&o)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{ns: o.Namespace, opt: opt, lock: make(chan struct{}, 1)}, nil
+}
+
+// errClosed is what calls get after Close.
+var errClosed = errors.New("the client is closed")
+
+// Close ends all connections. Calls under way end with an error.
+func (s *Store) Close() {
+	s.lock <- struct{}{}
+	defer func() { <-s.lock }()
+	s.closed = true
+	for _, c := range []rueidis.Client{s.commands, s.blocking} {
+		if c != nil {
+			c.Close()
+		}
+	}
+	s.commands, s.blocking = nil, nil
+}
+
+// client returns the client for commands, or the one for blocking connections.
+func (s *Store) client(ctx context.Context, blocking bool) (rueidis.Client, error) {
+	select {
+	case s.lock <- struct{}{}:
+		defer func() { <-s.lock }()
+	case <-ctx.Done():
+		return nil, notSent("dial", ctx)
+	}
+	if s.closed {
+		return nil, errClosed
+	}
+	c, opt := &s.commands, s.opt
+	if blocking {
+		c = &s.blocking
+		// Half a megabyte for each direction of a connection, the default, is
+		// for pipelines; here one command waits at a time.
+		opt.ReadBufferEachConn, opt.WriteBufferEachConn = 16<<10, 4<<10
+		opt.PipelineMultiplex = -1
+	}
+	if *c == nil {
+		fresh, err := rueidis.NewClient(opt)
+		if err != nil {
+			if fresh != nil {
+				fresh.Close()
+			}
+			return nil, explain("dial "+opt.InitAddress[0], err)
+		}
+		*c = fresh
+	}
+	return *c, nil
+}
+
+// patience is how long a call is repeated that the server did not do: a
+// failover takes about that long.
+const patience = 15 * time.Second
+
+// do sends a command, and sends it again while the server says that it cannot
+// do it now. f builds the command anew each time: rueidis recycles it.
+func (s *Store) do(ctx context.Context, op string, f func(c rueidis.Client) rueidis.RedisResult) (rueidis.RedisResult, error) {
+	start := time.Now()
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		if ctx.Err() != nil {
+			return rueidis.RedisResult{}, notSent(op, ctx)
+		}
+		c, err := s.client(ctx, false)
+		if err != nil {
+			return rueidis.RedisResult{}, err
+		}
+		reply := f(c)
+		err = reply.Error()
+		if err == nil || rueidis.IsRedisNil(err) {
+			return reply, nil
+		}
+		err = explain(op, err)
+		if !errors.Is(err, errBusy) || time.Since(start) > patience {
+			return reply, err
+		}
+		// Half of the pause is random, so that those who were refused together
+		// do not come back together.
+		select {
+		case <-time.After(pause/2 + rand.N(pause/2)):
+		case <-ctx.Done():
+			return reply, err
+		}
+	}
+}
+
+// eval runs a script with do.
+func (s *Store) eval(ctx context.Context, sc *script, keys, args []string) (rueidis.RedisResult, error) {
+	return s.do(ctx, sc.name, func(c rueidis.Client) rueidis.RedisResult { return sc.exec(ctx, c, keys, args) })
+}
+
+// evalInt runs a script that answers with one integer.
+func (s *Store) evalInt(ctx context.Context, sc *script, keys, args []string) (int64, error) {
+	reply, err := s.eval(ctx, sc, keys, args)
+	if err != nil {
+		return 0, err
+	}
+	n, err := reply.AsInt64()
+	return n, explain(sc.name, err)
+}
+
+// Ping dials if need be and asks the server for a sign of life.
+func (s *Store) Ping(ctx context.Context) error {
+	_, err := s.do(ctx, "ping", func(c rueidis.Client) rueidis.RedisResult { return c.Do(ctx, c.B().Ping().Build()) })
+	return err
+}

@@ -1,0 +1,120 @@
+package store
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// Options say how a Store reaches its server.
+type Options struct {
+	URL         string
+	Namespace   string
+	TLS         *tls.Config
+	Credentials func(ctx context.Context) (user, password string, err error)
+	Dial        func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// The words that may stand behind the question mark of a URL.
+var urlWords = []string{"addr", "db", "master_set", "skip_verify"}
+
+// clientOption reads the URL. Its errors never show a password.
+func clientOption(o *Options) (rueidis.ClientOption, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil || strings.Contains(u.Hostname(), ":") && !strings.HasPrefix(u.Host, "[") {
+		return rueidis.ClientOption{}, errors.New("url: it cannot be read: allowed are redis://user:password@host:port/db, rediss://… and unix:///path/to.sock")
+	}
+	switch u.Scheme {
+	case "redis", "rediss", "valkey", "valkeys":
+	case "unix":
+		if u.Path == "" || u.Host != "" {
+			return rueidis.ClientOption{}, errors.New("url: a unix URL has three slashes and a path: unix:///path/to.sock")
+		}
+	default:
+		return rueidis.ClientOption{}, fmt.Errorf("url: the scheme %q: allowed are redis, rediss and unix", u.Scheme)
+	}
+	for word := range u.Query() {
+		if !slices.Contains(urlWords, word) {
+			return rueidis.ClientOption{}, fmt.Errorf("url: %q behind the question mark: allowed are %s", word, strings.Join(urlWords, ", "))
+		}
+	}
+	if u.Scheme != "unix" {
+		u.Path = strings.TrimSuffix(u.Path, "/") // else it would be a database without a number
+	}
+	opt, err := rueidis.ParseURL(u.String())
+	if err != nil {
+		return opt, fmt.Errorf("url: %s: %s", u.Redacted(), strings.ReplaceAll(err.Error(), u.String(), "…"))
+	}
+	if o.TLS != nil {
+		opt.TLSConfig = o.TLS.Clone()
+		if opt.TLSConfig.ServerName == "" && u.Hostname() != "" {
+			opt.TLSConfig.ServerName = u.Hostname()
+		}
+	}
+	if opt.TLSConfig != nil && opt.Sentinel.MasterSet != "" {
+		opt.Sentinel.TLSConfig = opt.TLSConfig
+	}
+	if o.Credentials != nil {
+		opt.AuthCredentialsFn = func(rueidis.AuthCredentialsContext) (rueidis.AuthCredentials, error) {
+			ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+			defer cancel()
+			user, password, err := o.Credentials(ctx)
+			if err != nil {
+				return rueidis.AuthCredentials{}, fmt.Errorf("credentials: %w", err)
+			}
+			return rueidis.AuthCredentials{Username: user, Password: password}, nil
+		}
+	}
+	if o.Dial != nil {
+		network := "tcp"
+		if u.Scheme == "unix" {
+			network = "unix"
+		}
+		opt.DialCtxFn = func(ctx context.Context, addr string, _ *net.Dialer, config *tls.Config) (net.Conn, error) {
+			conn, err := o.Dial(ctx, network, addr)
+			if err != nil || config == nil {
+				return conn, err
+			}
+			secure := tls.Client(conn, config)
+			if err := secure.HandshakeContext(ctx); err != nil {
+				conn.Close()
+				return nil, err
+			}
+			return secure, nil
+		}
+	}
+	opt.DisableCache = true // tracking is refused by servers without it, and nothing here is cached
+	opt.ClientSetInfo = []string{"tasuki", "go"}
+	opt.Dialer.Timeout = dialTimeout
+	// An idle connection is asked for a sign of life this often: rueidis' own
+	// second would be most of what an idle worker sends. One that is cut off
+	// silently is found after this and replyTimeout.
+	opt.Dialer.KeepAlive = 5 * time.Second
+	opt.ConnWriteTimeout = replyTimeout
+	return opt, nil
+}
+
+const (
+	dialTimeout = 5 * time.Second
+	// replyTimeout is how long any command that does not block may take. A
+	// server that is stalled for longer has its connections closed; what was
+	// on its way is then uncertain.
+	replyTimeout = 10 * time.Second
+)
+
+// Redact returns a URL without its password, for people to read.
+func Redact(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "(a URL that cannot be read)"
+	}
+	return u.Redacted()
+}

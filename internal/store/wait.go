@@ -1,0 +1,201 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// waitLimit is how long a blocking call stays in the server at most. Never
+// without a limit: the call of a worker that is frozen or cut off goes on
+// waiting there and takes the next job, whatever a tombstone says. After 20 s it
+// has ended, before its worker can be taken for dead (30 s).
+const waitLimit = 20 * time.Second
+
+// shortLimit takes its place where a waiting call cannot be woken.
+const shortLimit = time.Second
+
+// Waiter is a connection of its own on which one goroutine at a time waits. It
+// connects when it first waits, and anew after an error.
+type Waiter struct {
+	s    *Store
+	q    *Queue
+	id   atomic.Int64 // CLIENT ID of conn; 0 when there is none or it is not told
+	mute atomic.Bool  // CLIENT ID or CLIENT UNBLOCK is refused
+
+	// Only used by the goroutine that waits.
+	conn    rueidis.DedicatedClient
+	release func()
+}
+
+// Waiter returns a connection to wait on in a queue.
+func (s *Store) Waiter(q *Queue) *Waiter { return &Waiter{s: s, q: q} }
+
+// ID is the CLIENT ID of the connection, as CLIENT LIST shows it; 0 while there
+// is none, or when the server does not tell.
+func (w *Waiter) ID() int64 { return w.id.Load() }
+
+// Mute tells whether a waiting call cannot be woken here, because CLIENT ID or
+// CLIENT UNBLOCK is refused. Waits are short then. It is known after a wait.
+func (w *Waiter) Mute() bool { return w.mute.Load() }
+
+// Move waits until BLMOVE hands over an element into hand, for about 20 s. When
+// ctx ends the call is woken with CLIENT UNBLOCK; its reply is read in any case,
+// for it may bring an element all the same.
+func (w *Waiter) Move(ctx context.Context, hand string) (element string, ok bool, err error) {
+	from := w.q.head()
+	reply, err := w.block(ctx, "wait in "+w.q.Name, func(limit float64) rueidis.Completed {
+		b := w.conn.B().Blmove().Source(w.q.List).Destination(hand)
+		if from == "RIGHT" {
+			return b.Right().Right().Timeout(limit).Build()
+		}
+		return b.Left().Right().Timeout(limit).Build()
+	}, waitLimit)
+	if err != nil || rueidis.IsRedisNil(reply.Error()) {
+		return "", false, err
+	}
+	element, err = reply.ToString()
+	return element, err == nil, err
+}
+
+// Alarm waits until somebody leaves a token in the queue's alarm list, for d at
+// most and about 20 s.
+func (w *Waiter) Alarm(ctx context.Context, d time.Duration) (rung bool, err error) {
+	reply, err := w.block(ctx, "alarm of "+w.q.Name, func(limit float64) rueidis.Completed {
+		return w.conn.B().Blpop().Key(w.q.Alarm).Timeout(limit).Build()
+	}, min(d, waitLimit))
+	return err == nil && !rueidis.IsRedisNil(reply.Error()), err
+}
+
+func (w *Waiter) block(ctx context.Context, op string, build func(limit float64) rueidis.Completed, limit time.Duration) (rueidis.RedisResult, error) {
+	var none rueidis.RedisResult
+	if ctx.Err() != nil {
+		return none, nil
+	}
+	if w.conn == nil {
+		if err := w.connect(ctx); err != nil {
+			return none, err
+		}
+	}
+	if w.mute.Load() {
+		limit = min(limit, shortLimit)
+	}
+	// Two seconds more than the server may take: then it does not answer, and
+	// whatever it does later, it does for a connection that is gone.
+	deadline, cancel := context.WithTimeout(context.Background(), limit+2*time.Second)
+	defer cancel()
+	answered, woken := make(chan struct{}), make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(woken)
+		w.wake(answered)
+	})
+	// Redis takes 0 for no limit at all.
+	reply := w.conn.Do(deadline, build(max(limit, time.Millisecond).Seconds()))
+	close(answered)
+	if !stop() {
+		// The connection may be given to another only after the last UNBLOCK.
+		<-woken
+	}
+	err := reply.Error()
+	if err == nil || rueidis.IsRedisNil(err) {
+		return reply, nil
+	}
+	err = explain(op, err)
+	if IsRedis(err) {
+		return none, err
+	}
+	// It is gone, or its server is no master any more.
+	w.Close()
+	return none, err
+}
+
+// connect makes the connection and learns its CLIENT ID, which is valid for this
+// connection on this node only.
+func (w *Waiter) connect(ctx context.Context) error {
+	c, err := w.s.client(ctx, true)
+	if err != nil {
+		return err
+	}
+	conn, release := c.Dedicate()
+	deadline, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	// In Cluster the first command chooses the node, so it has a key.
+	replies := conn.DoMulti(deadline, conn.B().Llen().Key(w.q.List).Build(), conn.B().ClientId().Build())
+	id, err := replies[1].AsInt64()
+	if _, refused := rueidis.IsRedisErr(err); err != nil && !refused {
+		conn.Close()
+		release()
+		return explain("connect to wait in "+w.q.Name, err)
+	}
+	if err == nil {
+		err = w.unblock(deadline, c, 0) // no client has this id: it tells whether it is allowed
+	}
+	w.mute.Store(err != nil)
+	if err != nil {
+		id = 0
+	}
+	w.conn, w.release = conn, release
+	w.id.Store(id)
+	return nil
+}
+
+// Close ends the connection. The next wait makes another.
+func (w *Waiter) Close() {
+	if w.conn == nil {
+		return
+	}
+	w.id.Store(0)
+	w.conn.Close()
+	w.release()
+	w.conn, w.release = nil, nil
+}
+
+// wake unblocks the waiting call until it has answered. An UNBLOCK that comes
+// before the call has reached the server finds nothing to wake.
+func (w *Waiter) wake(answered <-chan struct{}) {
+	if w.mute.Load() {
+		return // the wait is short
+	}
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+		pause := 5 * time.Millisecond
+		if c, err := w.s.client(ctx, true); err == nil {
+			if errors.Is(w.unblock(ctx, c, w.id.Load()), errNobody) {
+				pause = 200 * time.Microsecond
+			}
+		}
+		cancel()
+		select {
+		case <-answered:
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+var errNobody = errors.New("nobody was waiting")
+
+// unblock wakes the client with that id, on the node where w waits.
+func (w *Waiter) unblock(ctx context.Context, c rueidis.Client, id int64) error {
+	command := c.B().ClientUnblock().ClientId(id).Build()
+	var reply rueidis.RedisResult
+	if c.Mode() == rueidis.ClientModeCluster {
+		// A command without a key goes to any node; beside one with a key it
+		// goes along.
+		reply = c.DoMulti(ctx, c.B().Llen().Key(w.q.List).Build(), command)[1]
+	} else {
+		reply = c.Do(ctx, command)
+	}
+	n, err := reply.AsInt64()
+	if err != nil {
+		return fmt.Errorf("unblock: %w", err)
+	}
+	if n == 0 && id != 0 {
+		return errNobody
+	}
+	return nil
+}
