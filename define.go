@@ -1,0 +1,249 @@
+package tasuki
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/wire"
+)
+
+// Kind is a type of job with arguments of type A. It is a value that producers
+// and workers share, usually a package-level variable:
+//
+//	var Welcome = tasuki.Define[WelcomeArgs]("email.welcome").With(tasuki.Opts{Queue: "mail"})
+//
+// Its zero value is not usable; Define makes one.
+type Kind[A any] struct {
+	name  string
+	opts  Opts
+	funcs Funcs[A]
+}
+
+// Define names a kind of job: 1 to 128 letters, digits and . _ : / - beginning
+// with a letter or digit. It panics on another name, as the name is part of the
+// program.
+//
+// Arguments are encoded as encoding/json does it.
+func Define[A any](name string) Kind[A] {
+	if err := wire.CheckKind(name); err != nil {
+		panic("tasuki: Define: " + err.Error())
+	}
+	return Kind[A]{name: name}
+}
+
+// Name returns the name that Define was given.
+func (k Kind[A]) Name() string { return k.name }
+
+// With returns a copy of k whose options are laid over with o: the defaults of
+// the kind and the wishes of one call alike. It never panics; what is wrong with
+// an option is said by Enqueue.
+func (k Kind[A]) With(o Opts) Kind[A] {
+	k.opts = k.opts.overlay(o)
+	return k
+}
+
+// Funcs is what belongs to a kind and is code, so that it does not travel with
+// the job: both ends have to set what concerns them.
+type Funcs[A any] struct {
+	// Backoff replaces the delay before the next attempt: see DefaultBackoff.
+	// The job's Attempt is the one that failed, 1 for the first. It is a worker's.
+	Backoff func(job Info, err error) time.Duration
+	// Encode and Decode replace the encoding of arguments. What Encode returns
+	// must be JSON. Producers encode, workers decode.
+	Encode func(args A) (json.RawMessage, error)
+	Decode func(data json.RawMessage) (A, error)
+}
+
+// WithFuncs returns a copy of k whose functions are laid over with those of f
+// that are not nil.
+func (k Kind[A]) WithFuncs(f Funcs[A]) Kind[A] {
+	if f.Backoff != nil {
+		k.funcs.Backoff = f.Backoff
+	}
+	if f.Encode != nil {
+		k.funcs.Encode = f.Encode
+	}
+	if f.Decode != nil {
+		k.funcs.Decode = f.Decode
+	}
+	return k
+}
+
+// Spec returns a job of this kind as plain data, for EnqueueMany and for
+// whatever stores jobs that are enqueued later. An error of the encoding is kept
+// in it, and returned by the Enqueuer that gets it.
+func (k Kind[A]) Spec(args A) Spec {
+	s := Spec{Kind: k.name, Opts: k.opts}
+	if k.funcs.Encode != nil {
+		s.Args, s.Err = k.funcs.Encode(args)
+	} else {
+		s.Args, s.Err = json.Marshal(args)
+		s.encoded = true
+	}
+	if s.Err != nil {
+		s.Err = fmt.Errorf("arguments of %s: %w", k.name, s.Err)
+	}
+	return s
+}
+
+// Enqueue hands one job to an Enqueuer: a Client, a batch, a recorder in a test.
+// It returns when the job is accepted.
+//
+// The errors of a Client are ErrFull (nothing was done), ErrUncertain (the reply
+// was lost: it may have been accepted; with Opts.ID calling again is safe), and
+// those of an option that is not allowed.
+func (k Kind[A]) Enqueue(ctx context.Context, to Enqueuer, args A) (Info, error) {
+	infos, err := to.EnqueueMany(ctx, []Spec{k.Spec(args)})
+	var many *ManyError
+	if errors.As(err, &many) && len(many.Errs) == 1 && many.Errs[0] != nil {
+		err = many.Errs[0]
+	}
+	if err != nil {
+		return Info{}, fmt.Errorf("enqueue %s: %w", k.name, err)
+	}
+	if len(infos) != 1 {
+		return Info{}, fmt.Errorf("enqueue %s: the Enqueuer answered for %d jobs, not for 1", k.name, len(infos))
+	}
+	return infos[0], nil
+}
+
+// Spec is a job to be enqueued, as plain data.
+type Spec struct {
+	Kind string          `json:"kind"`
+	Args json.RawMessage `json:"args,omitempty"` // JSON; none is null
+	Opts Opts            `json:"opts,omitzero"`
+
+	// Err is why this job cannot be enqueued; every Enqueuer returns it.
+	Err error `json:"-"`
+
+	encoded bool // Args come from an encoder: they need no check
+}
+
+// Opts are the options of a job. They are plain data and travel with it. The
+// zero value of a field means "as before": the default of the kind, or of
+// tasuki. -1 means none.
+type Opts struct {
+	// Queue is the name of the queue: 1 to 128 letters, digits and . _ -
+	// beginning with a letter or digit. "default" unless told.
+	Queue string `json:"queue,omitempty"`
+
+	// ID is an id of the caller's own, 1 to 128 letters, digits and
+	// . _ : @ = + ~ - beginning with a letter or digit. It is remembered for a
+	// while (ClientConfig.SeenFor): a second enqueue of it changes nothing and
+	// says so with Info.Existed. Without it every job gets a new one.
+	ID string `json:"id,omitempty"`
+
+	// In delays the job from now, At until a time: one of them. Both are
+	// rounded up to milliseconds and compared with Redis' clock. A time in the
+	// past means now; a delay of more than 100 years is refused.
+	In time.Duration `json:"in,omitempty"`
+	At time.Time     `json:"at,omitzero"`
+
+	// MaxAttempts is how often the job may be run before it is dead: 1 is never
+	// again, 20 unless told, -1 for ever. Interruptions, snoozes and crashes
+	// are not counted.
+	MaxAttempts int `json:"max_attempts,omitempty"`
+
+	// Timeout ends the context of an attempt with ErrTimeout; rounded up to
+	// milliseconds. None unless told.
+	Timeout time.Duration `json:"timeout,omitempty"`
+
+	// Meta travels with the job and is shown with it: at most 4 KiB in all.
+	Meta map[string]string `json:"meta,omitempty"`
+}
+
+// overlay returns o with the fields of over that are set, and a map of its own.
+func (o Opts) overlay(over Opts) Opts {
+	if over.Queue != "" {
+		o.Queue = over.Queue
+	}
+	if over.ID != "" {
+		o.ID = over.ID
+	}
+	if over.In != 0 || !over.At.IsZero() {
+		o.In, o.At = over.In, over.At // two ways to say one thing
+	}
+	if over.MaxAttempts != 0 {
+		o.MaxAttempts = over.MaxAttempts
+	}
+	if over.Timeout != 0 {
+		o.Timeout = over.Timeout
+	}
+	if len(over.Meta) > 0 {
+		meta := make(map[string]string, len(o.Meta)+len(over.Meta))
+		maps.Copy(meta, o.Meta)
+		maps.Copy(meta, over.Meta)
+		o.Meta = meta
+	}
+	return o
+}
+
+const (
+	maxDelay = 100 * 365 * 24 * time.Hour
+	maxMeta  = 4 << 10
+)
+
+// lastTime is the last moment that Opts.At can name: its milliseconds fit into
+// the 53 bits of a score.
+var lastTime = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+
+// check says what is not allowed of s, and names the field.
+func (s *Spec) check(maxPayload int) error {
+	if s.Err != nil {
+		return s.Err
+	}
+	if err := wire.CheckKind(s.Kind); err != nil {
+		return err
+	}
+	if len(s.Args) > maxPayload {
+		return fmt.Errorf("args: %d bytes: allowed are %d (ClientConfig.MaxPayload)", len(s.Args), maxPayload)
+	}
+	if !s.encoded && len(s.Args) > 0 && !json.Valid(s.Args) {
+		return fmt.Errorf("args: %.40q is no JSON", s.Args)
+	}
+	return s.Opts.check()
+}
+
+func (o *Opts) check() error {
+	if o.Queue != "" {
+		if err := wire.CheckQueue("queue", o.Queue); err != nil {
+			return err
+		}
+	}
+	if o.ID != "" {
+		if err := wire.CheckID(o.ID); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.In > 0 && !o.At.IsZero():
+		return fmt.Errorf("in and at: %v and %v: allowed is one of them", o.In, o.At.Format(time.RFC3339))
+	case o.In > maxDelay || o.In < 0 && o.In != -1:
+		return fmt.Errorf("in: %v: allowed are 0 to 100 years, and -1 for none", o.In)
+	case o.At.After(lastTime):
+		return fmt.Errorf("at: the year %d: allowed are times until the year 9999", o.At.Year())
+	case o.MaxAttempts < -1 || o.MaxAttempts > 1_000_000:
+		return fmt.Errorf("max_attempts: %d: allowed are 1 to 1000000, and -1 for no limit", o.MaxAttempts)
+	case o.Timeout > maxDelay || o.Timeout < 0 && o.Timeout != -1:
+		return fmt.Errorf("timeout: %v: allowed are 1 ms to 100 years, and -1 for none", o.Timeout)
+	}
+	size := 0
+	for name, value := range o.Meta {
+		size += len(name) + len(value)
+	}
+	if size > maxMeta {
+		return fmt.Errorf("meta: %d bytes: allowed are %d", size, maxMeta)
+	}
+	return nil
+}
+
+func (o *Opts) queue() string {
+	if o.Queue == "" {
+		return DefaultQueue
+	}
+	return o.Queue
+}

@@ -1,0 +1,322 @@
+package tasuki
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/store"
+	"github.com/tasuki-dev/tasuki/internal/wire"
+)
+
+// Enqueuer takes jobs. It is what application code should ask for: a Client is
+// one, and so are a batch, a bridge to another format and a recorder in a test.
+//
+// The answers are in the order of the specs. When some were not accepted the
+// error is a *ManyError that says which; an Enqueuer refuses an option that it
+// cannot honour with ErrUnsupported, it never drops one.
+type Enqueuer interface {
+	EnqueueMany(ctx context.Context, specs []Spec) ([]Info, error)
+}
+
+// EnqueueFunc makes an Enqueuer of a function.
+type EnqueueFunc func(ctx context.Context, specs []Spec) ([]Info, error)
+
+// EnqueueMany calls f.
+func (f EnqueueFunc) EnqueueMany(ctx context.Context, specs []Spec) ([]Info, error) {
+	return f(ctx, specs)
+}
+
+// EnqueueMiddleware stands before an Enqueuer: it may change what goes in, and
+// look at what comes out.
+type EnqueueMiddleware func(next Enqueuer) Enqueuer
+
+var (
+	_ Enqueuer = (*Client)(nil)
+	_ Enqueuer = EnqueueFunc(nil)
+)
+
+// EnqueueMany puts in any number of jobs, in commands of at most 500 jobs and
+// about 1 MiB. Jobs of one queue that have neither a time nor an id are ready in
+// the order in which they are given.
+//
+// Every job is accepted or not by itself: see ManyError. When Redis refuses a
+// command or its reply is lost, those behind it are not sent.
+func (c *Client) EnqueueMany(ctx context.Context, specs []Spec) ([]Info, error) {
+	return c.outer.EnqueueMany(ctx, specs)
+}
+
+const (
+	maxPortion      = 500
+	maxPortionBytes = 1 << 20
+)
+
+// put is the innermost Enqueuer.
+func (c *Client) put(ctx context.Context, specs []Spec) ([]Info, error) {
+	b := batch{client: c, ctx: ctx, specs: specs, infos: make([]Info, len(specs)), now: time.Now()}
+	b.put()
+	if b.errs == nil {
+		return b.infos, nil
+	}
+	return b.infos, &ManyError{Errs: b.errs}
+}
+
+// batch is one call of EnqueueMany. Two goroutines work on it: one builds
+// portions, the other sends them and owns errs. A job's info belongs to the
+// portion that it is in.
+type batch struct {
+	client *Client
+	ctx    context.Context
+	specs  []Spec
+	infos  []Info
+	now    time.Time
+	bad    map[int]error // what the builder found wrong; read when it has ended
+	errs   []error       // nil while there is none
+}
+
+// portion is what one command carries: jobs of one queue that go in the same
+// way.
+type portion struct {
+	queue   string
+	special bool // with times or ids: by the script
+	jobs    []int
+	buf     []byte // their elements, one behind the other
+	ends    []int
+}
+
+// put sends portions one after the other, so that the order is kept, and has the
+// next one built while one is on its way.
+func (b *batch) put() {
+	if len(b.specs) == 1 { // no goroutine for what is most common
+		for p := range b.portions {
+			b.send(p)
+		}
+	} else {
+		built := make(chan *portion, 1)
+		go func() {
+			defer close(built)
+			for p := range b.portions {
+				built <- p
+			}
+		}()
+		var failed error
+		for p := range built {
+			if failed == nil {
+				failed = b.send(p)
+				continue
+			}
+			for _, i := range p.jobs {
+				b.fail(i, fmt.Errorf("not sent, for what came before it was not accepted: %v", failed))
+			}
+		}
+	}
+	for i, err := range b.bad {
+		b.fail(i, err)
+	}
+}
+
+func (b *batch) fail(i int, err error) {
+	if b.errs == nil {
+		b.errs = make([]error, len(b.specs))
+	}
+	b.errs[i] = err
+	b.infos[i] = Info{}
+}
+
+// portions builds the elements of all jobs that are allowed.
+func (b *batch) portions(yield func(*portion) bool) {
+	type key struct {
+		queue   string
+		special bool
+	}
+	open := map[key]*portion{}
+	var order []key
+	for i := range b.specs {
+		s := &b.specs[i]
+		if err := s.check(b.client.cfg.MaxPayload); err != nil {
+			if b.bad == nil {
+				b.bad = map[int]error{}
+			}
+			b.bad[i] = err
+			continue
+		}
+		k := key{s.Opts.queue(), s.Opts.ID != "" || s.Opts.In > 0 || !s.Opts.At.IsZero()}
+		p := open[k]
+		if p == nil {
+			p = &portion{queue: k.queue, special: k.special}
+			open[k] = p
+			order = append(order, k)
+		}
+		b.build(p, i)
+		if len(p.jobs) == maxPortion || len(p.buf) >= maxPortionBytes {
+			if !yield(p) {
+				return
+			}
+			open[k] = &portion{
+				queue: k.queue, special: k.special,
+				jobs: make([]int, 0, maxPortion), buf: make([]byte, 0, len(p.buf)), ends: make([]int, 0, maxPortion),
+			}
+		}
+	}
+	for _, k := range order {
+		if p := open[k]; len(p.jobs) > 0 && !yield(p) {
+			return
+		}
+	}
+}
+
+// build appends the element of job i to p.
+func (b *batch) build(p *portion, i int) {
+	s := &b.specs[i]
+	job := wire.Job{
+		ID: s.Opts.ID, Kind: s.Kind, EnqueuedAt: b.now.UnixMilli(),
+		MaxAttempts: s.Opts.MaxAttempts, Timeout: millis(s.Opts.Timeout), Meta: s.Opts.Meta,
+		Args: s.Args,
+	}
+	if job.ID == "" {
+		job.ID = wire.NewID(b.now)
+	}
+	state, due := StateReady, time.Time{}
+	switch {
+	case s.Opts.In > 0:
+		due = b.now.Add(s.Opts.In)
+	case s.Opts.At.After(b.now):
+		due = s.Opts.At
+	}
+	if !due.IsZero() {
+		state = StateScheduled
+		job.Token = wire.NewToken()
+	}
+	p.jobs = append(p.jobs, i)
+	p.buf = job.Append(p.buf)
+	p.ends = append(p.ends, len(p.buf))
+	b.infos[i] = Info{
+		ID: job.ID, Kind: s.Kind, Queue: p.queue, State: state, MaxAttempts: s.Opts.MaxAttempts,
+		EnqueuedAt: b.now, DueAt: due, Timeout: max(s.Opts.Timeout, 0), Meta: s.Opts.Meta,
+	}
+}
+
+// elements cuts the buffer of p into strings that share its memory.
+func (p *portion) elements() []string {
+	all := string(p.buf)
+	elements := make([]string, len(p.ends))
+	start := 0
+	for n, end := range p.ends {
+		elements[n] = all[start:end]
+		start = end
+	}
+	return elements
+}
+
+// send puts in one portion, and notes of its jobs what came of them.
+func (b *batch) send(p *portion) error {
+	q, existed, err := b.accept(p)
+	if err == nil || errors.Is(err, ErrUncertain) {
+		b.client.announce(b.ctx, q)
+	}
+	if err != nil {
+		for _, i := range p.jobs {
+			b.fail(i, err)
+		}
+		return err
+	}
+	for n, was := range existed {
+		if was {
+			i := p.jobs[n]
+			b.infos[i] = Info{ID: b.infos[i].ID, Kind: b.infos[i].Kind, Queue: p.queue, Existed: true}
+		}
+	}
+	return nil
+}
+
+func (b *batch) accept(p *portion) (q *knownQueue, existed []bool, err error) {
+	k, err := b.client.queue(p.queue)
+	if err != nil {
+		return nil, nil, err
+	}
+	elements := p.elements()
+	if !p.special {
+		return k, nil, b.client.store.Push(b.ctx, k.Queue, elements)
+	}
+	puts := make([]store.Put, len(elements))
+	for n, i := range p.jobs {
+		o := &b.specs[i].Opts
+		puts[n] = store.Put{ID: o.ID, Element: elements[n], In: o.In, At: o.At}
+	}
+	accepted, err := b.client.store.Enqueue(b.ctx, k.Queue, b.client.cfg.SeenFor, b.client.cfg.SeenMax, puts)
+	existed = make([]bool, len(accepted))
+	for n, ok := range accepted {
+		existed[n] = !ok
+	}
+	return k, existed, err
+}
+
+// knownQueue is a queue that the client has used.
+type knownQueue struct {
+	*store.Queue
+	announced atomic.Bool // it is in the directory of queues
+}
+
+func (c *Client) queue(name string) (*knownQueue, error) {
+	if k, ok := c.queues.Load(name); ok {
+		return k.(*knownQueue), nil
+	}
+	q, err := c.store.Queue(name)
+	if err != nil {
+		return nil, err
+	}
+	k, _ := c.queues.LoadOrStore(name, &knownQueue{Queue: q})
+	return k.(*knownQueue), nil
+}
+
+// announce enters a queue in the directory when this client first uses it. If
+// that fails the next enqueue tries again: the jobs are in, and the directory is
+// for people and dashboards.
+func (c *Client) announce(ctx context.Context, q *knownQueue) {
+	if !q.announced.Load() && c.store.AddQueue(ctx, q.Queue) == nil {
+		q.announced.Store(true)
+	}
+}
+
+// Push puts plain elements at the tail of a list, as RPUSH of any other program
+// does: raw jobs for a worker with HandleRaw. queue is the name of a queue, or
+// "list:KEY" for a list of another program. All are accepted or none.
+//
+// There is no id, so that a push whose reply was lost cannot be told from one
+// that was not done: ErrUncertain.
+func (c *Client) Push(ctx context.Context, queue string, payloads ...[]byte) error {
+	q, err := c.queue(queue)
+	if err != nil {
+		return fmt.Errorf("push: %w", err)
+	}
+	elements := make([]string, len(payloads))
+	size := 0
+	for i, payload := range payloads {
+		if len(payload) > c.cfg.MaxPayload {
+			return fmt.Errorf("push: payload %d: %d bytes: allowed are %d (ClientConfig.MaxPayload)", i, len(payload), c.cfg.MaxPayload)
+		}
+		elements[i] = string(payload)
+		size += len(payload)
+	}
+	if len(payloads) == 0 || len(payloads) > maxPortion || size > maxPortionBytes && len(payloads) > 1 {
+		return fmt.Errorf("push: %d payloads of %d bytes: allowed in one call are 1 to %d of about %d", len(payloads), size, maxPortion, maxPortionBytes)
+	}
+	err = c.store.Push(ctx, q.Queue, elements)
+	if err == nil || errors.Is(err, ErrUncertain) {
+		c.announce(ctx, q)
+	}
+	if err != nil {
+		return fmt.Errorf("push: %w", err)
+	}
+	return nil
+}
+
+// millis is d in milliseconds, rounded up; -1 stays -1.
+func millis(d time.Duration) int64 {
+	if d < 0 {
+		return -1
+	}
+	return int64((d + time.Millisecond - 1) / time.Millisecond)
+}

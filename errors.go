@@ -1,0 +1,136 @@
+package tasuki
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/store"
+)
+
+// What Enqueue and other calls to Redis can return, beside the errors of the
+// connection.
+var (
+	// ErrFull: Redis has no memory left and has refused the job.
+	ErrFull = store.ErrFull
+	// ErrUncertain: the reply was lost. The job was accepted, or it was not.
+	// Enqueue it again with the same Opts.ID, or accept that it may run twice.
+	ErrUncertain = store.ErrUncertain
+	// ErrUnsupported: an Enqueuer cannot honour an option; the error names it.
+	ErrUnsupported = errors.New("not supported by this Enqueuer")
+)
+
+// The causes with which the context of a handler ends: context.Cause(ctx).
+// errors.Is compares them.
+var (
+	// ErrStopping: the worker stops and its grace is over. With an error the
+	// job goes back to the head of its queue, and no attempt is counted.
+	ErrStopping = errors.New("the worker is stopping")
+	// ErrTimeout: the attempt took longer than Opts.Timeout. With an error it
+	// is a failed attempt.
+	ErrTimeout = errors.New("the attempt took longer than its timeout")
+	// ErrCancelled: somebody cancelled the job. With an error it ends as cancelled.
+	ErrCancelled = errors.New("the job was cancelled")
+	// ErrLeaseLost: the worker was taken for dead, and the job belongs to
+	// another. Whatever the handler returns, nothing is written.
+	ErrLeaseLost = errors.New("the job belongs to another worker now")
+)
+
+// ManyError is what EnqueueMany returns when not all jobs were accepted: an
+// error for each that was not, by its index; nil for the others.
+type ManyError struct{ Errs []error }
+
+func (e *ManyError) Error() string {
+	n, first := 0, error(nil)
+	for _, err := range e.Errs {
+		if err != nil {
+			if n++; first == nil {
+				first = err
+			}
+		}
+	}
+	if n == 1 {
+		return first.Error()
+	}
+	return fmt.Sprintf("%d of %d jobs were not enqueued, the first: %v", n, len(e.Errs), first)
+}
+
+// Unwrap lets errors.Is and errors.As look at every error.
+func (e *ManyError) Unwrap() []error {
+	var errs []error
+	for _, err := range e.Errs {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// StuckError is what Run returns when handlers have not ended although their
+// context has. Their worker keeps its lease, so that nobody starts their jobs
+// beside them, until they end or the process does.
+type StuckError struct {
+	Addresses []string // QUEUE/ID of each
+}
+
+func (e *StuckError) Error() string {
+	return fmt.Sprintf("%d handlers ignore the end of their context: %s", len(e.Addresses), strings.Join(e.Addresses, ", "))
+}
+
+// PanicError is the error of an attempt whose handler has panicked, or ended its
+// goroutine with runtime.Goexit (Value is then nil).
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string {
+	if e.Value == nil {
+		return "the handler ended its goroutine (runtime.Goexit)"
+	}
+	return fmt.Sprintf("panic: %v\n%s", e.Value, e.Stack)
+}
+
+// Unwrap returns the value of the panic if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// Snooze is for a handler to return: the job runs again after d, and this
+// attempt is not counted. The reason, if given, is kept with the job.
+func Snooze(d time.Duration, reason ...string) error {
+	return &verdict{verb: "snooze", delay: d, text: strings.Join(reason, " ")}
+}
+
+// RetryIn is for a handler to return: the attempt has failed with err, and the
+// next is after d, whatever the backoff says. The last attempt has no next.
+func RetryIn(d time.Duration, err error) error {
+	return &verdict{verb: "retry", delay: d, err: err}
+}
+
+// Kill is for a handler to return: the job is dead, whatever attempts are left.
+func Kill(err error) error { return &verdict{verb: "kill", err: err} }
+
+// verdict is an error that decides what becomes of a job.
+type verdict struct {
+	verb  string // snooze, retry, kill
+	delay time.Duration
+	text  string
+	err   error
+}
+
+func (v *verdict) Error() string {
+	switch {
+	case v.verb == "snooze" && v.text == "":
+		return fmt.Sprintf("snooze for %v", v.delay)
+	case v.verb == "snooze":
+		return v.text
+	case v.err == nil:
+		return v.verb
+	}
+	return v.err.Error()
+}
+
+func (v *verdict) Unwrap() error { return v.err }

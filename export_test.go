@@ -1,0 +1,20 @@
+package tasuki
+
+// Waits tells whether a running worker is blocked in a queue.
+func (w *Worker) Waits(queue string) bool {
+	s, err := w.running("Waits")
+	if err != nil {
+		return false
+	}
+	s.fetcher.mu.Lock()
+	defer s.fetcher.mu.Unlock()
+	for _, q := range s.fetcher.queues {
+		if q.name == queue {
+			return q.waiting
+		}
+	}
+	return false
+}
+
+// DecodeArgs is how arguments are decoded.
+var DecodeArgs = decodeArgs

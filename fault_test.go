@@ -1,0 +1,504 @@
+package tasuki_test
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
+)
+
+// isScript recognises the call of a script.
+func isScript(t testing.TB, name string) func(command []string) bool {
+	t.Helper()
+	text, err := os.ReadFile("internal/store/lua/" + name + ".lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha1.Sum(text)
+	sha := hex.EncodeToString(sum[:])
+	return func(command []string) bool {
+		return len(command) > 1 && (command[0] == "EVALSHA" && command[1] == sha || command[0] == "EVAL" && command[1] == string(text))
+	}
+}
+
+func isCommand(name string) func(command []string) bool {
+	return func(command []string) bool { return command[0] == name }
+}
+
+// proxied returns an env whose client reaches a server of its own through a
+// proxy; redis-cli and inspect go past it.
+func proxied(t *testing.T, args ...string) (*env, *redistest.Server, *redistest.Proxy) {
+	t.Helper()
+	s := redistest.Start(t, args...)
+	p := redistest.StartProxy(t, s)
+	e := newEnv(t, s.URL())
+	e.url = p.URL()
+	e.client = e.open(nil)
+	return e, s, p
+}
+
+// TestLostClaim loses the reply of a claim: the worker finds what it was given
+// and runs it, once.
+func TestLostClaim(t *testing.T) {
+	for _, fate := range []redistest.Fate{redistest.Cut, redistest.Swallow} {
+		t.Run(fmt.Sprint(fate), func(t *testing.T) {
+			t.Parallel()
+			e, _, proxy := proxied(t)
+			isFetch := isScript(t, "fetch")
+			hit := proxy.Once(fate, func(c []string) bool { return isFetch(c) && c[16] != "0" }) // the second of ARGV: want
+			e.enqueue(number, 10)
+			w := e.worker(tasuki.WorkerConfig{Concurrency: 10})
+			got := collect(w, number)
+			e.run(w)
+			<-hit
+			got.wait(t, 10)
+			q := e.settled("default", 10)
+			if n := len(got.get()); n != 10 || q.Counts["crashed"] != 0 {
+				t.Errorf("%d runs, %+v; want each job once, by the same worker", n, q)
+			}
+		})
+	}
+}
+
+// TestLostHandOver loses the reply of a BLMOVE that has moved a job.
+func TestLostHandOver(t *testing.T) {
+	t.Parallel()
+	e, _, proxy := proxied(t)
+	w := e.worker(tasuki.WorkerConfig{})
+	got := collect(w, number)
+	e.run(w)
+	for i := range 10 {
+		hit := proxy.Once(redistest.Cut, isCommand("BLMOVE"))
+		redistest.WaitFor(t, "a wait", func() error {
+			if !w.Waits("default") || w.ClientID("default") == 0 {
+				return errors.New("it does not wait")
+			}
+			return nil
+		})
+		e.enqueue(number, 1) // it ends the wait that is under way, or the next
+		got.wait(t, i+1)
+		select {
+		case <-hit:
+		default: // the fate comes to the next one
+		}
+	}
+	proxy.Decide(nil)
+	q := e.settled("default", 10)
+	if n := len(got.get()); n != 10 || q.Counts["crashed"] != 0 {
+		t.Errorf("%d runs, %+v", n, q)
+	}
+}
+
+// TestLostSettle loses the reply of a call that settles: it is sent again, and
+// changes nothing.
+func TestLostSettle(t *testing.T) {
+	t.Parallel()
+	e, _, proxy := proxied(t)
+	w := e.worker(tasuki.WorkerConfig{Concurrency: 5, MaxAttempts: 2, Backoff: soon})
+	var runs atomic.Int64
+	tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
+		runs.Add(1)
+		if job.Args%2 == 0 {
+			return errors.New("no")
+		}
+		return nil
+	})
+	e.run(w)
+	isFetch := isScript(t, "fetch")
+	var cut atomic.Int64
+	proxy.Decide(func(c []string) redistest.Fate {
+		if isFetch(c) && len(c) > 26 && rand.IntN(3) == 0 { // it carries outcomes
+			cut.Add(1)
+			return redistest.Cut
+		}
+		return redistest.Pass
+	})
+	e.enqueue(number, 200)
+	q := e.settled("default", 200)
+	if q.Dead != 100 || q.Counts["done"] != 100 || q.Counts["retry"] != 100 || runs.Load() != 300 {
+		t.Errorf("%d runs, %+v; want 100 done, 100 retried once and dead", runs.Load(), q)
+	}
+	if cut.Load() == 0 {
+		t.Error("no reply was cut")
+	}
+	t.Logf("%d replies were cut", cut.Load())
+}
+
+// TestLostEnqueue loses the reply of an enqueue in every form.
+func TestLostEnqueue(t *testing.T) {
+	t.Parallel()
+	e, _, proxy := proxied(t)
+	isEnqueue := isScript(t, "enqueue")
+	if _, err := number.With(tasuki.Opts{ID: "first"}).Enqueue(e.ctx, e.client, 0); err != nil { // the script is loaded now
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		opts tasuki.Opts
+		is   func([]string) bool
+		safe bool // it can be called again
+	}{
+		{"bare", tasuki.Opts{}, isCommand("RPUSH"), false},
+		{"with an id", tasuki.Opts{ID: "a"}, isEnqueue, true},
+		{"scheduled", tasuki.Opts{In: time.Hour}, isEnqueue, false},
+		{"scheduled with an id", tasuki.Opts{In: time.Hour, ID: "b"}, isEnqueue, true},
+	} {
+		for _, fate := range []redistest.Fate{redistest.Cut, redistest.Refuse} {
+			queue := strings.ReplaceAll(tt.name, " ", "-") + fmt.Sprint(fate)
+			k := number.With(tt.opts).With(tasuki.Opts{Queue: queue})
+			proxy.Once(fate, tt.is)
+			_, err := k.Enqueue(e.ctx, e.client, 1)
+			if !errors.Is(err, tasuki.ErrUncertain) {
+				t.Errorf("%s: %v, want ErrUncertain", queue, err)
+			}
+			if tt.safe {
+				info, err := k.Enqueue(e.ctx, e.client, 1)
+				if err != nil || info.Existed != (fate == redistest.Cut) {
+					t.Errorf("%s again: %+v, %v", queue, info, err)
+				}
+			}
+			q := e.queue(queue)
+			want := int64(1)
+			if !tt.safe && fate == redistest.Refuse {
+				want = 0
+			}
+			if q.Ready+q.Scheduled != want {
+				t.Errorf("%s: %+v, want %d jobs", queue, q, want)
+			}
+		}
+	}
+	proxy.Decide(nil)
+	// In the middle of a large batch: what came before was accepted, one portion
+	// is uncertain, the rest was not sent.
+	n := 0
+	proxy.Decide(func(c []string) redistest.Fate {
+		if c[0] == "RPUSH" && strings.Contains(c[1], "{batch}") {
+			if n++; n == 3 {
+				return redistest.Cut
+			}
+		}
+		return redistest.Pass
+	})
+	specs := make([]tasuki.Spec, 2500)
+	for i := range specs {
+		specs[i] = number.With(tasuki.Opts{Queue: "batch"}).Spec(i)
+	}
+	_, err := e.client.EnqueueMany(e.ctx, specs)
+	var many *tasuki.ManyError
+	if !errors.As(err, &many) {
+		t.Fatalf("EnqueueMany: %v", err)
+	}
+	for i, err := range many.Errs {
+		uncertain := errors.Is(err, tasuki.ErrUncertain)
+		if (err == nil) != (i < 1000) || uncertain != (i >= 1000 && i < 1500) {
+			t.Fatalf("job %d: %v", i, err)
+		}
+	}
+	if q := e.queue("batch"); q.Ready != 1500 {
+		t.Errorf("%d ready, want 1500", q.Ready)
+	}
+}
+
+// TestCutsUnderLoad cuts replies of all kinds at random while jobs are enqueued
+// and run, and counts.
+func TestCutsUnderLoad(t *testing.T) {
+	t.Parallel()
+	e, s, proxy := proxied(t)
+	const n = 3000
+	var l ledger
+	w := e.worker(tasuki.WorkerConfig{Concurrency: 20, Backoff: soon})
+	tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
+		if job.Attempt == 1 && job.Args%10 == 0 {
+			return errors.New("once more")
+		}
+		l.add(job.Args)
+		return nil
+	})
+	e.run(w)
+	var cut atomic.Int64
+	proxy.Decide(func(c []string) redistest.Fate {
+		if (c[0] == "EVALSHA" || c[0] == "BLMOVE" || c[0] == "BLPOP") && rand.IntN(40) == 0 {
+			cut.Add(1)
+			return []redistest.Fate{redistest.Cut, redistest.Refuse}[rand.IntN(2)]
+		}
+		return redistest.Pass
+	})
+	// Producers reach the server itself: what they were told is certain.
+	direct := e.openAt(s.URL())
+	var wg sync.WaitGroup
+	for g := range 3 {
+		wg.Go(func() {
+			for i := g; i < n; i += 3 {
+				k := number
+				if i%7 == 0 {
+					k = k.With(tasuki.Opts{In: 10 * time.Millisecond})
+				}
+				if _, err := k.Enqueue(e.ctx, direct, i); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	q := e.settled("default", n)
+	extra := l.check(t, n)
+	t.Logf("%d replies were cut; %d runs above one for each job; %+v", cut.Load(), extra, q.Counts)
+	if q.Counts["crashed"] != 0 {
+		t.Errorf("%+v: the worker was taken for dead", q)
+	}
+	if cut.Load() == 0 {
+		t.Error("nothing was cut")
+	}
+	proxy.Decide(nil)
+}
+
+// TestAllConnectionsCut cuts every connection of a worker again and again: it
+// makes them anew before it can be taken for dead.
+func TestAllConnectionsCut(t *testing.T) {
+	t.Parallel()
+	e, s, proxy := proxied(t)
+	w, err := tasuki.NewWorker(e.openAt(s.URL()), &tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: "elsewhere"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.run(w) // the observer, past the proxy
+	e.waitQueue("elsewhere", func(q inspect.Queue) bool { return q.Workers == 1 })
+	victim := e.worker(tasuki.WorkerConfig{Concurrency: 10})
+	release := make(chan struct{})
+	var runs atomic.Int64
+	tasuki.Handle(victim, number, func(ctx context.Context, _ *tasuki.Job[int]) error {
+		runs.Add(1)
+		select {
+		case <-release:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	e.run(victim)
+	e.enqueue(number, 10)
+	e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 10 && runs.Load() == 10 })
+	for range 20 {
+		proxy.CutAll()
+		time.Sleep(300 * time.Millisecond) // the storm lasts 6 s, longer than the quick rule
+	}
+	close(release)
+	q := e.settled("default", 10)
+	if runs.Load() != 10 || q.Counts["crashed"] != 0 {
+		t.Errorf("%d runs, %+v: want each once", runs.Load(), q)
+	}
+}
+
+// TestStalledServer stops the server for longer than the quick rule, twice: when
+// it answers again, nobody is taken for dead.
+func TestStalledServer(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	e := newEnv(t, s.URL())
+	var l ledger
+	for range 3 {
+		w := e.worker(tasuki.WorkerConfig{Concurrency: 5})
+		tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
+			time.Sleep(time.Millisecond)
+			l.add(job.Args)
+			return nil
+		})
+		e.run(w)
+	}
+	const n = 2000
+	e.enqueue(number, n)
+	for range 2 {
+		s.Signal(t, syscall.SIGSTOP)
+		time.Sleep(5 * time.Second)
+		s.Signal(t, syscall.SIGCONT)
+		time.Sleep(time.Second)
+	}
+	q := e.settled("default", n)
+	if extra := l.check(t, n); extra != 0 || q.Counts["crashed"] != 0 {
+		t.Errorf("%d runs too many, %+v", extra, q)
+	}
+}
+
+// TestServerKilledUnderLoad kills the server again and again while jobs are
+// enqueued and run; it keeps an append-only file.
+func TestServerKilledUnderLoad(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "everysec")
+	e := newEnv(t, s.URL())
+	var l ledger
+	for range 2 {
+		w := e.worker(tasuki.WorkerConfig{Concurrency: 10})
+		tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
+			time.Sleep(time.Millisecond)
+			l.add(job.Args)
+			return nil
+		})
+		e.run(w)
+	}
+	stop := make(chan struct{})
+	accepted, uncertain := 0, map[int]bool{}
+	produced := make(chan struct{})
+	go func() {
+		defer close(produced)
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				accepted = n
+				return
+			default:
+			}
+			k := number.With(tasuki.Opts{ID: fmt.Sprint("n", n)})
+			for {
+				_, err := k.Enqueue(context.Background(), e.client, n)
+				if err == nil {
+					break
+				}
+				if errors.Is(err, tasuki.ErrUncertain) {
+					uncertain[n] = true // the id makes it safe to call again
+				}
+			}
+		}
+	}()
+	const killed = 8
+	for range killed {
+		time.Sleep(400 * time.Millisecond)
+		s.Kill()
+		s.Restart(t)
+	}
+	time.Sleep(300 * time.Millisecond)
+	close(stop)
+	<-produced
+	q := e.settled("default", int64(accepted))
+	extra := l.check(t, accepted)
+	t.Logf("%d kills, %d jobs, %d enqueues were uncertain and repeated, %d runs above one for each job", killed, accepted, len(uncertain), extra)
+	if q.Counts["crashed"] != 0 {
+		t.Errorf("%+v: somebody was taken for dead", q)
+	}
+}
+
+// TestFullServer fills the server up: it refuses enqueues, and the workers drain
+// what is there.
+func TestFullServer(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, "--maxmemory", "30mb", "--maxmemory-policy", "noeviction")
+	e := newEnv(t, s.URL())
+	k := tasuki.Define[string]("big")
+	payload := strings.Repeat("x", 10_000)
+	n := 0
+	for {
+		_, err := k.Enqueue(e.ctx, e.client, payload)
+		if errors.Is(err, tasuki.ErrFull) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if _, err := k.With(tasuki.Opts{ID: "x"}).Enqueue(e.ctx, e.client, payload); !errors.Is(err, tasuki.ErrFull) {
+		t.Errorf("with an id: %v", err)
+	}
+	if _, err := k.With(tasuki.Opts{In: time.Hour}).Enqueue(e.ctx, e.client, payload); !errors.Is(err, tasuki.ErrFull) {
+		t.Errorf("scheduled: %v", err)
+	}
+	// Not a byte is left, whatever is deleted: the drain must not depend on it.
+	s.Do(t, "CONFIG", "SET", "maxmemory", "1mb")
+	var failed atomic.Int64
+	p := e.startProcess(processConfig{Concurrency: 5, Do: "hold", Queues: []tasuki.Queue{{Name: "other"}}})
+	p.wait("up", 1)
+	w := e.worker(tasuki.WorkerConfig{Concurrency: 10, MaxAttempts: 3, Backoff: soon})
+	tasuki.Handle(w, k, func(_ context.Context, job *tasuki.Job[string]) error {
+		if job.Attempt == 1 && failed.Add(1)%5 == 0 {
+			return errors.New("retry on a full server")
+		}
+		return nil
+	})
+	stop := e.run(w)
+	q := e.settled("default", int64(n))
+	if q.Counts["done"] != int64(n) || q.Counts["retry"] == 0 {
+		t.Errorf("%d jobs: %+v", n, q)
+	}
+	// A worker that dies is swept all the same, and others register and leave.
+	p.kill()
+	e.waitQueue("other", func(q inspect.Queue) bool { return q.Workers == 0 })
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if _, err := k.Enqueue(e.ctx, e.client, payload); !errors.Is(err, tasuki.ErrFull) {
+		t.Errorf("enqueue: %v", err)
+	}
+	s.Do(t, "CONFIG", "SET", "maxmemory", "0")
+	if _, err := k.Enqueue(e.ctx, e.client, payload); err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d jobs of 10 kB drained on a full server", n)
+}
+
+// TestFewRights runs workers whose user may not do what makes them quick. They
+// say so once, and work.
+func TestFewRights(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	for name, tt := range map[string]struct {
+		rule []string
+		says string
+	}{
+		"unblock":   {[]string{"-client|unblock"}, "cannot be woken"},
+		"id":        {[]string{"-client|id"}, "cannot be woken"},
+		"subscribe": {[]string{"-subscribe"}, "SUBSCRIBE is refused"},
+		"numsub":    {[]string{"-pubsub"}, ""},
+		"channels":  {[]string{"resetchannels"}, "SUBSCRIBE is refused"},
+		"blmove":    {[]string{"-blmove"}, "blmove"},
+		"all":       {[]string{"-client", "-subscribe", "-pubsub", "-blmove", "-publish", "resetchannels"}, "cannot be woken"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEnv(t, s.URL())
+			user := "u" + name[len(name)-2:] + fmt.Sprint(len(name))
+			if got := s.Do(t, append([]string{"ACL", "SETUSER", user, "on", ">pw", "~*", "&*", "+@all"}, tt.rule...)...); got != "+OK" {
+				t.Fatal(got)
+			}
+			e.url = fmt.Sprintf("unix://%s:pw@%s", user, s.Socket())
+			limited := e.open(nil)
+			w, err := tasuki.NewWorker(limited, &tasuki.WorkerConfig{Concurrency: 3})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := collect(w, number)
+			stop := e.run(w)
+			e.enqueue(number, 5)
+			got.wait(t, 5)
+			e.enqueue(number.With(tasuki.Opts{In: 50 * time.Millisecond}), 2)
+			got.wait(t, 7)
+			e.settled("default", 7)
+			start := time.Now()
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(start); took > 8*time.Second {
+				t.Errorf("the stop took %v", took)
+			}
+			if tt.says != "" {
+				lines := strings.Split(e.log.String(), "\n")
+				n := len(slices.DeleteFunc(lines, func(l string) bool { return !strings.Contains(l, tt.says) }))
+				if n != 1 {
+					t.Errorf("%q was said %d times, want once", tt.says, n)
+				}
+			}
+		})
+	}
+}

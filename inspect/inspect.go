@@ -1,0 +1,200 @@
+// Package inspect looks at queues and acts on them: it is what a dashboard, a
+// command or a script of an operator is made of. Workers and producers do not
+// need it.
+package inspect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/internal/bridge"
+	"github.com/tasuki-dev/tasuki/internal/store"
+	"github.com/tasuki-dev/tasuki/internal/wire"
+)
+
+// Inspector looks at the namespace of a client. It is safe for concurrent use.
+type Inspector struct {
+	store *store.Store
+}
+
+// New returns an Inspector of what the client reaches.
+func New(c *tasuki.Client) *Inspector { return &Inspector{store: bridge.Store(c)} }
+
+// Queue is how many jobs of a queue are in which state, and what was done with
+// those that are not there any more.
+type Queue struct {
+	Name      string `json:"name"` // "list:KEY" for a list of another program
+	Ready     int64  `json:"ready"`
+	Suspect   int64  `json:"suspect"`
+	Scheduled int64  `json:"scheduled"`
+	Retry     int64  `json:"retry"`
+	Running   int64  `json:"running"` // held by workers
+	Dead      int64  `json:"dead"`
+
+	Workers int `json:"workers"` // that may claim
+
+	Paused      bool      `json:"paused"`
+	PausedBy    string    `json:"paused_by,omitempty"`
+	PausedSince time.Time `json:"paused_since,omitzero"`
+
+	// Latency is how long the next job has been ready or waiting to be, by the
+	// clocks of its producer and of this program; 0 if there is none, or if it
+	// does not say when it was enqueued.
+	Latency time.Duration `json:"latency"`
+
+	// Counts is what was settled how since the queue began: done, retry, snooze,
+	// release, dead, cancelled, expired, unknown; claimed, crashed, stopped,
+	// refused, revived, trimmed, existed.
+	Counts map[string]int64 `json:"counts"`
+}
+
+// Queues returns all queues that were ever used, by name.
+func (i *Inspector) Queues(ctx context.Context) ([]Queue, error) {
+	names, err := i.store.Queues(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("inspect: %w", err)
+	}
+	queues := make([]Queue, len(names))
+	for n, name := range names {
+		if queues[n], err = i.Queue(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	return queues, nil
+}
+
+// Queue returns one queue; one that was never used is empty.
+func (i *Inspector) Queue(ctx context.Context, name string) (Queue, error) {
+	keys, err := i.store.Queue(name)
+	if err != nil {
+		return Queue{}, fmt.Errorf("inspect: %w", err)
+	}
+	v, err := i.store.Survey(ctx, keys)
+	if err != nil {
+		return Queue{}, fmt.Errorf("inspect: %w", err)
+	}
+	q := Queue{
+		Name: name, Ready: v.Ready, Suspect: v.Suspect, Scheduled: v.Scheduled, Retry: v.Retry, Dead: v.Dead, Counts: v.Counts,
+	}
+	for _, m := range v.Members {
+		if m.Ended.IsZero() {
+			q.Workers++
+		}
+		q.Running += v.Held[m.Incarnation]
+	}
+	if text, ok := v.Rules[rulePaused]; ok {
+		var p pause
+		_ = json.Unmarshal([]byte(text), &p) // of whatever it says, that it is there counts
+		q.Paused, q.PausedBy = true, p.By
+		if p.Since != 0 {
+			q.PausedSince = time.UnixMilli(p.Since)
+		}
+	}
+	if v.Oldest != "" {
+		if j, err := wire.Parse(v.Oldest); err == nil && j.EnqueuedAt != 0 {
+			q.Latency = max(time.Since(time.UnixMilli(j.EnqueuedAt)), 0)
+		}
+	}
+	return q, nil
+}
+
+const rulePaused = "paused"
+
+// pause is the value of the rule.
+type pause struct {
+	By    string `json:"by,omitempty"`
+	Since int64  `json:"since"` // ms since 1970
+}
+
+// Pause ends claiming from a queue until Resume: what runs goes on, and every
+// worker may start one more job that was being handed to it. by is who did it, for
+// others to read. Jobs can be enqueued all the while.
+func (i *Inspector) Pause(ctx context.Context, queue, by string) error {
+	keys, err := i.store.Queue(queue)
+	if err != nil {
+		return fmt.Errorf("pause: %w", err)
+	}
+	now, err := i.store.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("pause: %w", err)
+	}
+	text, err := json.Marshal(pause{By: by, Since: now.UnixMilli()})
+	if err != nil {
+		return fmt.Errorf("pause: %w", err)
+	}
+	if err := i.store.SetRule(ctx, keys, rulePaused, string(text)); err != nil {
+		return fmt.Errorf("pause %s: %w", queue, err)
+	}
+	return nil
+}
+
+// Resume ends a pause. Its workers take jobs again at once.
+func (i *Inspector) Resume(ctx context.Context, queue string) error {
+	keys, err := i.store.Queue(queue)
+	if err == nil {
+		err = i.store.SetRule(ctx, keys, rulePaused, "")
+	}
+	if err != nil {
+		return fmt.Errorf("resume %s: %w", queue, err)
+	}
+	return nil
+}
+
+// ErrNotFound says that a job is not where it was looked for.
+var ErrNotFound = errors.New("not found")
+
+// Revive makes dead jobs of a queue ready again, with all their attempts before
+// them: those with the given ids, or all. It returns how many; if some of the ids
+// are not among the dead jobs, with an error that wraps ErrNotFound and names
+// them.
+func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (int, error) {
+	keys, err := i.store.Queue(queue)
+	if err != nil {
+		return 0, fmt.Errorf("revive: %w", err)
+	}
+	wanted := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	revived := 0
+	// Those that are revived leave the set, so that what is skipped is what lies
+	// before.
+	for skipped := int64(0); ; {
+		page, err := i.store.Dead(ctx, keys, skipped, skipped+199)
+		if err != nil {
+			return revived, fmt.Errorf("revive: %w", err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		var portion []store.Revival
+		for _, dead := range page {
+			j, _ := wire.Parse(dead.Element)
+			if len(ids) > 0 && !wanted[j.ID] {
+				skipped++
+				continue
+			}
+			delete(wanted, j.ID)
+			j.Attempts, j.Crashes, j.Stops, j.Hosts = 0, 0, 0, nil
+			j.Unknown, j.UnknownSince, j.Reason = 0, 0, "revived"
+			j.Token = wire.NewToken()
+			portion = append(portion, store.Revival{Dead: dead.Element, Ready: j.Element()})
+		}
+		if len(portion) == 0 {
+			continue
+		}
+		n, err := i.store.Revive(ctx, keys, portion)
+		revived += n
+		if err != nil {
+			return revived, fmt.Errorf("revive: %w", err)
+		}
+	}
+	for id := range wanted {
+		return revived, fmt.Errorf("revive: %d ids, such as %q, are not among the dead jobs of %s: %w", len(wanted), id, queue, ErrNotFound)
+	}
+	return revived, nil
+}

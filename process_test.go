@@ -1,0 +1,234 @@
+package tasuki_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
+)
+
+// processEnv makes the test binary a worker: its value is a processConfig.
+const processEnv = "TASUKI_TEST_PROCESS"
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(processEnv); text != "" {
+		var c processConfig
+		if err := json.Unmarshal([]byte(text), &c); err != nil {
+			panic(err)
+		}
+		os.Exit(c.main())
+	}
+	redistest.Main(m)
+}
+
+// processConfig is what a worker process does.
+type processConfig struct {
+	URL         string
+	Namespace   string
+	Queues      []tasuki.Queue
+	Concurrency int
+	Grace       time.Duration
+	Ledger      string // a file that gets a line for each event
+	// Do is what the handler does: "quick", "hold" (until its context ends),
+	// "ignore" (for ever), "sleep" (Sleep), "poison" (exits if the argument is
+	// below 0).
+	Do    string
+	Sleep time.Duration
+}
+
+func (c *processConfig) main() int {
+	ledger, err := os.OpenFile(c.Ledger, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	pid := os.Getpid()
+	// One write for each line: it is in the file when it returns, whatever
+	// happens to the process then.
+	note := func(format string, args ...any) {
+		fmt.Fprintf(ledger, "%d %s\n", pid, fmt.Sprintf(format, args...))
+	}
+	client, err := tasuki.Open(c.URL, &tasuki.ClientConfig{Namespace: c.Namespace, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	if err != nil {
+		panic(err)
+	}
+	w, err := tasuki.NewWorker(client, &tasuki.WorkerConfig{Queues: c.Queues, Concurrency: c.Concurrency, Grace: c.Grace, MaxAttempts: 5, Backoff: soon})
+	if err != nil {
+		panic(err)
+	}
+	tasuki.Handle(w, number, func(ctx context.Context, job *tasuki.Job[int]) error {
+		note("start %d %d %d", job.Args, job.Fence(), time.Now().UnixMicro())
+		switch c.Do {
+		case "hold":
+			<-ctx.Done()
+			note("ended %d %v", job.Args, context.Cause(ctx))
+			return ctx.Err()
+		case "ignore":
+			select {}
+		case "sleep":
+			select {
+			case <-time.After(c.Sleep):
+			case <-ctx.Done():
+				note("ended %d %v", job.Args, context.Cause(ctx))
+				return ctx.Err()
+			}
+		case "poison":
+			if job.Args < 0 {
+				os.Exit(3)
+			}
+			time.Sleep(c.Sleep)
+		}
+		note("done %d", job.Args)
+		return nil
+	})
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	note("up")
+	if err := w.Run(ctx); err != nil {
+		note("failed %v", err)
+		return 1
+	}
+	note("down")
+	return 0
+}
+
+// process is a worker process under test.
+type process struct {
+	t      testing.TB
+	cmd    *exec.Cmd
+	ledger string
+	ended  chan struct{}
+}
+
+// startProcess starts a worker process on the env's namespace, and kills it with
+// the test.
+func (e *env) startProcess(c processConfig) *process {
+	e.t.Helper()
+	if c.URL == "" {
+		c.URL = e.url
+	}
+	c.Namespace = e.namespace
+	if c.Ledger == "" {
+		c.Ledger = filepath.Join(e.t.TempDir(), "ledger")
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), processEnv+"="+string(text))
+	cmd.Stderr, cmd.Stdout = e.log, e.log
+	p := &process{t: e.t, cmd: cmd, ledger: c.Ledger, ended: make(chan struct{})}
+	if err := cmd.Start(); err != nil {
+		e.t.Fatal(err)
+	}
+	go func() {
+		defer close(p.ended)
+		cmd.Wait() //nolint:errcheck // it is killed as a rule
+	}()
+	e.t.Cleanup(p.kill)
+	return p
+}
+
+// signal sends a signal to the process.
+func (p *process) signal(sig syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.t.Fatal(err)
+	}
+}
+
+// kill is kill -9.
+func (p *process) kill() {
+	p.cmd.Process.Kill() //nolint:errcheck // it may have ended
+	<-p.ended
+}
+
+// lines returns the lines of the ledger that begin with a word behind the pid.
+func (p *process) lines(word string) []string { return ledgerLines(p.t, p.ledger, word) }
+
+func ledgerLines(t testing.TB, ledger, word string) []string {
+	t.Helper()
+	f, err := os.Open(ledger)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var lines []string
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if pid, rest, ok := strings.Cut(s.Text(), " "); ok && strings.HasPrefix(rest+" ", word+" ") {
+			lines = append(lines, pid+" "+rest)
+		}
+	}
+	return lines
+}
+
+// wait waits for n lines.
+func (p *process) wait(word string, n int) []string {
+	p.t.Helper()
+	var lines []string
+	redistest.WaitFor(p.t, fmt.Sprintf("%d times %q in the ledger", n, word), func() error {
+		if lines = p.lines(word); len(lines) < n {
+			return fmt.Errorf("%d so far", len(lines))
+		}
+		return nil
+	})
+	return lines
+}
+
+// ledger is a set of numbers that were done, by any process.
+type ledger struct {
+	mu   sync.Mutex
+	runs map[int]int
+}
+
+func (l *ledger) add(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.runs == nil {
+		l.runs = map[int]int{}
+	}
+	l.runs[n]++
+}
+
+// check demands that each of 0 to n-1 was done, and returns how many runs there
+// were beyond one each.
+func (l *ledger) check(t testing.TB, n int) (extra int) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var lost []int
+	for i := range n {
+		if l.runs[i] == 0 {
+			lost = append(lost, i)
+		}
+		extra += max(l.runs[i]-1, 0)
+	}
+	if len(lost) > 0 {
+		t.Errorf("%d of %d jobs are lost: %v", len(lost), n, lost[:min(len(lost), 20)])
+	}
+	var phantoms []int
+	for i := range l.runs {
+		if i < 0 || i >= n {
+			phantoms = append(phantoms, i)
+		}
+	}
+	if slices.Sort(phantoms); len(phantoms) > 0 {
+		t.Errorf("jobs that nobody enqueued were run: %v", phantoms)
+	}
+	return extra
+}

@@ -1,0 +1,286 @@
+package tasuki
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+
+	"github.com/tasuki-dev/tasuki/internal/source"
+	"github.com/tasuki-dev/tasuki/internal/wire"
+)
+
+// run is one job on its way through a slot: parse, route, start, call, decide.
+type run struct {
+	q       *queue
+	tag     source.Tag
+	element string
+	ctx     runContext
+	handed  chan struct{} // closed when it is known whether Redis accepted it; nil if it was claimed
+
+	// Written by the slot that runs it.
+	job    wire.Job
+	future bool  // of a newer version of the format
+	broken error // why it is no job object
+	route  *route
+	raw    RawJob
+	timer  *time.Timer
+
+	// Guarded by fetcher.mu. fence is written before handed is closed.
+	place    int // in fetcher.active
+	fence    int64
+	accepted bool
+	lone     bool
+	lost     bool // it belongs to others: nothing is written
+	ended    bool
+	outcome  source.Outcome // when it ended before it was accepted
+}
+
+// perform takes a run through its steps. It is called by a slot, outside of
+// fetcher.mu.
+func (w *Worker) perform(r *run) source.Outcome {
+	r.parse()
+	if cause := r.ctx.cause(); cause != nil { // cancelled before it began
+		return w.decide(r, cause, cause)
+	}
+	if !w.find(r) {
+		return w.decideUnroutable(r)
+	}
+	w.start(r)
+	err := call(&r.ctx, r.route.handler, &r.raw)
+	return w.decide(r, r.release(), err)
+}
+
+// release frees what a run holds when its handler has ended. It returns the cause
+// with which its context had ended before, or nil.
+func (r *run) release() (cause error) {
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+	cause = r.ctx.cause()
+	r.ctx.release()
+	return cause
+}
+
+func (r *run) parse() {
+	var err error
+	r.job, err = wire.Parse(r.element)
+	r.future = errors.Is(err, wire.ErrFuture)
+	if !r.future {
+		r.broken = err
+	}
+}
+
+// find chooses the route; false if this worker has none.
+func (w *Worker) find(r *run) bool {
+	switch {
+	case r.future:
+		return false
+	case r.job.IsRaw:
+		r.route = w.raw[r.q.name]
+	default:
+		if r.route = w.kinds[r.job.Kind]; r.route == nil {
+			r.route = w.other
+		}
+	}
+	return r.route != nil
+}
+
+// start makes the job that the handler sees, and its time limit.
+func (w *Worker) start(r *run) {
+	r.raw.Info = info(r.q.name, &r.job)
+	r.raw.State = StateRunning
+	r.raw.Attempt = r.job.Attempts + 1
+	r.raw.MaxAttempts = pick(r.job.MaxAttempts, r.route.opts.MaxAttempts, w.cfg.MaxAttempts)
+	r.raw.Timeout = max(0, pick(r.raw.Timeout, r.route.opts.Timeout, w.cfg.Timeout))
+	r.raw.run = r
+	if r.raw.Args = r.job.Args; r.job.IsRaw {
+		r.raw.Args = r.job.Raw
+	}
+	if r.raw.Timeout > 0 {
+		r.ctx.setDeadline(time.Now().Add(r.raw.Timeout))
+		r.timer = time.AfterFunc(r.raw.Timeout, func() { w.cancel(r, ErrTimeout) })
+	}
+}
+
+// pick returns the first that is not zero.
+func pick[T int | time.Duration](values ...T) T {
+	for _, v := range values {
+		if v != 0 {
+			return v
+		}
+	}
+	return 0
+}
+
+// call runs the handler and turns a panic into an error. A handler that ends its
+// goroutine with runtime.Goexit is caught by the slot.
+func call(ctx context.Context, h Handler, job *RawJob) (err error) {
+	panicked := true
+	defer func() {
+		if v := recover(); panicked && v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	err = h(ctx, job)
+	panicked = false
+	return err
+}
+
+var v1Decoding = jsonv1.DefaultOptionsV1()
+
+// decodeArgs decodes as encoding/json does.
+func decodeArgs(data []byte, to any) error { return json.Unmarshal(data, to, v1Decoding) }
+
+// cancel ends the context of a run, and watches whether its handler heeds that.
+func (w *Worker) cancel(r *run, cause error) {
+	if !r.ctx.end(cause) {
+		return
+	}
+	after := min(max(w.cfg.Grace/5, time.Second), 5*time.Second)
+	time.AfterFunc(after, func() {
+		f := r.q.fetcher
+		f.mu.Lock()
+		stuck := !r.ended
+		f.mu.Unlock()
+		if stuck {
+			w.log.Warn("tasuki: handler ignores the end of its context; its slot stays taken",
+				"address", r.address(), "cause", cause, "for", after)
+		}
+	})
+}
+
+// address is QUEUE/ID. It parses the element anew, so that it may be called by
+// any goroutine.
+func (r *run) address() string {
+	j, _ := wire.Parse(r.element)
+	return r.q.name + "/" + j.ID
+}
+
+// waitFence returns the run's fence, or 0 if it was lost before that was known.
+func (r *run) waitFence() int64 {
+	if r.handed != nil {
+		select {
+		case <-r.handed:
+		case <-r.ctx.Done():
+			select {
+			case <-r.handed:
+			default:
+				return 0
+			}
+		}
+	}
+	r.q.fetcher.mu.Lock()
+	defer r.q.fetcher.mu.Unlock()
+	return r.fence
+}
+
+// runContext is the context of one run. Most handlers of short jobs never look at
+// it, so it costs nothing until somebody does: then it becomes a context of the
+// standard library's making, to which it passes everything on. That is what
+// context.Cause and contexts made from it see.
+type runContext struct {
+	base     context.Context // the values of Run's context
+	mu       sync.Mutex
+	deadline time.Time
+	ended    error           // the cause, once it has ended
+	real     context.Context // nil until somebody looks
+	cancel   context.CancelCauseFunc
+}
+
+var _ context.Context = (*runContext)(nil)
+
+func (c *runContext) made() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.real != nil {
+		return c.real
+	}
+	c.real, c.cancel = context.WithCancelCause(c.base)
+	if c.ended != nil && c.ended != ErrTimeout {
+		c.cancel(c.ended)
+	}
+	if !c.deadline.IsZero() {
+		// Its end is that of a deadline, as database drivers and others
+		// expect it, with ErrTimeout as the cause.
+		timed, stop := context.WithDeadlineCause(c.real, c.deadline, ErrTimeout)
+		cancel := c.cancel
+		c.real, c.cancel = timed, func(cause error) { cancel(cause); stop() }
+	}
+	return c.real
+}
+
+// end ends the context; false if it had ended.
+func (c *runContext) end(cause error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended != nil {
+		return false
+	}
+	c.ended = cause
+	if c.cancel != nil && cause != ErrTimeout { // a deadline ends it by itself
+		c.cancel(cause)
+	}
+	return true
+}
+
+// release frees what the context holds when the handler has returned.
+func (c *runContext) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel != nil {
+		c.cancel(context.Canceled)
+	}
+}
+
+// cause is with what the context has ended, or nil. A deadline can have ended the
+// real context a moment before the timer that calls end.
+func (c *runContext) cause() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended == nil && c.real != nil && c.real.Err() != nil {
+		return context.Cause(c.real)
+	}
+	return c.ended
+}
+
+func (c *runContext) setDeadline(t time.Time) {
+	c.mu.Lock()
+	c.deadline = t
+	c.mu.Unlock()
+}
+
+// Deadline implements context.Context.
+func (c *runContext) Deadline() (time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.deadline, !c.deadline.IsZero()
+}
+
+// Done implements context.Context.
+func (c *runContext) Done() <-chan struct{} { return c.made().Done() }
+
+// Err implements context.Context.
+func (c *runContext) Err() error {
+	c.mu.Lock()
+	quiet := c.real == nil && c.ended == nil
+	c.mu.Unlock()
+	if quiet {
+		return nil
+	}
+	return c.made().Err()
+}
+
+// Value implements context.Context. Package context asks with a key of its own,
+// a pointer to an int, for what context.Cause and derived contexts need; it gets
+// that from the real context.
+func (c *runContext) Value(key any) any {
+	if _, ok := key.(*int); ok {
+		return c.made().Value(key)
+	}
+	return c.base.Value(key)
+}

@@ -1,0 +1,342 @@
+package tasuki
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/native"
+	"github.com/tasuki-dev/tasuki/internal/store"
+	"github.com/tasuki-dev/tasuki/internal/wire"
+)
+
+// session is a worker while it runs: its id, its sign of life, and all that ends
+// with it.
+type session struct {
+	w    *Worker
+	id   string
+	base context.Context // of handlers and services: the values of Run's context
+	ctx  context.Context // of calls to Redis; ends when the worker gives up
+	quit context.CancelFunc
+
+	fetcher  *fetcher
+	observer observer
+	beating  sync.WaitGroup
+	endBeat  context.CancelFunc
+
+	services   sync.WaitGroup
+	endService context.CancelFunc
+	failed     chan error // of a service, the first
+
+	channels chan []string // to the beat: channels to subscribe to as well
+
+	mu      sync.Mutex
+	about   about
+	sources map[string]*native.Source
+	warned  map[string]bool
+}
+
+// about is what a worker says of itself in tasuki:workers:info.
+type about struct {
+	Host        string   `json:"host"`
+	PID         int      `json:"pid"`
+	Started     int64    `json:"started"` // ms since 1970
+	Queues      []string `json:"queues"`
+	Concurrency int      `json:"concurrency"`
+	// Subscribed says that its death shows at once. Without it only a counter
+	// that stands still for long does.
+	Subscribed bool `json:"subscribed"`
+	// Stopping says that it was told to stop: what it leaves behind was
+	// interrupted, it did not crash.
+	Stopping bool `json:"stopping"`
+}
+
+// place is how the worker's process is called where its jobs crashed.
+func (a *about) place() string { return fmt.Sprintf("%s:%d", a.Host, a.PID) }
+
+func newSession(w *Worker, base context.Context) *session {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	s := &session{
+		w: w, id: wire.NewIncarnation(), base: base,
+		failed: make(chan error, 1), channels: make(chan []string, 1),
+		sources: map[string]*native.Source{}, warned: map[string]bool{},
+		about: about{Host: host, PID: os.Getpid(), Started: time.Now().UnixMilli(), Concurrency: w.cfg.Concurrency},
+	}
+	s.ctx, s.quit = context.WithCancel(context.Background())
+	s.observer.session = s
+	s.fetcher = newFetcher(w, base, s.ctx)
+	return s
+}
+
+// begin makes the worker known and starts everything. While Redis cannot be
+// reached it tries again; what Redis refuses it returns.
+func (s *session) begin(ctx context.Context) error {
+	s.mu.Lock()
+	for _, q := range s.w.cfg.Queues {
+		s.about.Queues = append(s.about.Queues, q.name())
+	}
+	s.mu.Unlock()
+	pulse := s.w.client.store.Pulse(s.id, s.heard)
+	var beaten store.Beaten
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		err := s.announce(ctx)
+		if err == nil {
+			beaten, err = pulse.Beat(ctx, true, s.channelNames)
+		}
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			s.abandon(pulse)
+			return nil
+		}
+		if store.IsRedis(err) {
+			s.abandon(pulse)
+			return fmt.Errorf("%s: %w", s.w.client.url, err)
+		}
+		s.w.warnOnce("begin", "tasuki: redis cannot be reached yet; trying again", "url", s.w.client.url, "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(jitter(pause)):
+		}
+	}
+	s.mu.Lock()
+	s.about.Subscribed = pulse.Subscribed()
+	s.mu.Unlock()
+	if pulse.Subscribed() {
+		if err := s.announce(ctx); err != nil {
+			s.w.log.Warn("tasuki: the worker could not say that it is subscribed; its death would be noticed late", "err", err)
+		}
+	} else {
+		s.w.log.Warn("tasuki: SUBSCRIBE is refused: a job cannot be cancelled here, a pause is noticed late, and the death of this worker after 30 s instead of 2")
+	}
+	beatCtx, endBeat := context.WithCancel(s.ctx)
+	s.endBeat = endBeat
+	s.beating.Go(func() { s.beat(beatCtx, pulse, beaten) })
+	s.fetcher.beaten(time.Now(), true)
+	for _, q := range s.w.cfg.Queues {
+		s.serveQueue(q.name(), q.Weight, s.w.queue[q.name()])
+	}
+	serviceCtx, endService := context.WithCancel(s.base)
+	s.endService = endService
+	for _, service := range s.w.services {
+		s.services.Go(func() {
+			if err := service.Run(serviceCtx); err != nil && serviceCtx.Err() == nil {
+				select {
+				case s.failed <- fmt.Errorf("service %T: %w", service, err):
+				default:
+				}
+			}
+		})
+	}
+	s.w.log.Info("tasuki: worker started", "worker", s.id, "redis", s.w.client.url, "queues", s.queueNames(),
+		"slots", s.w.cfg.Concurrency, "kinds", s.w.kindNames())
+	return nil
+}
+
+// abandon is for a session that did not begin.
+func (s *session) abandon(pulse *store.Pulse) {
+	pulse.Close()
+	s.quit()
+	s.fetcher.close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	s.w.client.store.Retire(ctx, s.id) //nolint:errcheck // it was hardly there, and is swept otherwise
+}
+
+// serve returns when the worker has to stop: nil when ctx has ended.
+func (s *session) serve(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.failed:
+		return fmt.Errorf("tasuki: %w", err)
+	}
+}
+
+// end stops the worker: claiming, then handlers, then outcomes, then the sign of
+// life.
+func (s *session) end() error {
+	if s.endService == nil {
+		return nil // it never began
+	}
+	s.endService()
+	noted := make(chan struct{})
+	go func() {
+		defer close(noted)
+		s.mu.Lock()
+		s.about.Stopping = true
+		s.mu.Unlock()
+		ctx, cancel := context.WithTimeout(s.ctx, 2*time.Second)
+		defer cancel()
+		if err := s.announce(ctx); err != nil {
+			s.w.log.Warn("tasuki: the stop could not be noted; jobs that are cut off by it count as crashed", "err", err)
+		}
+	}()
+	f := s.fetcher
+	f.stop()
+	<-noted
+	grace := max(s.w.cfg.Grace, 0)
+	now := time.Now()
+	idle := func() bool { return f.isIdle(nil) }
+	if !f.await(now.Add(grace), idle) {
+		f.interrupt()
+		f.await(now.Add(grace+grace/5+100*time.Millisecond), idle)
+		f.gathered()
+	}
+	if stuck := f.stuck(); len(stuck) > 0 {
+		go func() {
+			f.await(farAway, idle)
+			if err := s.leave(); err != nil {
+				s.w.log.Error("tasuki: after stuck handlers have ended", "err", err)
+			}
+		}()
+		return &StuckError{Addresses: stuck}
+	}
+	return s.leave()
+}
+
+// farAway is a time that does not come.
+var farAway = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// flushFor is how long a stop waits for Redis to take the last outcomes.
+const flushFor = 5 * time.Second
+
+// leave writes the last outcomes and gives up the lease.
+func (s *session) leave() error {
+	f := s.fetcher
+	left := f.flush(time.Now().Add(flushFor))
+	s.endBeat()
+	s.beating.Wait()
+	if left > 0 {
+		s.quit() // what is under way is given up
+	}
+	f.close()
+	s.quit()
+	s.services.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	var err error
+	if left > 0 {
+		err = fmt.Errorf("tasuki: redis did not take %d outcomes within %v: their jobs run again", left, flushFor)
+	} else if e := s.w.client.store.Retire(ctx, s.id); e != nil {
+		err = fmt.Errorf("tasuki: the worker is not out of the list of workers: %w", e)
+	}
+	s.w.log.Info("tasuki: worker stopped", "worker", s.id)
+	return err
+}
+
+// serveQueue starts to take jobs of a queue.
+func (s *session) serveQueue(name string, weight int, keys *store.Queue) {
+	src := native.New(s.w.client.store, keys, s.id, func(message string, err error) {
+		s.w.warnOnce(message, "tasuki: "+message, "queue", name, "err", err)
+	})
+	s.mu.Lock()
+	s.sources[name] = src
+	s.mu.Unlock()
+	s.fetcher.add(name, keys.Channel, weight, src)
+}
+
+func (s *session) addQueue(q Queue, keys *store.Queue) error {
+	s.mu.Lock()
+	if s.sources[q.name()] != nil {
+		s.mu.Unlock()
+		return fmt.Errorf("tasuki: AddQueue: %q is served already", q.name())
+	}
+	if len(s.sources) == maxQueues {
+		s.mu.Unlock()
+		return fmt.Errorf("tasuki: AddQueue: allowed are %d queues", maxQueues)
+	}
+	s.about.Queues = append(s.about.Queues, q.name())
+	s.mu.Unlock()
+	if err := s.announce(s.ctx); err != nil {
+		return fmt.Errorf("tasuki: AddQueue: %w", err)
+	}
+	select {
+	case s.channels <- []string{keys.Channel}:
+	case <-s.ctx.Done():
+		return errors.New("tasuki: AddQueue: the worker has stopped")
+	}
+	s.serveQueue(q.name(), q.Weight, keys)
+	return nil
+}
+
+func (s *session) removeQueue(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ok := s.fetcher.remove(name, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		// Only now: until then, it is one that a sweep has to look at.
+		if s.sources[name] == nil {
+			s.about.Queues = slices.DeleteFunc(s.about.Queues, func(q string) bool { return q == name })
+		}
+	})
+	if !ok {
+		return fmt.Errorf("tasuki: RemoveQueue: %q is not served", name)
+	}
+	delete(s.sources, name)
+	return nil
+}
+
+func (s *session) clientID(queue string) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if src := s.sources[queue]; src != nil {
+		return src.ClientID()
+	}
+	return 0
+}
+
+// announce writes what the worker is and does.
+func (s *session) announce(ctx context.Context) error {
+	s.mu.Lock()
+	text, err := json.Marshal(&s.about)
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return s.w.client.store.Announce(ctx, s.id, string(text))
+}
+
+// queueNames are the queues that the worker serves.
+func (s *session) queueNames() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.about.Queues)
+}
+
+// channelNames are the channels of the worker's queues.
+func (s *session) channelNames() []string {
+	var names []string
+	for _, name := range s.queueNames() {
+		if q, err := s.w.client.store.Queue(name); err == nil {
+			names = append(names, q.Channel)
+		}
+	}
+	return names
+}
+
+// warnOnce logs something the first time only.
+func (w *Worker) warnOnce(key, message string, attrs ...any) {
+	w.mu.Lock()
+	s := w.session
+	w.mu.Unlock()
+	if s != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.warned[key] || len(s.warned) == 1000 {
+			return
+		}
+		s.warned[key] = true
+	}
+	w.log.Warn(message, attrs...)
+}

@@ -1,0 +1,183 @@
+package tasuki
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/source"
+	"github.com/tasuki-dev/tasuki/internal/wire"
+)
+
+// DefaultBackoff is the delay after a failed attempt, of which job.Attempt is
+// the number, 1 for the first:
+//
+//	5 s · 1.7^(attempt-1) · a random factor of 0.8 to 1.2
+//
+// The first is about 5 s, the 10th about 10 minutes, the 19th about 19 hours: 20
+// attempts spread over about two days. It stays at 24 hours for later ones. The
+// random factor keeps apart what failed together.
+func DefaultBackoff(job Info, _ error) time.Duration {
+	d := 5 * math.Pow(1.7, float64(max(job.Attempt, 1)-1))
+	d = min(d, (24 * time.Hour).Seconds())
+	return time.Duration(d * (0.8 + 0.4*rand.Float64()) * float64(time.Second))
+}
+
+// decide says what becomes of a job from what its handler returned, and from the
+// cause with which its context had ended, if it had. It is the only place that
+// does.
+func (w *Worker) decide(r *run, cause, err error) source.Outcome {
+	if err == nil {
+		return source.Outcome{Tag: r.tag, State: source.Done} // whatever happened to the context
+	}
+	var v *verdict
+	errors.As(err, &v)
+	switch {
+	case cause == ErrLeaseLost:
+		return source.Outcome{Tag: r.tag, State: source.Release} // nobody will read it
+	case cause == ErrCancelled:
+		w.logOutcome(r, slog.LevelInfo, "tasuki: job cancelled", err)
+		return source.Outcome{Tag: r.tag, State: source.Cancelled}
+	case v != nil && v.verb == "kill":
+		return w.bury(r, "killed", err, 1)
+	case v != nil && v.verb == "snooze":
+		return w.keep(r, source.Snooze, v.delay, v.text, nil)
+	case cause == ErrStopping:
+		return w.release(r)
+	}
+	if cause == ErrTimeout && !errors.Is(err, ErrTimeout) {
+		err = fmt.Errorf("%w: %w", ErrTimeout, err)
+	}
+	if r.raw.MaxAttempts > 0 && r.job.Attempts+1 >= r.raw.MaxAttempts {
+		return w.bury(r, "out of attempts", err, 1)
+	}
+	var delay time.Duration
+	if v != nil {
+		delay = v.delay
+	} else {
+		delay = w.backoff(r, err)
+	}
+	r.job.Attempts++
+	w.logOutcome(r, slog.LevelWarn, "tasuki: job failed", err, "attempt", r.job.Attempts, "retry_in", delay)
+	return w.keep(r, source.Retry, delay, "failed", err)
+}
+
+// backoff asks the kind, then the worker. What comes back is bounded, for a
+// negative or endless delay is a mistake that would lose the job from sight.
+func (w *Worker) backoff(r *run, err error) (d time.Duration) {
+	defer func() {
+		if v := recover(); v != nil {
+			w.log.Error("tasuki: Backoff panicked; the default is used", "kind", r.job.Kind, "panic", v)
+			d = DefaultBackoff(r.raw.Info, err)
+		}
+	}()
+	f := w.cfg.Backoff
+	if r.route.backoff != nil {
+		f = r.route.backoff
+	}
+	return min(max(f(r.raw.Info, err), 0), maxDelay)
+}
+
+// decideUnroutable is for a job that this worker has no handler for. A raw job
+// nobody here understands, and says so; a kind may be one of a newer worker, which
+// is asked later. Neither is a failed attempt.
+func (w *Worker) decideUnroutable(r *run) source.Outcome {
+	if r.job.IsRaw && !r.future {
+		reason := "no handler for raw jobs"
+		if r.broken != nil {
+			reason += ": " + r.broken.Error()
+		}
+		return w.bury(r, reason, nil, 0)
+	}
+	what := fmt.Sprintf("kind %s", r.job.Kind)
+	if r.future {
+		what = "a newer version of the format"
+	}
+	now := r.q.fetcher.serverNow()
+	if r.job.UnknownSince == 0 {
+		r.job.UnknownSince = now.UnixMilli()
+	}
+	if age := now.Sub(time.UnixMilli(r.job.UnknownSince)); age > w.cfg.UnknownFor {
+		return w.bury(r, fmt.Sprintf("no worker has taken %s for %v", what, w.cfg.UnknownFor), nil, 0)
+	}
+	w.warnOnce("unknown "+r.q.name+" "+r.job.Kind, "tasuki: no handler here for "+what+"; its jobs are put back for another worker",
+		"queue", r.q.name, "kind", r.job.Kind, "id", r.job.ID)
+	// One second, then more and more, half a minute at most: a rollout lasts
+	// minutes, and this worker may be the only one to ask.
+	delay := min(time.Second<<min(r.job.Unknown, 5), 30*time.Second)
+	r.job.Unknown++
+	return w.keep(r, source.Unknown, delay, "no handler for "+what, nil)
+}
+
+// keep writes the job anew, to be run after a delay.
+func (w *Worker) keep(r *run, state source.State, delay time.Duration, reason string, err error) source.Outcome {
+	r.job.Reason = reason
+	if err != nil {
+		r.job.Error = err.Error()
+	}
+	if state != source.Unknown {
+		r.job.Unknown, r.job.UnknownSince = 0, 0 // somebody has had a handler
+	}
+	r.job.Token = wire.NewToken()
+	return source.Outcome{Tag: r.tag, State: state, Delay: min(max(delay, 0), maxDelay), Element: r.job.Element()}
+}
+
+// bury writes the job anew, dead. attempts is how many it adds.
+func (w *Worker) bury(r *run, reason string, err error, attempts int) source.Outcome {
+	r.job.Attempts += attempts
+	w.logOutcome(r, slog.LevelError, "tasuki: job dead", err, "reason", reason, "attempt", r.job.Attempts)
+	return w.keep(r, source.Dead, 0, reason, err)
+}
+
+// release puts the job back at the head as it is. The bytes of an element that
+// was never kept elsewhere go back to where they were found.
+func (w *Worker) release(r *run) source.Outcome {
+	return source.Outcome{Tag: r.tag, State: source.Release, Element: r.element, Found: r.job.Token == ""}
+}
+
+// releaseUnstarted is release for a job that no slot has looked at.
+func (w *Worker) releaseUnstarted(r *run) source.Outcome {
+	r.parse()
+	return w.release(r)
+}
+
+func (w *Worker) logOutcome(r *run, level slog.Level, message string, err error, attrs ...any) {
+	ctx := r.ctx.base
+	if !w.log.Enabled(ctx, level) {
+		return
+	}
+	attrs = append(attrs, "queue", r.q.name, "id", r.job.ID, "kind", r.job.Kind)
+	if err != nil {
+		attrs = append(attrs, "err", err)
+	}
+	w.log.Log(ctx, level, message, attrs...)
+}
+
+// settle takes an outcome for the next exchange.
+func (f *fetcher) settle(q *queue, o source.Outcome) {
+	if o.State == source.Done {
+		q.done = append(q.done, o.Tag)
+	} else {
+		q.outcomes = append(q.outcomes, o)
+	}
+}
+
+// noteSettled notes what an exchange has settled, and what was refused.
+func (f *fetcher) noteSettled(x *exchange) {
+	q := x.q
+	q.recent.add(x.req.Done, x.req.Outcomes)
+	refused := len(x.reply.Refused)
+	if x.reply.Lost == 0 {
+		refused += len(x.req.Done) - x.reply.Settled // of these only the number is told
+		if q.resent {
+			refused = 0 // it was done the first time, and only the reply was lost
+		}
+	}
+	q.resent = false
+	if refused > 0 {
+		f.w.log.Warn("tasuki: outcomes were refused: the jobs belong to other workers now, and run again", "queue", q.name, "jobs", refused)
+	}
+}

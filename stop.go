@@ -1,0 +1,162 @@
+package tasuki
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/source"
+)
+
+// stop ends claiming. What was claimed and not started goes back to the head.
+func (f *fetcher) stop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stopping = true
+	for _, r := range slices.Backward(slices.Clone(f.work[f.begun:])) {
+		f.endRun(r, f.w.releaseUnstarted(r))
+	}
+	f.work, f.begun = nil, 0
+	for _, q := range f.queues {
+		q.endWait()
+	}
+	f.wakeLoop()
+}
+
+// interrupt ends the contexts of what still runs.
+func (f *fetcher) interrupt() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, q := range f.queues {
+		q.gathering = true
+	}
+	for _, r := range f.active {
+		f.w.cancel(r, ErrStopping)
+	}
+}
+
+// gathered sends what was interrupted back together, the newest first, so that
+// the oldest comes to lie at the head.
+func (f *fetcher) gathered() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, q := range f.queues {
+		slices.SortStableFunc(q.outcomes, func(a, b source.Outcome) int { return cmp.Compare(b.Tag, a.Tag) })
+		q.gathering = false
+	}
+	f.wakeLoop()
+}
+
+// flush sends what is left. It returns how many outcomes Redis has not taken until
+// then.
+func (f *fetcher) flush(until time.Time) (left int) {
+	f.mu.Lock()
+	for _, q := range f.queues {
+		q.unstick()
+	}
+	f.wakeLoop()
+	f.mu.Unlock()
+	f.await(until, func() bool {
+		left = 0
+		for _, q := range f.queues {
+			left += q.unsettled()
+		}
+		return left == 0
+	})
+	return left
+}
+
+// stuck are the addresses of what runs.
+func (f *fetcher) stuck() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var addresses []string
+	for _, r := range f.active {
+		addresses = append(addresses, r.address())
+	}
+	return addresses
+}
+
+// await waits until is, which is called with f.mu held, is true: at most until a
+// time.
+func (f *fetcher) await(until time.Time, is func() bool) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := time.AfterFunc(time.Until(until), f.changed.Broadcast)
+	defer t.Stop()
+	for !is() {
+		if !time.Now().Before(until) {
+			return false
+		}
+		f.changed.Wait()
+	}
+	return true
+}
+
+// isIdle tells whether nothing runs, in q or, with nil, anywhere.
+func (f *fetcher) isIdle(q *queue) bool {
+	return !slices.ContainsFunc(f.active, func(r *run) bool { return q == nil || r.q == q })
+}
+
+// unsettled is how many outcomes of q are not written yet, counting an exchange
+// that is under way.
+func (q *queue) unsettled() int {
+	n := len(q.done) + len(q.outcomes) + len(q.stuck) + q.inflight
+	if q.handed != nil || q.reading {
+		n++
+	}
+	return n
+}
+
+// close ends all goroutines. Nothing runs; what is still under way is waited for,
+// so f.ctx has ended if that could take long.
+func (f *fetcher) close() {
+	f.mu.Lock()
+	f.closed = true
+	f.fullness.Stop()
+	f.slotReady.Broadcast()
+	f.loopReady.Broadcast()
+	f.changed.Broadcast()
+	for _, q := range f.queues {
+		q.endWait()
+		q.canWait.Broadcast()
+	}
+	f.mu.Unlock()
+	f.callers.Wait()
+	f.mu.Lock()
+	for _, q := range f.queues {
+		q.stopRun()
+	}
+	f.mu.Unlock()
+	f.exited.Wait()
+}
+
+// remove ends claiming from a queue, and leaves it when its jobs have ended: then
+// it calls left.
+func (f *fetcher) remove(name string, left func()) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := slices.IndexFunc(f.queues, func(q *queue) bool { return q.name == name && !q.removed })
+	if i < 0 {
+		return false
+	}
+	q := f.queues[i]
+	q.removed = true
+	q.endWait()
+	q.canWait.Signal()
+	f.exited.Go(func() {
+		f.mu.Lock()
+		for !f.closed && !(f.isIdle(q) && q.unsettled() == 0) {
+			f.changed.Wait()
+		}
+		f.mu.Unlock()
+		<-q.waited
+		q.stopRun()
+		<-q.ran
+		f.mu.Lock()
+		f.queues = slices.DeleteFunc(f.queues, func(other *queue) bool { return other == q })
+		f.mu.Unlock()
+		left()
+	})
+	return true
+}

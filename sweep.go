@@ -1,0 +1,223 @@
+package tasuki
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/store"
+	"github.com/tasuki-dev/tasuki/internal/wire"
+)
+
+// sweeper puts back what dead workers held. Each of its steps is safe to repeat,
+// by it or by another at the same time.
+type sweeper struct {
+	w       *Worker
+	store   *store.Store
+	missing map[string]time.Time // incarnations of no known worker → since when
+}
+
+// bury takes over from a worker that is dead, or looks so.
+func (sw *sweeper) bury(ctx context.Context, worker string, still time.Duration) {
+	texts, err := sw.store.About(ctx, worker)
+	if err != nil {
+		sw.w.log.Warn("tasuki: a dead worker cannot be swept; trying again", "worker", worker, "err", err)
+		return
+	}
+	var about about
+	text, known := texts[worker]
+	if err := json.Unmarshal([]byte(text), &about); err != nil {
+		known = false
+	}
+	if still < slowDeath && (!known || !about.Subscribed) {
+		return // it never had a subscription that could be gone
+	}
+	queues := about.Queues
+	if !known {
+		if queues, err = sw.store.Queues(ctx); err != nil {
+			sw.w.log.Warn("tasuki: a dead worker cannot be swept; trying again", "worker", worker, "err", err)
+			return
+		}
+	}
+	moved := 0
+	for _, name := range queues {
+		n, err := sw.sweepQueue(ctx, name, worker, &about)
+		moved += n
+		if err != nil {
+			sw.w.log.Warn("tasuki: a dead worker's queue cannot be swept; trying again", "worker", worker, "queue", name, "err", err)
+			return
+		}
+	}
+	if err := sw.store.Retire(ctx, worker); err != nil {
+		sw.w.log.Warn("tasuki: a dead worker cannot be removed from the list; trying again", "worker", worker, "err", err)
+		return
+	}
+	sw.w.log.Warn("tasuki: a worker is dead; its jobs were put back", "worker", worker, "place", about.place(),
+		"stopping", about.Stopping, "still_for", still, "jobs", moved)
+}
+
+// sweepQueue ends a worker's leases in a queue and puts back what it held there.
+func (sw *sweeper) sweepQueue(ctx context.Context, name, worker string, about *about) (moved int, err error) {
+	q, err := sw.store.Queue(name)
+	if err != nil {
+		return 0, err
+	}
+	members, err := sw.store.Members(ctx, q)
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range members {
+		if workerOf(m.Incarnation) != worker {
+			continue
+		}
+		if m.Ended.IsZero() {
+			if err := sw.store.Tombstone(ctx, q, m.Incarnation); err != nil {
+				return moved, err
+			}
+		}
+		n, err := sw.sweepIncarnation(ctx, q, m.Incarnation, about)
+		moved += n
+		if err != nil {
+			return moved, err
+		}
+	}
+	return moved, nil
+}
+
+// workerOf is the worker of an incarnation: see native.Source.
+func workerOf(incarnation string) string {
+	worker, _, _ := strings.Cut(incarnation, ".")
+	return worker
+}
+
+// sweepIncarnation puts back what an incarnation with a tombstone held, from the
+// newest to the oldest, so that the oldest comes to lie at the head.
+func (sw *sweeper) sweepIncarnation(ctx context.Context, q *store.Queue, incarnation string, about *about) (moved int, err error) {
+	portion, idle := 32, 0
+	for {
+		left, err := sw.store.Orphans(ctx, q, incarnation, portion)
+		if err != nil || len(left) == 0 {
+			return moved, err
+		}
+		back, size := make([]store.PutBack, len(left)), 0
+		for i, l := range left {
+			back[i] = putBack(l, about)
+			size += len(l.Element)
+		}
+		n, dead, err := sw.store.Sweep(ctx, q, incarnation, back)
+		if err != nil {
+			return moved, err
+		}
+		if !dead {
+			return moved, fmt.Errorf("%s may claim again", incarnation)
+		}
+		moved += n
+		if idle++; n > 0 {
+			idle = 0
+		}
+		if idle == 10 {
+			return moved, fmt.Errorf("%d jobs of %s do not move", len(left), incarnation)
+		}
+		// About a megabyte at a time, whatever the size of a job.
+		switch {
+		case size > claimBytes:
+			portion = max(1, portion/2)
+		case size < claimBytes/4:
+			portion = min(2*portion, 500)
+		}
+	}
+}
+
+// putBack says what becomes of a job whose worker has died.
+func putBack(l store.Left, about *about) store.PutBack {
+	j, _ := wire.Parse(l.Element) // whatever it is, the job that comes back can be kept
+	back := store.PutBack{Left: l, To: "ready", As: "crashed"}
+	if about.Stopping {
+		j.Stops++
+		back.As = "stopped"
+		j.Reason = "its worker was killed while stopping"
+	} else {
+		j.Crashes++
+		j.Reason = "its worker died"
+		if about.Host != "" {
+			j.Hosts = append(j.Hosts, about.place())
+		}
+	}
+	switch {
+	case j.Crashes >= poisonCrashes:
+		back.To = "dead"
+		j.Reason = fmt.Sprintf("poison: %d processes died while they ran it", j.Crashes)
+	case j.Crashes >= suspectCrashes:
+		back.To = "suspect"
+	}
+	j.Token = wire.NewToken()
+	back.Element = j.Element()
+	return back
+}
+
+// patrol looks once a minute at what no round sees: incarnations of workers that
+// are in no list, what tombstones hold, and dead jobs beyond the caps.
+func (sw *sweeper) patrol(ctx context.Context, listed map[string]bool) {
+	names, err := sw.store.Queues(ctx)
+	if err != nil {
+		sw.w.log.Warn("tasuki: the queues cannot be looked over; trying again", "err", err)
+		return
+	}
+	for _, name := range names {
+		if err := sw.patrolQueue(ctx, name, listed); err != nil && ctx.Err() == nil {
+			sw.w.warnOnce("patrol "+name+err.Error(), "tasuki: a queue cannot be looked over; trying again", "queue", name, "err", err)
+		}
+	}
+}
+
+func (sw *sweeper) patrolQueue(ctx context.Context, name string, listed map[string]bool) error {
+	q, err := sw.store.Queue(name)
+	if err != nil {
+		return err
+	}
+	members, err := sw.store.Members(ctx, q)
+	if err != nil {
+		return err
+	}
+	unknown := &about{}
+	for _, m := range members {
+		key := name + " " + m.Incarnation
+		if m.Ended.IsZero() {
+			since, missing := sw.missing[key]
+			switch {
+			case listed[workerOf(m.Incarnation)]:
+				delete(sw.missing, key)
+			case !missing:
+				sw.missing[key] = time.Now()
+			case time.Since(since) >= slowDeath:
+				if _, err := sw.sweepQueue(ctx, name, workerOf(m.Incarnation), unknown); err != nil {
+					return err
+				}
+				delete(sw.missing, key)
+			}
+			continue
+		}
+		if _, err := sw.sweepIncarnation(ctx, q, m.Incarnation, unknown); err != nil {
+			return err
+		}
+		if err := sw.store.Forget(ctx, q, m.Incarnation, tombstoneAge); err != nil {
+			return err
+		}
+	}
+	return sw.trim(ctx, q)
+}
+
+// trim removes dead jobs that the caps have no room for.
+func (sw *sweeper) trim(ctx context.Context, q *store.Queue) error {
+	for {
+		over, err := sw.store.DeadOverflow(ctx, q, sw.w.cfg.DeadMax, sw.w.cfg.DeadFor)
+		if err != nil || len(over) == 0 {
+			return err
+		}
+		if _, err := sw.store.Trim(ctx, q, over); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,324 @@
+package tasuki_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
+)
+
+func TestStopIdle(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		var queues []tasuki.Queue
+		for i := range 10 {
+			queues = append(queues, tasuki.Queue{Name: fmt.Sprint("q", i)})
+		}
+		w := e.worker(tasuki.WorkerConfig{Queues: queues})
+		stop := e.run(w)
+		redistest.WaitFor(t, "the waits", func() error {
+			for _, q := range queues {
+				if !w.Waits(q.Name) || w.ClientID(q.Name) == 0 {
+					return errors.New("it does not wait in " + q.Name)
+				}
+			}
+			return nil
+		})
+		start := time.Now()
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("the stop took %v: it waited for something", took)
+		}
+		for _, q := range queues {
+			if got := e.queue(q.Name); got.Workers != 0 {
+				t.Errorf("%+v", got)
+			}
+		}
+		if n, err := e.do("HLEN", e.namespace+":workers:info").AsInt64(); err != nil || n != 0 {
+			t.Errorf("%d workers are listed, %v", n, err)
+		}
+	})
+}
+
+// TestStartStop starts and stops workers as fast as it goes, with jobs coming in
+// all the while.
+func TestStartStop(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		var done atomic.Int64
+		const n = 400
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for i := range n {
+				if _, err := number.Enqueue(e.ctx, e.client, i); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		for i := 0; done.Load() < n && !t.Failed(); i++ {
+			w := e.worker(tasuki.WorkerConfig{Concurrency: 3, Queues: []tasuki.Queue{{Name: "default"}, {Name: "empty"}}})
+			tasuki.Handle(w, number, func(context.Context, *tasuki.Job[int]) error {
+				done.Add(1)
+				return nil
+			})
+			ctx, cancel := context.WithTimeout(e.ctx, time.Duration(i%7)*3*time.Millisecond)
+			if err := w.Run(ctx); err != nil {
+				t.Error(err)
+			}
+			cancel()
+		}
+		<-ended
+		e.settled("default", n)
+		if done.Load() != n {
+			t.Errorf("%d runs of %d jobs", done.Load(), n)
+		}
+	})
+}
+
+// TestGraceIsGiven lets handlers end that take a while.
+func TestGraceIsGiven(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		w := e.worker(tasuki.WorkerConfig{Concurrency: 2})
+		release := make(chan struct{})
+		tasuki.Handle(w, number, func(ctx context.Context, _ *tasuki.Job[int]) error {
+			<-release
+			return ctx.Err()
+		})
+		e.enqueue(number, 5)
+		stop := e.run(w)
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 2 })
+		stopped := make(chan error, 1)
+		go func() { stopped <- stop() }()
+		redistest.WaitFor(t, "the stop to be noted", func() error {
+			about, err := e.do("HVALS", e.namespace+":workers:info").AsStrSlice()
+			if err != nil || !strings.Contains(strings.Join(about, ""), `"stopping":true`) {
+				return fmt.Errorf("%v, %v", about, err)
+			}
+			return nil
+		})
+		close(release)
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+		if q := e.queue("default"); q.Ready != 3 || q.Counts["done"] != 2 || q.Counts["release"] != 0 {
+			t.Errorf("%+v: want two done and three never claimed", q)
+		}
+	})
+}
+
+// TestInterruptedJobsGoBack: what outlasts the grace is put back at the head, in
+// order, and no attempt is counted.
+func TestInterruptedJobsGoBack(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		w := e.worker(tasuki.WorkerConfig{Concurrency: 20, Grace: -1})
+		var causes recorder[error]
+		var started atomic.Int64
+		tasuki.Handle(w, number, func(ctx context.Context, job *tasuki.Job[int]) error {
+			started.Add(1)
+			<-ctx.Done()
+			causes.add(context.Cause(ctx))
+			if job.Args == 3 {
+				return nil // done all the same
+			}
+			return fmt.Errorf("interrupted: %w", ctx.Err())
+		})
+		e.enqueue(number, 30)
+		stop := e.run(w)
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 20 && started.Load() == 20 })
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if q := e.queue("default"); q.Ready != 29 || q.Counts["release"] != 19 || q.Counts["done"] != 1 || q.Retry+q.Dead != 0 {
+			t.Errorf("%+v", q)
+		}
+		for _, cause := range causes.get() {
+			if cause != tasuki.ErrStopping {
+				t.Errorf("cause %v", cause)
+			}
+		}
+		// The next worker finds them as if nothing had been.
+		next := e.worker(tasuki.WorkerConfig{Concurrency: 1})
+		var got recorder[int]
+		tasuki.Handle(next, number, func(_ context.Context, job *tasuki.Job[int]) error {
+			if job.Attempt != 1 {
+				t.Errorf("attempt %d", job.Attempt)
+			}
+			got.add(job.Args)
+			return nil
+		})
+		e.run(next)
+		all := got.wait(t, 29)
+		if !slices.IsSorted(all) {
+			t.Errorf("order %v", all)
+		}
+		e.settled("default", 30)
+	})
+}
+
+// TestStuckHandler ignores its context. Its worker keeps the lease, so that
+// nobody starts the job beside it.
+func TestStuckHandler(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		w := e.worker(tasuki.WorkerConfig{Concurrency: 2, Grace: -1})
+		release := make(chan struct{})
+		var started atomic.Int64
+		tasuki.Handle(w, number, func(ctx context.Context, job *tasuki.Job[int]) error {
+			started.Add(1)
+			if job.Args == 0 {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			<-release
+			return errors.New("at last")
+		})
+		stop := e.run(w)
+		infos := e.enqueue(number, 2)
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 2 && started.Load() == 2 })
+		err := stop()
+		var stuck *tasuki.StuckError
+		if !errors.As(err, &stuck) || len(stuck.Addresses) != 1 || stuck.Addresses[0] != infos[1].Address() {
+			t.Fatalf("Run: %v, want a StuckError with %s", err, infos[1].Address())
+		}
+		// Another worker gets the one that was put back, and not the stuck one.
+		next := e.worker(tasuki.WorkerConfig{})
+		got := collect(next, number)
+		e.run(next)
+		got.wait(t, 1)
+		if q := e.queue("default"); q.Running != 1 || q.Workers != 2 {
+			t.Errorf("%+v: want the stuck job held", q)
+		}
+		beats := func() int64 {
+			n, err := e.do("HGET", e.namespace+":workers", strings.Split(e.heldBy("default"), ".")[0]).AsInt64()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		first := beats()
+		redistest.WaitFor(t, "the stuck worker to beat", func() error {
+			if n := beats(); n <= first {
+				return fmt.Errorf("%d beats", n)
+			}
+			return nil
+		})
+		close(release)
+		if all := got.wait(t, 2); all[1] != 1 {
+			t.Errorf("got %v", all)
+		}
+		q := e.settled("default", 2)
+		if q.Counts["release"] != 2 || q.Counts["retry"] != 0 {
+			t.Errorf("%+v: want it released, not failed", q)
+		}
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Workers == 1 })
+	})
+}
+
+// TestStuckIsReported has a handler ignore a timeout.
+func TestStuckIsReported(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		w := e.worker(tasuki.WorkerConfig{Concurrency: 1, Grace: 2 * time.Second})
+		release := make(chan struct{})
+		tasuki.Handle(w, number, func(context.Context, *tasuki.Job[int]) error {
+			<-release
+			return nil
+		})
+		e.run(w)
+		e.enqueue(number.With(tasuki.Opts{Timeout: time.Millisecond}), 2)
+		e.waitLog("handler ignores the end of its context; its slot stays taken")
+		if q := e.queue("default"); q.Running != 1 || q.Ready != 1 {
+			t.Errorf("%+v: the slot must stay taken", q)
+		}
+		close(release)
+		e.settled("default", 2)
+	})
+}
+
+// TestStartsBeforeRedis starts a worker while there is no server.
+func TestStartsBeforeRedis(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	e := newEnv(t, s.URL())
+	s.Kill()
+	w := e.worker(tasuki.WorkerConfig{})
+	got := collect(w, number)
+	e.run(w)
+	e.waitLog("redis cannot be reached yet")
+	s.Restart(t)
+	redistest.WaitFor(t, "an enqueue to work", func() error {
+		_, err := number.Enqueue(e.ctx, e.client, 1)
+		return err
+	})
+	got.wait(t, 1)
+	e.settled("default", 1)
+}
+
+// TestStopsWithoutRedis ends in bounded time when Redis is away.
+func TestStopsWithoutRedis(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, "--appendonly", "yes")
+	e := newEnv(t, s.URL())
+	w := e.worker(tasuki.WorkerConfig{})
+	release := make(chan struct{})
+	tasuki.Handle(w, number, func(context.Context, *tasuki.Job[int]) error {
+		<-release
+		return nil
+	})
+	stop := e.run(w)
+	e.enqueue(number, 1)
+	e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 1 })
+	s.Kill()
+	close(release)
+	start := time.Now()
+	err := stop()
+	if took := time.Since(start); err == nil || !strings.Contains(err.Error(), "did not take 1 outcomes") || took > 30*time.Second {
+		t.Errorf("after %v: %v", took, err)
+	}
+	s.Restart(t)
+	// The job runs again: it was never settled.
+	next := e.worker(tasuki.WorkerConfig{})
+	var attempts recorder[int]
+	tasuki.Handle(next, number, func(_ context.Context, job *tasuki.Job[int]) error {
+		attempts.add(job.Crashes + job.Attempt)
+		return nil
+	})
+	e.run(next)
+	attempts.wait(t, 1)
+	e.settled("default", 1)
+}
+
+func TestWrongPassword(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, "--requirepass", "right")
+	client, err := tasuki.Open("unix://:wrong@"+s.Socket(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "wrong@") {
+		t.Errorf("Ping: %v", err)
+	}
+	w, err := tasuki.NewWorker(client, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "WRONGPASS") {
+		t.Errorf("Run: %v: want it to end at once, for this does not mend itself", err)
+	}
+	right, err := tasuki.Open("unix://"+s.Socket(), &tasuki.ClientConfig{Credentials: func(context.Context) (string, string, error) { return "", "right", nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer right.Close()
+	if err := right.Ping(t.Context()); err != nil {
+		t.Errorf("with Credentials: %v", err)
+	}
+}
