@@ -1,0 +1,36 @@
+# make test does all its own set-up and runs everything that has to pass.
+# make help lists the rest.
+
+GO ?= go
+# The modules of go.work; make modules fails for one that it lacks.
+MODULES := $(shell sed -n 's/^\t\(\..*\)$$/\1/p' go.work)
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+.PHONY: test
+test: setup modules lint unit ## Set up, lint, and run all tests with the race detector
+
+.PHONY: setup
+setup: ## Install redis-server if it is missing
+	@./scripts/setup.sh
+
+.PHONY: modules
+modules: ## Check that go.work has every module, and that each is tidy
+	@for mod in $$(git ls-files -co --exclude-standard '*go.mod'); do \
+		dir=./$$(dirname $$mod); dir=$${dir%/.}; \
+		echo " $(MODULES) " | grep -q " $$dir " || { echo "go.work lacks $$dir"; exit 1; }; \
+		(cd $$dir && GOWORK=off $(GO) mod tidy -diff) || { echo "run go mod tidy in $$dir"; exit 1; }; \
+	done
+
+.PHONY: lint
+lint: ## Check format, vet and staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
+	@for mod in $(filter-out ./tools,$(MODULES)); do (cd $$mod && $(GO) vet ./...) || exit 1; done
+	@GOWORK=off $(GO) -C tools build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	@for mod in $(filter-out ./tools,$(MODULES)); do (cd $$mod && $(CURDIR)/bin/staticcheck ./...) || exit 1; done
+
+.PHONY: unit
+unit: ## Run the tests of every module with the race detector
+	@for mod in $(filter-out ./tools,$(MODULES)); do (cd $$mod && $(GO) test -race -shuffle=on -timeout 15m ./...) || exit 1; done

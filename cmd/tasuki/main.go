@@ -1,0 +1,70 @@
+// Command tasuki tries out, feeds, serves and looks after tasuki's queues.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	// The first signal ends the context; the second, which finds the default
+	// handling again, ends the process.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(execute(ctx, os.Args[1:]))
+}
+
+// execute runs the command and returns its exit code.
+func execute(ctx context.Context, args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var coded *exitError
+	if !errors.As(err, &coded) {
+		coded = &exitError{code: exitUsage, err: err} // cobra's own errors are about the words of the call
+	}
+	if coded.err != nil {
+		fmt.Fprintln(root.ErrOrStderr(), "tasuki:", coded.err)
+	}
+	return coded.code
+}
+
+// app is what all subcommands share.
+type app struct {
+	redis     string
+	namespace string
+}
+
+func newRoot() *cobra.Command {
+	a := &app{}
+	root := &cobra.Command{
+		Use:   "tasuki",
+		Short: "Background jobs on Redis lists",
+		Long: `tasuki tries out, feeds, serves and looks after job queues on Redis lists.
+
+Every flag can be given by an environment variable: --max-attempts by
+TASUKI_MAX_ATTEMPTS, and so on. A URL with a password belongs into
+TASUKI_REDIS_URL, where it is in no list of processes.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return flagsFromEnv(cmd)
+		},
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.redis, "redis", "", "`URL` of the server: redis://, rediss:// or unix:// [$TASUKI_REDIS_URL]")
+	flags.StringVar(&a.namespace, "namespace", "tasuki", "`NAME` that begins every key [$TASUKI_NAMESPACE]")
+	root.AddCommand(
+		newDemo(a),
+	)
+	return root
+}

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Installs what the tests need and is missing: redis-server. It says what it
+# installs, and how to do it by hand where it may not.
+set -eu
+
+missing=
+command -v redis-server >/dev/null 2>&1 || missing=redis-server
+[ -z "$missing" ] && exit 0
+
+if command -v apt-get >/dev/null 2>&1; then
+	root=
+	if [ "$(id -u)" != 0 ]; then
+		if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+			root=sudo
+		else
+			echo "setup: $missing is missing. Run: sudo apt-get install $missing" >&2
+			exit 1
+		fi
+	fi
+	echo "setup: installing $missing with apt-get"
+	$root apt-get update -qq
+	# The package would start a server on the default port; the tests start their own.
+	DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 $root apt-get install -y -qq --no-install-recommends $missing >/dev/null
+elif command -v brew >/dev/null 2>&1; then
+	echo "setup: installing redis with brew"
+	brew install --quiet redis
+else
+	echo "setup: $missing is missing. Install Redis 6.2 or newer, or Valkey with its redis-server name, and put it into PATH." >&2
+	exit 1
+fi
