@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/redis/rueidis"
 
 	"github.com/tasuki-dev/tasuki/internal/store"
 	"github.com/tasuki-dev/tasuki/internal/wire"
@@ -127,12 +130,14 @@ func (b *batch) fail(i int, err error) {
 
 // portions builds the elements of all jobs that are allowed.
 func (b *batch) portions(yield func(*portion) bool) {
-	type key struct {
-		queue   string
-		special bool
+	var open []*portion // the last first, as the next job goes mostly there too
+	fresh := func(queue string, special bool, size, left int) *portion {
+		n := min(left, maxPortion)
+		return &portion{
+			queue: queue, special: special,
+			jobs: make([]int, 0, n), buf: make([]byte, 0, size), ends: make([]int, 0, n),
+		}
 	}
-	open := map[key]*portion{}
-	var order []key
 	for i := range b.specs {
 		s := &b.specs[i]
 		if err := s.check(b.client.cfg.MaxPayload); err != nil {
@@ -142,26 +147,24 @@ func (b *batch) portions(yield func(*portion) bool) {
 			b.bad[i] = err
 			continue
 		}
-		k := key{s.Opts.queue(), s.Opts.ID != "" || s.Opts.In > 0 || !s.Opts.At.IsZero()}
-		p := open[k]
-		if p == nil {
-			p = &portion{queue: k.queue, special: k.special}
-			open[k] = p
-			order = append(order, k)
+		queue, special := s.Opts.queue(), s.Opts.ID != "" || s.Opts.In > 0 || !s.Opts.At.IsZero()
+		at := slices.IndexFunc(open, func(p *portion) bool { return p.queue == queue && p.special == special })
+		if at < 0 {
+			size := min((160+len(s.Args))*(len(b.specs)-i), 64<<10)
+			open, at = append(open, fresh(queue, special, size, len(b.specs)-i)), len(open)
 		}
+		open[0], open[at] = open[at], open[0]
+		p := open[0]
 		b.build(p, i)
 		if len(p.jobs) == maxPortion || len(p.buf) >= maxPortionBytes {
 			if !yield(p) {
 				return
 			}
-			open[k] = &portion{
-				queue: k.queue, special: k.special,
-				jobs: make([]int, 0, maxPortion), buf: make([]byte, 0, len(p.buf)), ends: make([]int, 0, maxPortion),
-			}
+			open[0] = fresh(queue, special, len(p.buf)+len(p.buf)/64, len(b.specs)-i)
 		}
 	}
-	for _, k := range order {
-		if p := open[k]; len(p.jobs) > 0 && !yield(p) {
+	for _, p := range open {
+		if len(p.jobs) > 0 && !yield(p) {
 			return
 		}
 	}
@@ -198,9 +201,10 @@ func (b *batch) build(p *portion, i int) {
 	}
 }
 
-// elements cuts the buffer of p into strings that share its memory.
+// elements cuts the buffer of p, which nobody writes to any more, into strings
+// that share its memory.
 func (p *portion) elements() []string {
-	all := string(p.buf)
+	all := rueidis.BinaryString(p.buf)
 	elements := make([]string, len(p.ends))
 	start := 0
 	for n, end := range p.ends {

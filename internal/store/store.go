@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -20,12 +21,13 @@ type Store struct {
 	ns  string
 	opt rueidis.ClientOption
 
-	// lock guards the fields below; it is a channel so that waiting for a dial
-	// of another goroutine ends with ctx.
-	lock     chan struct{}
-	commands rueidis.Client // concurrent calls share its connections
-	blocking rueidis.Client // connections of one user each: waits and pulses
-	closed   bool
+	commands atomic.Pointer[rueidis.Client] // concurrent calls share its connections
+	blocking atomic.Pointer[rueidis.Client] // connections of one user each: waits and pulses
+
+	// lock is held by who changes the fields around it; it is a channel so that
+	// waiting for a dial of another goroutine ends with ctx.
+	lock   chan struct{}
+	closed bool
 }
 
 // New checks the options; it does not dial.
@@ -45,16 +47,22 @@ func (s *Store) Close() {
 	s.lock <- struct{}{}
 	defer func() { <-s.lock }()
 	s.closed = true
-	for _, c := range []rueidis.Client{s.commands, s.blocking} {
-		if c != nil {
-			c.Close()
+	for _, c := range []*atomic.Pointer[rueidis.Client]{&s.commands, &s.blocking} {
+		if client := c.Swap(nil); client != nil {
+			(*client).Close()
 		}
 	}
-	s.commands, s.blocking = nil, nil
 }
 
 // client returns the client for commands, or the one for blocking connections.
 func (s *Store) client(ctx context.Context, blocking bool) (rueidis.Client, error) {
+	made := &s.commands
+	if blocking {
+		made = &s.blocking
+	}
+	if c := made.Load(); c != nil {
+		return *c, nil
+	}
 	select {
 	case s.lock <- struct{}{}:
 		defer func() { <-s.lock }()
@@ -64,25 +72,27 @@ func (s *Store) client(ctx context.Context, blocking bool) (rueidis.Client, erro
 	if s.closed {
 		return nil, errClosed
 	}
-	c, opt := &s.commands, s.opt
+	if c := made.Load(); c != nil {
+		return *c, nil
+	}
+	opt := s.opt
 	if blocking {
-		c = &s.blocking
 		// Half a megabyte for each direction of a connection, the default, is
-		// for pipelines; here one command waits at a time.
-		opt.ReadBufferEachConn, opt.WriteBufferEachConn = 16<<10, 4<<10
+		// for pipelines; here one command is under way at a time.
+		opt.ReadBufferEachConn, opt.WriteBufferEachConn = 64<<10, 16<<10
 		opt.PipelineMultiplex = -1
+	} else {
+		opt.BlockingPoolCleanup = 30 * time.Second // those of Fetch
 	}
-	if *c == nil {
-		fresh, err := rueidis.NewClient(opt)
-		if err != nil {
-			if fresh != nil {
-				fresh.Close()
-			}
-			return nil, explain("dial "+opt.InitAddress[0], err)
+	c, err := rueidis.NewClient(opt)
+	if err != nil {
+		if c != nil {
+			c.Close()
 		}
-		*c = fresh
+		return nil, explain("dial "+opt.InitAddress[0], err)
 	}
-	return *c, nil
+	made.Store(&c)
+	return c, nil
 }
 
 // patience is how long a call is repeated that the server did not do: a
