@@ -14,12 +14,14 @@ import (
 )
 
 // fetcher keeps the slots of a worker busy. It has one goroutine for each queue,
-// which waits in it while it is empty; a few that exchange: they settle what is
-// finished and claim for the slots that are free; and one for each slot that was
-// ever needed. All state is under one lock, which a job takes once at each end.
+// which waits in it while it is empty, and a pool of others, each of which does
+// whatever is next: an exchange, which settles what is finished and claims for
+// the slots that are free, or a job. So a short job costs no change of goroutines:
+// who has claimed a portion runs it, and settles it with the next.
 //
-// A queue is waited on (its last exchange left it empty) or claimed from (open).
-// A job is claimed only when a slot is free for it.
+// All state is under one lock, which a job takes once at each end. A queue is
+// waited on (its last exchange left it empty) or claimed from (open). A job is
+// claimed only when a slot is free for it.
 type fetcher struct {
 	w    *Worker
 	base context.Context // of handlers
@@ -29,18 +31,17 @@ type fetcher struct {
 	queues []*queue // in the order in which they are asked
 	active []*run   // claimed or handed over, and not ended
 	free   int      // slots that are neither taken nor promised to an exchange
+	work   []*run   // claimed and not started; work[begun:] are left
+	begun  int
+	out    int // finished and not sent, in all queues
 
-	work      []*run // for slots: claimed and not started; work[begun:] are left
-	begun     int
-	slots     int // goroutines for slots
-	idleSlots int
-	waking    bool // a slot is on its way: it will wake the next
-	slotReady sync.Cond
-
+	loops     int // goroutines of the pool
 	idleLoops int
+	waking    bool // one of them is on its way: it will wake the next
 	loopReady sync.Cond
-	portion   int // so much makes an exchange worthwhile while jobs wait for slots
-	ahead     int // exchanges of a queue that may be under way at a time
+
+	portion int // so much makes an exchange worthwhile while jobs wait for a loop
+	ahead   int // exchanges of a queue that may be under way at a time
 
 	stopping bool
 	stale    bool // the worker could not beat for long: it may have been taken for dead
@@ -50,7 +51,8 @@ type fetcher struct {
 	fullness *time.Timer // ends the waits when that has lasted
 	changed  sync.Cond   // something has ended or was settled
 
-	clock   atomic.Int64   // how far Redis' clock is ahead, ns
+	clock atomic.Int64 // how far Redis' clock is ahead, ns
+
 	callers sync.WaitGroup // goroutines that call sources: they end before sources are left
 	exited  sync.WaitGroup // all others
 }
@@ -125,12 +127,9 @@ func newFetcher(w *Worker, base, ctx context.Context) *fetcher {
 		portion: min(max(n/4, 50), source.Most), lastBeat: time.Now(),
 	}
 	f.ahead = min(max(n/f.portion, 1), 4)
-	f.slotReady.L, f.loopReady.L, f.changed.L = &f.mu, &f.mu, &f.mu
+	f.loopReady.L, f.changed.L = &f.mu, &f.mu
 	f.fullness = time.AfterFunc(time.Hour, f.endWaitsWhenFull)
 	f.fullness.Stop()
-	for range f.ahead + 1 {
-		f.callers.Go(f.loop)
-	}
 	return f
 }
 
@@ -168,36 +167,77 @@ type exchange struct {
 	err    error
 }
 
-// loop exchanges while there is something to exchange.
+// loop is a goroutine of the pool. Its stack is kept: a new one would begin small,
+// and every decoder makes it grow.
 func (f *fetcher) loop() {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	for {
-		x := f.next()
+	for woken := true; ; {
+		x, r := f.next(), (*run)(nil)
 		if x == nil {
-			if f.closed {
-				return
-			}
+			r = f.nextRun()
+		}
+		if woken {
+			f.waking, woken = false, false
+		}
+		switch {
+		case x != nil:
+			f.wakeLoop()
+			f.mu.Unlock()
+			x.do(f.ctx)
+			f.mu.Lock()
+			f.finish(x)
+		case r != nil:
+			f.runHere(r)
+		case f.closed:
+			f.loops--
+			f.mu.Unlock()
+			return
+		default:
 			f.idleLoops++
 			f.loopReady.Wait()
 			f.idleLoops--
-			continue
+			woken = true
 		}
-		f.wakeLoop() // there may be more, of this queue or another
-		f.mu.Unlock()
-		x.do(f.ctx)
-		f.mu.Lock()
-		f.finish(x)
 	}
 }
 
-// wakeLoop wakes a loop if an exchange is due.
+// runHere runs a job.
+func (f *fetcher) runHere(r *run) {
+	f.wakeLoop()
+	f.mu.Unlock()
+	outcome := f.runIn(r)
+	f.mu.Lock()
+	f.endRun(r, outcome)
+}
+
+// wakeLoop sees to it that a loop is on its way if there is something to do. Only
+// one is at a time: it wakes the next. So a portion of short jobs is done by the
+// few that are awake, and one of long jobs still gets a loop for each.
 func (f *fetcher) wakeLoop() {
-	if f.idleLoops > 0 {
-		if q, _ := f.pick(); q != nil {
-			f.loopReady.Signal()
-		}
+	if f.waking || f.closed || f.begun == len(f.work) && !f.anyDue() {
+		return
 	}
+	f.waking = true
+	if f.idleLoops > 0 {
+		f.loopReady.Signal()
+		return
+	}
+	f.loops++
+	f.callers.Go(f.loop)
+}
+
+// mayBeDue is a quick no: while jobs wait for a loop, only a portion makes an
+// exchange worthwhile.
+func (f *fetcher) mayBeDue() bool {
+	return f.begun == len(f.work) || f.out+f.free >= f.portion || f.stopping
+}
+
+func (f *fetcher) anyDue() bool {
+	if !f.mayBeDue() {
+		return false
+	}
+	q, _ := f.pick()
+	return q != nil
 }
 
 func (x *exchange) do(ctx context.Context) {
@@ -209,6 +249,9 @@ func (x *exchange) do(ctx context.Context) {
 // next begins the exchange that is due now, if there is one. f.mu is held, as in
 // all that follows unless it is said otherwise.
 func (f *fetcher) next() *exchange {
+	if !f.mayBeDue() {
+		return nil
+	}
 	q, want := f.pick()
 	if q == nil {
 		return nil
@@ -259,7 +302,7 @@ func (f *fetcher) want(q *queue, now time.Time) int {
 	if !q.open || q.paused || q.removed || q.single || f.stopping || f.stale || now.Before(q.retryAt) {
 		return 0
 	}
-	return min(f.free, source.Most, max(1, int(claimBytes/q.mean)))
+	return min(f.free, f.portion, max(1, int(claimBytes/q.mean)))
 }
 
 // isDue tells whether an exchange of q is worth its round trip now. While jobs
@@ -325,6 +368,7 @@ func (x *exchange) takeOutcomes() {
 	q := x.q
 	n := min(len(q.done), source.Most)
 	x.req.Done, q.done = q.done[:n:n], q.done[n:]
+	q.fetcher.out -= n
 	if q.gathering {
 		return
 	}
@@ -337,6 +381,7 @@ func (x *exchange) takeOutcomes() {
 		n = 0
 	}
 	x.req.Outcomes, q.outcomes = q.outcomes[:n:n], q.outcomes[n:]
+	q.fetcher.out -= n
 }
 
 // endWaitsWhenFull is called by a timer, without f.mu.
@@ -413,7 +458,6 @@ func (f *fetcher) finish(x *exchange) {
 	if r.Trouble != nil {
 		f.trouble(q, r.Trouble)
 	}
-	f.wakeSlot()
 	q.canWait.Signal()
 	f.changed.Broadcast()
 	f.compare(x)
@@ -455,6 +499,7 @@ func (f *fetcher) failed(x *exchange) {
 	q.resent = true
 	q.done = append(x.req.Done, q.done...)
 	q.outcomes = append(x.req.Outcomes, q.outcomes...)
+	f.out += len(x.req.Done) + len(x.req.Outcomes)
 	if x.handed != nil {
 		q.handed = x.handed
 	}
@@ -466,6 +511,7 @@ func (f *fetcher) failed(x *exchange) {
 				"queue", q.name, "state", q.outcomes[0].State, "tag", q.outcomes[0].Tag, "err", x.err)
 			q.stuck, q.stuckSince = append(q.stuck, q.outcomes[0]), time.Now()
 			q.outcomes = q.outcomes[1:]
+			f.out--
 			f.backOff(q, 0)
 			return
 		}
@@ -559,7 +605,7 @@ func (f *fetcher) afterWait(q *queue, d *source.Delivery) *exchange {
 		if time.Since(f.lastBeat) < idleBeatLimit {
 			f.activate(run)
 			f.enqueue(run)
-			f.wakeSlot()
+			f.wakeLoop()
 		}
 	}
 	q.open = q.open || f.free == 0
@@ -614,6 +660,7 @@ func (f *fetcher) beaten(now time.Time, ok bool) {
 // unstick tries again what Redis would not take.
 func (q *queue) unstick() {
 	if len(q.stuck) > 0 {
+		q.fetcher.out += len(q.stuck)
 		q.outcomes, q.stuck = append(q.outcomes, q.stuck...), nil
 		q.single = true
 	}

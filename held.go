@@ -18,10 +18,12 @@ func (f *fetcher) lose(q *queue, below source.Tag) {
 			lost++
 		}
 	}
+	before := len(q.done) + len(q.outcomes)
 	q.done = slices.DeleteFunc(q.done, func(t source.Tag) bool { return t < below })
 	gone := func(o source.Outcome) bool { return o.Tag < below }
 	q.outcomes = slices.DeleteFunc(q.outcomes, gone)
 	q.stuck = slices.DeleteFunc(q.stuck, gone)
+	f.out -= before - len(q.done) - len(q.outcomes)
 	q.open = true
 	f.w.log.Warn("tasuki: this worker was taken for dead in a queue; its handlers there are cancelled, and it goes on under a new lease",
 		"queue", q.name, "cancelled", lost)
@@ -97,7 +99,7 @@ func (f *fetcher) reconcile(q *queue, nth int) {
 		r := f.newRun(q, d)
 		r.accepted, r.fence = true, d.Fence
 		if f.free == 0 || f.stopping || q.removed {
-			f.settle(q, f.w.releaseUnstarted(r))
+			f.settle(q, f.w.release(r))
 			continue
 		}
 		f.take(1)
@@ -111,7 +113,6 @@ func (f *fetcher) reconcile(q *queue, nth int) {
 		}
 	}
 	f.w.log.Info("tasuki: what a queue holds for this worker differed from what it knew", "queue", q.name, "held", len(held), "adopted", adopted)
-	f.wakeSlot()
 }
 
 // ring remembers what was settled last. Its bounds keep it small: a job that

@@ -23,12 +23,9 @@ type run struct {
 	handed  chan struct{} // closed when it is known whether Redis accepted it; nil if it was claimed
 
 	// Written by the slot that runs it.
-	job    wire.Job
-	future bool  // of a newer version of the format
-	broken error // why it is no job object
-	route  *route
-	raw    RawJob
-	timer  *time.Timer
+	route *route
+	raw   RawJob
+	timer *time.Timer
 
 	// Guarded by fetcher.mu. fence is written before handed is closed.
 	place    int // in fetcher.active
@@ -43,16 +40,59 @@ type run struct {
 // perform takes a run through its steps. It is called by a slot, outside of
 // fetcher.mu.
 func (w *Worker) perform(r *run) source.Outcome {
-	r.parse()
-	if cause := r.ctx.cause(); cause != nil { // cancelled before it began
-		return w.decide(r, cause, cause)
+	job, err := wire.Parse(r.element)
+	r.raw.ID = job.ID // an element without one is given it here, once
+	if cause := r.ctx.cause(); cause != nil {
+		return w.decide(r, cause, cause) // cancelled before it began
 	}
-	if !w.find(r) {
-		return w.decideUnroutable(r)
+	if !w.find(r, &job, err) {
+		return w.decideUnroutable(r, &job, err)
 	}
-	w.start(r)
-	err := call(&r.ctx, r.route.handler, &r.raw)
+	w.start(r, &job)
+	err = call(&r.ctx, r.route.handler, &r.raw)
 	return w.decide(r, r.release(), err)
+}
+
+// parse reads the element again, for an outcome that has to write it anew. Most
+// jobs are done and never need it, so it is not kept.
+func (r *run) parse() wire.Job {
+	job, _ := wire.Parse(r.element)
+	if r.raw.ID != "" {
+		job.ID = r.raw.ID
+	}
+	return job
+}
+
+// find chooses the route; false if this worker has none.
+func (w *Worker) find(r *run, job *wire.Job, err error) bool {
+	switch {
+	case errors.Is(err, wire.ErrFuture):
+		return false
+	case job.IsRaw:
+		r.route = w.raw[r.q.name]
+	default:
+		if r.route = w.kinds[job.Kind]; r.route == nil {
+			r.route = w.other
+		}
+	}
+	return r.route != nil
+}
+
+// start makes the job that the handler sees, and its time limit.
+func (w *Worker) start(r *run, job *wire.Job) {
+	r.raw.Info = info(r.q.name, job)
+	r.raw.State = StateRunning
+	r.raw.Attempt = job.Attempts + 1
+	r.raw.MaxAttempts = pick(job.MaxAttempts, r.route.opts.MaxAttempts, w.cfg.MaxAttempts)
+	r.raw.Timeout = max(0, pick(r.raw.Timeout, r.route.opts.Timeout, w.cfg.Timeout))
+	r.raw.run = r
+	if r.raw.Args = job.Args; job.IsRaw {
+		r.raw.Args = job.Raw
+	}
+	if r.raw.Timeout > 0 {
+		r.ctx.setDeadline(time.Now().Add(r.raw.Timeout))
+		r.timer = time.AfterFunc(r.raw.Timeout, func() { w.cancel(r, ErrTimeout) })
+	}
 }
 
 // release frees what a run holds when its handler has ended. It returns the cause
@@ -64,47 +104,6 @@ func (r *run) release() (cause error) {
 	cause = r.ctx.cause()
 	r.ctx.release()
 	return cause
-}
-
-func (r *run) parse() {
-	var err error
-	r.job, err = wire.Parse(r.element)
-	r.future = errors.Is(err, wire.ErrFuture)
-	if !r.future {
-		r.broken = err
-	}
-}
-
-// find chooses the route; false if this worker has none.
-func (w *Worker) find(r *run) bool {
-	switch {
-	case r.future:
-		return false
-	case r.job.IsRaw:
-		r.route = w.raw[r.q.name]
-	default:
-		if r.route = w.kinds[r.job.Kind]; r.route == nil {
-			r.route = w.other
-		}
-	}
-	return r.route != nil
-}
-
-// start makes the job that the handler sees, and its time limit.
-func (w *Worker) start(r *run) {
-	r.raw.Info = info(r.q.name, &r.job)
-	r.raw.State = StateRunning
-	r.raw.Attempt = r.job.Attempts + 1
-	r.raw.MaxAttempts = pick(r.job.MaxAttempts, r.route.opts.MaxAttempts, w.cfg.MaxAttempts)
-	r.raw.Timeout = max(0, pick(r.raw.Timeout, r.route.opts.Timeout, w.cfg.Timeout))
-	r.raw.run = r
-	if r.raw.Args = r.job.Args; r.job.IsRaw {
-		r.raw.Args = r.job.Raw
-	}
-	if r.raw.Timeout > 0 {
-		r.ctx.setDeadline(time.Now().Add(r.raw.Timeout))
-		r.timer = time.AfterFunc(r.raw.Timeout, func() { w.cancel(r, ErrTimeout) })
-	}
 }
 
 // pick returns the first that is not zero.

@@ -35,24 +35,27 @@ func (w *Worker) decide(r *run, cause, err error) source.Outcome {
 	}
 	var v *verdict
 	errors.As(err, &v)
+	job := r.parse()
 	switch {
 	case cause == ErrLeaseLost:
 		return source.Outcome{Tag: r.tag, State: source.Release} // nobody will read it
 	case cause == ErrCancelled:
-		w.logOutcome(r, slog.LevelInfo, "tasuki: job cancelled", err)
+		w.logOutcome(r, &job, slog.LevelInfo, "tasuki: job cancelled", err)
 		return source.Outcome{Tag: r.tag, State: source.Cancelled}
 	case v != nil && v.verb == "kill":
-		return w.bury(r, "killed", err, 1)
+		job.Attempts++
+		return w.bury(r, &job, "killed", err)
 	case v != nil && v.verb == "snooze":
-		return w.keep(r, source.Snooze, v.delay, v.text, nil)
+		return w.keep(r, &job, source.Snooze, v.delay, v.text, nil)
 	case cause == ErrStopping:
 		return w.release(r)
 	}
 	if cause == ErrTimeout && !errors.Is(err, ErrTimeout) {
 		err = fmt.Errorf("%w: %w", ErrTimeout, err)
 	}
-	if r.raw.MaxAttempts > 0 && r.job.Attempts+1 >= r.raw.MaxAttempts {
-		return w.bury(r, "out of attempts", err, 1)
+	job.Attempts++
+	if r.raw.MaxAttempts > 0 && job.Attempts >= r.raw.MaxAttempts {
+		return w.bury(r, &job, "out of attempts", err)
 	}
 	var delay time.Duration
 	if v != nil {
@@ -60,9 +63,8 @@ func (w *Worker) decide(r *run, cause, err error) source.Outcome {
 	} else {
 		delay = w.backoff(r, err)
 	}
-	r.job.Attempts++
-	w.logOutcome(r, slog.LevelWarn, "tasuki: job failed", err, "attempt", r.job.Attempts, "retry_in", delay)
-	return w.keep(r, source.Retry, delay, "failed", err)
+	w.logOutcome(r, &job, slog.LevelWarn, "tasuki: job failed", err, "attempt", job.Attempts, "retry_in", delay)
+	return w.keep(r, &job, source.Retry, delay, "failed", err)
 }
 
 // backoff asks the kind, then the worker. What comes back is bounded, for a
@@ -70,7 +72,7 @@ func (w *Worker) decide(r *run, cause, err error) source.Outcome {
 func (w *Worker) backoff(r *run, err error) (d time.Duration) {
 	defer func() {
 		if v := recover(); v != nil {
-			w.log.Error("tasuki: Backoff panicked; the default is used", "kind", r.job.Kind, "panic", v)
+			w.log.Error("tasuki: Backoff panicked; the default is used", "kind", r.raw.Kind, "panic", v)
 			d = DefaultBackoff(r.raw.Info, err)
 		}
 	}()
@@ -81,75 +83,70 @@ func (w *Worker) backoff(r *run, err error) (d time.Duration) {
 	return min(max(f(r.raw.Info, err), 0), maxDelay)
 }
 
-// decideUnroutable is for a job that this worker has no handler for. A raw job
-// nobody here understands, and says so; a kind may be one of a newer worker, which
-// is asked later. Neither is a failed attempt.
-func (w *Worker) decideUnroutable(r *run) source.Outcome {
-	if r.job.IsRaw && !r.future {
+// decideUnroutable is for a job that this worker has no handler for; err is what
+// its element is. A raw job nobody here understands, and says so; a kind may be
+// one of a newer worker, which is asked later. Neither is a failed attempt.
+func (w *Worker) decideUnroutable(r *run, job *wire.Job, err error) source.Outcome {
+	future := errors.Is(err, wire.ErrFuture)
+	if job.IsRaw && !future {
 		reason := "no handler for raw jobs"
-		if r.broken != nil {
-			reason += ": " + r.broken.Error()
+		if err != nil {
+			reason += ": " + err.Error()
 		}
-		return w.bury(r, reason, nil, 0)
+		return w.bury(r, job, reason, nil)
 	}
-	what := fmt.Sprintf("kind %s", r.job.Kind)
-	if r.future {
+	what := fmt.Sprintf("kind %s", job.Kind)
+	if future {
 		what = "a newer version of the format"
 	}
 	now := r.q.fetcher.serverNow()
-	if r.job.UnknownSince == 0 {
-		r.job.UnknownSince = now.UnixMilli()
+	if job.UnknownSince == 0 {
+		job.UnknownSince = now.UnixMilli()
 	}
-	if age := now.Sub(time.UnixMilli(r.job.UnknownSince)); age > w.cfg.UnknownFor {
-		return w.bury(r, fmt.Sprintf("no worker has taken %s for %v", what, w.cfg.UnknownFor), nil, 0)
+	if age := now.Sub(time.UnixMilli(job.UnknownSince)); age > w.cfg.UnknownFor {
+		return w.bury(r, job, fmt.Sprintf("no worker has taken %s for %v", what, w.cfg.UnknownFor), nil)
 	}
-	w.warnOnce("unknown "+r.q.name+" "+r.job.Kind, "tasuki: no handler here for "+what+"; its jobs are put back for another worker",
-		"queue", r.q.name, "kind", r.job.Kind, "id", r.job.ID)
+	w.warnOnce("unknown "+r.q.name+" "+job.Kind, "tasuki: no handler here for "+what+"; its jobs are put back for another worker",
+		"queue", r.q.name, "kind", job.Kind, "id", job.ID)
 	// One second, then more and more, half a minute at most: a rollout lasts
 	// minutes, and this worker may be the only one to ask.
-	delay := min(time.Second<<min(r.job.Unknown, 5), 30*time.Second)
-	r.job.Unknown++
-	return w.keep(r, source.Unknown, delay, "no handler for "+what, nil)
+	delay := min(time.Second<<min(job.Unknown, 5), 30*time.Second)
+	job.Unknown++
+	return w.keep(r, job, source.Unknown, delay, "no handler for "+what, nil)
 }
 
 // keep writes the job anew, to be run after a delay.
-func (w *Worker) keep(r *run, state source.State, delay time.Duration, reason string, err error) source.Outcome {
-	r.job.Reason = reason
+func (w *Worker) keep(r *run, job *wire.Job, state source.State, delay time.Duration, reason string, err error) source.Outcome {
+	job.Reason = reason
 	if err != nil {
-		r.job.Error = err.Error()
+		job.Error = err.Error()
 	}
 	if state != source.Unknown {
-		r.job.Unknown, r.job.UnknownSince = 0, 0 // somebody has had a handler
+		job.Unknown, job.UnknownSince = 0, 0 // somebody has had a handler
 	}
-	r.job.Token = wire.NewToken()
-	return source.Outcome{Tag: r.tag, State: state, Delay: min(max(delay, 0), maxDelay), Element: r.job.Element()}
+	job.Token = wire.NewToken()
+	return source.Outcome{Tag: r.tag, State: state, Delay: min(max(delay, 0), maxDelay), Element: job.Element()}
 }
 
-// bury writes the job anew, dead. attempts is how many it adds.
-func (w *Worker) bury(r *run, reason string, err error, attempts int) source.Outcome {
-	r.job.Attempts += attempts
-	w.logOutcome(r, slog.LevelError, "tasuki: job dead", err, "reason", reason, "attempt", r.job.Attempts)
-	return w.keep(r, source.Dead, 0, reason, err)
+// bury writes the job anew, dead.
+func (w *Worker) bury(r *run, job *wire.Job, reason string, err error) source.Outcome {
+	w.logOutcome(r, job, slog.LevelError, "tasuki: job dead", err, "reason", reason, "attempt", job.Attempts)
+	return w.keep(r, job, source.Dead, 0, reason, err)
 }
 
 // release puts the job back at the head as it is. The bytes of an element that
 // was never kept elsewhere go back to where they were found.
 func (w *Worker) release(r *run) source.Outcome {
-	return source.Outcome{Tag: r.tag, State: source.Release, Element: r.element, Found: r.job.Token == ""}
+	job := r.parse()
+	return source.Outcome{Tag: r.tag, State: source.Release, Element: r.element, Found: job.Token == ""}
 }
 
-// releaseUnstarted is release for a job that no slot has looked at.
-func (w *Worker) releaseUnstarted(r *run) source.Outcome {
-	r.parse()
-	return w.release(r)
-}
-
-func (w *Worker) logOutcome(r *run, level slog.Level, message string, err error, attrs ...any) {
+func (w *Worker) logOutcome(r *run, job *wire.Job, level slog.Level, message string, err error, attrs ...any) {
 	ctx := r.ctx.base
 	if !w.log.Enabled(ctx, level) {
 		return
 	}
-	attrs = append(attrs, "queue", r.q.name, "id", r.job.ID, "kind", r.job.Kind)
+	attrs = append(attrs, "queue", r.q.name, "id", job.ID, "kind", job.Kind)
 	if err != nil {
 		attrs = append(attrs, "err", err)
 	}
@@ -158,6 +155,7 @@ func (w *Worker) logOutcome(r *run, level slog.Level, message string, err error,
 
 // settle takes an outcome for the next exchange.
 func (f *fetcher) settle(q *queue, o source.Outcome) {
+	f.out++
 	if o.State == source.Done {
 		q.done = append(q.done, o.Tag)
 	} else {

@@ -39,13 +39,13 @@ func (f *fetcher) activate(r *run) {
 	f.active = append(f.active, r)
 }
 
-// push gives an accepted run to the slots; wakeSlot has to follow.
+// push gives an accepted run to the loops; wakeLoop has to follow.
 func (f *fetcher) push(r *run) {
 	if r.place < 0 {
 		f.activate(r)
 	}
 	if f.stopping {
-		f.endRun(r, f.w.releaseUnstarted(r))
+		f.endRun(r, f.w.release(r))
 		return
 	}
 	f.enqueue(r)
@@ -60,61 +60,22 @@ func (f *fetcher) enqueue(r *run) {
 	f.work = append(f.work, r)
 }
 
-// wakeSlot sees to it that a slot is on its way if there is work. Only one is at
-// a time: it wakes the next. So a portion of short jobs is done by the few slots
-// that are awake, and one of long jobs still gets a slot for each.
-func (f *fetcher) wakeSlot() {
-	if f.waking || f.begun == len(f.work) {
-		return
+// nextRun takes the run that was claimed first, or nil.
+func (f *fetcher) nextRun() *run {
+	if f.begun == len(f.work) {
+		return nil
 	}
-	f.waking = true
-	if f.idleSlots > 0 {
-		f.slotReady.Signal()
-		return
+	r := f.work[f.begun]
+	f.work[f.begun] = nil
+	f.begun++
+	if f.begun == len(f.work) {
+		f.work, f.begun = f.work[:0], 0
 	}
-	f.slots++
-	f.exited.Go(f.slot)
+	return r
 }
 
-// slot runs one job after the other. The goroutines of slots are kept, for a new
-// one would begin with a small stack that every decoder makes grow.
-func (f *fetcher) slot() {
-	f.mu.Lock()
-	woken := true
-	for {
-		for f.begun == len(f.work) {
-			if woken {
-				f.waking, woken = false, false
-			}
-			if f.closed {
-				f.slots--
-				f.mu.Unlock()
-				return
-			}
-			f.idleSlots++
-			f.slotReady.Wait()
-			f.idleSlots--
-			woken = true
-		}
-		r := f.work[f.begun]
-		f.work[f.begun] = nil
-		f.begun++
-		if f.begun == len(f.work) {
-			f.work, f.begun = f.work[:0], 0
-		}
-		if woken {
-			f.waking, woken = false, false
-			f.wakeSlot()
-		}
-		f.mu.Unlock()
-		outcome := f.runIn(r)
-		f.mu.Lock()
-		f.endRun(r, outcome)
-	}
-}
-
-// runIn performs r. If the handler ends the slot's goroutine with
-// runtime.Goexit, that is a failure like a panic, and another slot takes over.
+// runIn performs r. If the handler ends the goroutine with runtime.Goexit, that is
+// a failure like a panic, and another loop takes over.
 func (f *fetcher) runIn(r *run) (outcome source.Outcome) {
 	returned := false
 	defer func() {
@@ -124,9 +85,9 @@ func (f *fetcher) runIn(r *run) (outcome source.Outcome) {
 		outcome = f.w.decide(r, r.release(), &PanicError{})
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.slots--
+		f.loops--
 		f.endRun(r, outcome)
-		f.wakeSlot()
+		f.wakeLoop()
 	}()
 	outcome = f.w.perform(r)
 	returned = true
@@ -155,9 +116,6 @@ func (f *fetcher) endRun(r *run, outcome source.Outcome) {
 	default:
 		q.running--
 		f.settle(q, outcome)
-	}
-	if f.idleLoops > 0 && (f.begun == len(f.work) && (q.inflight == 0 || len(f.queues) > 1) || len(q.done) >= f.portion) {
-		f.loopReady.Signal()
 	}
 	f.changed.Broadcast()
 }

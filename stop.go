@@ -14,7 +14,7 @@ func (f *fetcher) stop() {
 	defer f.mu.Unlock()
 	f.stopping = true
 	for _, r := range slices.Backward(slices.Clone(f.work[f.begun:])) {
-		f.endRun(r, f.w.releaseUnstarted(r))
+		f.endRun(r, f.w.release(r))
 	}
 	f.work, f.begun = nil, 0
 	for _, q := range f.queues {
@@ -114,7 +114,6 @@ func (f *fetcher) close() {
 	f.mu.Lock()
 	f.closed = true
 	f.fullness.Stop()
-	f.slotReady.Broadcast()
 	f.loopReady.Broadcast()
 	f.changed.Broadcast()
 	for _, q := range f.queues {

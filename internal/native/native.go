@@ -105,7 +105,7 @@ func (n *Source) Exchange(ctx context.Context, r *source.Request) (*source.Reply
 	if r.Handed != nil && r.Handed.Tag < firstTag {
 		x.Handed = nil // it was handed to an incarnation that is gone
 	}
-	got, err := n.s.Fetch(ctx, n.q, &x)
+	got, err := n.s.Fetch(ctx, n.q, &x, n.waiter)
 	if err != nil {
 		return nil, err
 	}

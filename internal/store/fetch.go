@@ -13,10 +13,12 @@ import (
 	"github.com/tasuki-dev/tasuki/internal/source"
 )
 
-// FirstTag is the lowest tag that an incarnation uses. From here on tags have
-// 13 digits for 9·10¹² jobs, so that they sort by age as text, and Lua writes
-// them in full.
+// FirstTag is the lowest tag that an incarnation uses. From here on tags have the
+// same number of digits for 9·10¹² jobs, so that they sort by age as text.
 const FirstTag source.Tag = 1_000_000_000_000
+
+// tagDigits is how long every tag from FirstTag to 10·FirstTag is.
+const tagDigits = 13
 
 // Exchange is what an incarnation wants of fetch.lua.
 type Exchange struct {
@@ -50,10 +52,13 @@ func (q *Queue) exchangeKeys(incarnation string) []string {
 	}
 }
 
-// Fetch is the exchange: see fetch.lua.
-func (s *Store) Fetch(ctx context.Context, q *Queue, x *Exchange) (*Exchanged, error) {
+// Fetch is the exchange: see fetch.lua. It goes over the connection of w if nobody
+// waits on it, else over one of a pool: a call that has a connection to itself
+// is written and read by its own goroutine, which saves two changes between
+// goroutines, a third of the time of a short job.
+func (s *Store) Fetch(ctx context.Context, q *Queue, x *Exchange, w *Waiter) (*Exchanged, error) {
 	args := make([]string, 0, 11+len(x.Done)+4*len(x.Outcomes))
-	args = append(args, x.Incarnation, strconv.Itoa(x.Want), formatTag(x.Tag), q.head(), flag(x.Lone), q.Channel, flag(x.Strays))
+	args = append(args, x.Incarnation, strconv.Itoa(x.Want), x.tags(), q.head(), flag(x.Lone), q.Channel, flag(x.Strays))
 	if x.Handed != nil {
 		args = append(args, formatTag(x.Handed.Tag), x.Handed.Element)
 	} else {
@@ -69,11 +74,31 @@ func (s *Store) Fetch(ctx context.Context, q *Queue, x *Exchange) (*Exchanged, e
 		}
 		args = append(args, state, formatTag(o.Tag), strconv.FormatInt(ceilMillis(o.Delay), 10), o.Element)
 	}
-	reply, err := s.eval(ctx, scriptFetch, q.exchangeKeys(x.Incarnation), args)
+	keys := q.exchangeKeys(x.Incarnation)
+	reply, err := s.do(ctx, "fetch", func(c rueidis.Client) rueidis.RedisResult {
+		if c.Mode() == rueidis.ClientModeCluster {
+			return scriptFetch.exec(ctx, c, keys, args) // only there are redirections followed
+		}
+		if reply, ok := w.run(ctx, scriptFetch, keys, args); ok {
+			return reply
+		}
+		conn, release := c.Dedicate()
+		defer release()
+		return scriptFetch.exec(ctx, conn, keys, args)
+	})
 	if err != nil {
 		return nil, err
 	}
 	return parseExchanged(reply)
+}
+
+// tags are those for what is claimed, as fetch.lua takes them.
+func (x *Exchange) tags() string {
+	block := make([]byte, 0, tagDigits*x.Want)
+	for i := range x.Want {
+		block = strconv.AppendUint(block, uint64(x.Tag)+uint64(i), 10)
+	}
+	return string(block)
 }
 
 func parseExchanged(reply rueidis.RedisResult) (*Exchanged, error) {
@@ -207,15 +232,14 @@ func parseTags(texts []string) ([]source.Tag, error) {
 // appendTags appends the text of each tag, all of them cut from one string: one
 // of its own would be an allocation for every job.
 func appendTags(args []string, tags []source.Tag) []string {
-	const digits = 13 // of every tag from FirstTag to 10·FirstTag, which none will see
-	block := make([]byte, 0, digits*len(tags))
+	block := make([]byte, 0, tagDigits*len(tags))
 	for _, tag := range tags {
 		block = strconv.AppendUint(block, uint64(tag), 10)
 	}
 	text := string(block)
 	for range tags {
-		args = append(args, text[:digits])
-		text = text[digits:]
+		args = append(args, text[:tagDigits])
+		text = text[tagDigits:]
 	}
 	return args
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,7 +28,7 @@ type Waiter struct {
 	id   atomic.Int64 // CLIENT ID of conn; 0 when there is none or it is not told
 	mute atomic.Bool  // CLIENT ID or CLIENT UNBLOCK is refused
 
-	// Only used by the goroutine that waits.
+	mu      sync.Mutex // held while the connection is used; guards the following fields
 	conn    rueidis.DedicatedClient
 	release func()
 }
@@ -73,6 +74,8 @@ func (w *Waiter) Alarm(ctx context.Context, d time.Duration) (rung bool, err err
 
 func (w *Waiter) block(ctx context.Context, op string, build func(limit float64) rueidis.Completed, limit time.Duration) (rueidis.RedisResult, error) {
 	var none rueidis.RedisResult
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if ctx.Err() != nil {
 		return none, nil
 	}
@@ -109,7 +112,7 @@ func (w *Waiter) block(ctx context.Context, op string, build func(limit float64)
 		return none, err
 	}
 	// It is gone, or its server is no master any more.
-	w.Close()
+	w.closeLocked()
 	return none, err
 }
 
@@ -143,8 +146,30 @@ func (w *Waiter) connect(ctx context.Context) error {
 	return nil
 }
 
+// run runs a script over the connection, if that is made and nobody waits on it.
+func (w *Waiter) run(ctx context.Context, sc *script, keys, args []string) (reply rueidis.RedisResult, ok bool) {
+	if !w.mu.TryLock() {
+		return reply, false
+	}
+	defer w.mu.Unlock()
+	if w.conn == nil {
+		return reply, false
+	}
+	reply = sc.exec(ctx, w.conn, keys, args)
+	if reply.NonRedisError() != nil {
+		w.closeLocked()
+	}
+	return reply, true
+}
+
 // Close ends the connection. The next wait makes another.
 func (w *Waiter) Close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closeLocked()
+}
+
+func (w *Waiter) closeLocked() {
 	if w.conn == nil {
 		return
 	}

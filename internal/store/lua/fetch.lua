@@ -20,7 +20,8 @@
 -- KEYS[13...] (records of settled jobs, when there are records)
 -- ARGV[1] me incarnation
 -- ARGV[2] want most jobs to claim, at most 500
--- ARGV[3] tag the first tag for them, a number of 13 digits
+-- ARGV[3] tags want tags for them, of 13 digits each, one behind the other: to make them of numbers
+--     here would cost more than all else that is done with a job
 -- ARGV[4] head LEFT or RIGHT: the end of list where jobs are taken
 -- ARGV[5] lone 1 when a suspect may be claimed
 -- ARGV[6] channel of the queue, to tell its workers of jobs that wake no BLMOVE
@@ -44,7 +45,7 @@
 -- COST O(done + outcomes + claimed), log of the sets for retried and due jobs
 local ready, list, hand, held, workers, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local scheduled, retry, dead, alarm, rules, count = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
-local me, want, tag, head, lone = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1'
+local me, want, tags, head, lone = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1'
 local channel, strays, handed, element, done = ARGV[6], ARGV[7] == '1', ARGV[8], ARGV[9], tonumber(ARGV[10])
 local outcomes = 11 + done
 
@@ -194,9 +195,9 @@ if list ~= ready then
   if moved + released > 0 and redis.call('LLEN', ready) > 0 then try('PUBLISH', channel, 'ready') end
 end
 if #claimed > 0 then
-  local fields = {}
+  local fields, sub = {}, string.sub
   for i = 1, #claimed do
-    fields[2 * i - 1] = tag + i - 1
+    fields[2 * i - 1] = sub(tags, 13 * i - 12, 13 * i)
     fields[2 * i] = claimed[i]
   end
   redis.call('HSET', held, unpack(fields))
