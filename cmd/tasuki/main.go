@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tasuki-dev/tasuki"
 )
 
 func main() {
@@ -64,7 +66,24 @@ TASUKI_REDIS_URL, where it is in no list of processes.`,
 	flags.StringVar(&a.redis, "redis", "", "`URL` of the server: redis://, rediss:// or unix:// [$TASUKI_REDIS_URL]")
 	flags.StringVar(&a.namespace, "namespace", "tasuki", "`NAME` that begins every key [$TASUKI_NAMESPACE]")
 	root.AddCommand(
+		newBench(a),
 		newDemo(a),
 	)
 	return root
+}
+
+// defaultRedis is where Redis is if nobody says.
+const defaultRedis = "redis://localhost:6379"
+
+// open returns a client of the server that was named, or of the default one.
+func (a *app) open() (*tasuki.Client, error) {
+	url := a.redis
+	if url == "" {
+		url = defaultRedis
+	}
+	client, err := tasuki.Open(url, &tasuki.ClientConfig{Namespace: a.namespace})
+	if err != nil {
+		return nil, usageError(err)
+	}
+	return client, nil
 }
