@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/redis/rueidis"
-
 	"github.com/tasuki-dev/tasuki/internal/store"
 	"github.com/tasuki-dev/tasuki/internal/wire"
 )
@@ -201,19 +199,6 @@ func (b *batch) build(p *portion, i int) {
 	}
 }
 
-// elements cuts the buffer of p, which nobody writes to any more, into strings
-// that share its memory.
-func (p *portion) elements() []string {
-	all := rueidis.BinaryString(p.buf)
-	elements := make([]string, len(p.ends))
-	start := 0
-	for n, end := range p.ends {
-		elements[n] = all[start:end]
-		start = end
-	}
-	return elements
-}
-
 // send puts in one portion, and notes of its jobs what came of them.
 func (b *batch) send(p *portion) error {
 	q, existed, err := b.accept(p)
@@ -240,7 +225,7 @@ func (b *batch) accept(p *portion) (q *knownQueue, existed []bool, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	elements := p.elements()
+	elements := wire.Cut(p.buf, p.ends)
 	if !p.special {
 		return k, nil, b.client.store.Push(b.ctx, k.Queue, elements)
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -66,6 +67,19 @@ func (j *Job) Append(dst []byte) []byte {
 // Element returns the element of j as a string of its own.
 func (j *Job) Element() string {
 	return string(j.Append(make([]byte, 0, 160+len(j.Args)+len(j.Raw)*4/3+len(j.Extra)+len(j.Error))))
+}
+
+// Cut cuts elements that were appended one behind the other into strings; ends are
+// their ends. They share the memory of buf, which must not be written to any more.
+func Cut(buf []byte, ends []int) []string {
+	all := unsafe.String(unsafe.SliceData(buf), len(buf))
+	elements := make([]string, len(ends))
+	start := 0
+	for i, end := range ends {
+		elements[i] = all[start:end]
+		start = end
+	}
+	return elements
 }
 
 func appendInt(dst []byte, name string, v int64) []byte {
