@@ -104,7 +104,7 @@ func (f *fetcher) reconcile(q *queue, nth int) {
 		}
 		f.take(1)
 		q.running++
-		f.push(r)
+		f.admit(r)
 		adopted++
 	}
 	for _, r := range known {

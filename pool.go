@@ -1,0 +1,198 @@
+package tasuki
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/source"
+)
+
+// loop is a goroutine of the pool. Its stack is kept: a new one would begin small,
+// and every decoder makes it grow.
+func (f *fetcher) loop() {
+	f.mu.Lock()
+	for woken := true; ; {
+		x, r := f.next(), (*run)(nil)
+		if x == nil {
+			r = f.nextRun()
+		}
+		if woken {
+			f.waking, woken = false, false
+		}
+		switch {
+		case x != nil:
+			f.wakeLoop()
+			f.mu.Unlock()
+			x.do(f.ctx)
+			f.mu.Lock()
+			f.finish(x)
+		case r != nil:
+			f.runHere(r)
+		case f.closed:
+			f.loops--
+			f.mu.Unlock()
+			return
+		default:
+			f.idleLoops++
+			f.loopReady.Wait()
+			f.idleLoops--
+			woken = true
+		}
+	}
+}
+
+// runHere runs a job.
+func (f *fetcher) runHere(r *run) {
+	f.wakeLoop()
+	f.mu.Unlock()
+	outcome := f.runIn(r)
+	f.mu.Lock()
+	f.endRun(r, outcome)
+}
+
+// wakeLoop sees to it that a loop is on its way if there is something to do. Only
+// one is at a time: it wakes the next. So a portion of short jobs is done by the
+// few that are awake, and one of long jobs still gets a loop for each.
+func (f *fetcher) wakeLoop() {
+	if f.waking || f.closed || f.begun == len(f.work) && !f.anyDue() {
+		return
+	}
+	f.waking = true
+	if f.idleLoops > 0 {
+		f.loopReady.Signal()
+		return
+	}
+	f.loops++
+	f.callers.Go(f.loop)
+}
+
+// mayBeDue is a quick no: while jobs wait for a loop, only a portion makes an
+// exchange worthwhile.
+func (f *fetcher) mayBeDue() bool {
+	return f.begun == len(f.work) || f.out+f.free >= f.portion || f.stopping
+}
+
+func (f *fetcher) anyDue() bool {
+	if !f.mayBeDue() {
+		return false
+	}
+	q, _ := f.pick()
+	return q != nil
+}
+
+// nextRun takes the run that was claimed first, or nil.
+func (f *fetcher) nextRun() *run {
+	if f.begun == len(f.work) {
+		return nil
+	}
+	r := f.work[f.begun]
+	f.work[f.begun] = nil
+	f.begun++
+	if f.begun == len(f.work) {
+		f.work, f.begun = f.work[:0], 0
+	}
+	return r
+}
+
+func (f *fetcher) newRun(q *queue, d source.Delivery) *run {
+	r := &run{q: q, tag: d.Tag, element: d.Element, place: -1}
+	r.ctx.base = f.base
+	return r
+}
+
+// admit gives an accepted run to the loops; wakeLoop has to follow.
+func (f *fetcher) admit(r *run) {
+	if r.place < 0 {
+		f.activate(r)
+	}
+	if f.stopping {
+		f.endRun(r, f.w.release(r))
+		return
+	}
+	f.lineUp(r)
+}
+
+func (f *fetcher) lineUp(r *run) {
+	if f.begun > len(f.active) { // more is behind than can be ahead
+		n := copy(f.work, f.work[f.begun:])
+		clear(f.work[n:])
+		f.work, f.begun = f.work[:n], 0
+	}
+	f.work = append(f.work, r)
+}
+
+func (f *fetcher) activate(r *run) {
+	r.place = len(f.active)
+	f.active = append(f.active, r)
+}
+
+// runIn performs r. If the handler ends the goroutine with runtime.Goexit, that is
+// a failure like a panic, and another loop takes over.
+func (f *fetcher) runIn(r *run) (outcome source.Outcome) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		outcome = f.w.decide(r, r.release(), &PanicError{})
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.loops--
+		f.endRun(r, outcome)
+		f.wakeLoop()
+	}()
+	outcome = f.w.perform(r)
+	returned = true
+	return outcome
+}
+
+// endRun frees the slot of a run, and takes its outcome.
+func (f *fetcher) endRun(r *run, outcome source.Outcome) {
+	r.ended = true
+	last := f.active[len(f.active)-1]
+	f.active[r.place], last.place = last, r.place
+	f.active[len(f.active)-1] = nil
+	f.active = f.active[:len(f.active)-1]
+	q := r.q
+	if r.lone {
+		loneSuspect.Store(false)
+		q.told = true // there may be another, which wakes no wait
+		q.open = true
+		q.endWait()
+	}
+	f.give(1)
+	switch {
+	case r.lost:
+	case !r.accepted:
+		r.outcome = outcome // until it is known that it may be settled
+	default:
+		q.running--
+		f.settle(q, outcome)
+	}
+	f.changed.Broadcast()
+}
+
+// take and give count free slots, and see to the waits: they go on while one is
+// free.
+func (f *fetcher) take(n int) {
+	f.free -= n
+	if f.free == 0 && n > 0 {
+		f.fullAt = time.Now()
+		f.fullness.Reset(fullFor)
+	}
+}
+
+func (f *fetcher) give(n int) {
+	was := f.free
+	f.free += n
+	if was == 0 && n > 0 {
+		f.fullAt = time.Time{}
+		for _, q := range f.queues {
+			q.canWait.Signal()
+		}
+	}
+}
+
+// loneSuspect is taken while this process runs a job with two crashes behind it.
+// It belongs to the process, as the next crash would: all workers in it share it.
+var loneSuspect atomic.Bool
