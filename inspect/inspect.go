@@ -148,11 +148,15 @@ func (i *Inspector) Resume(ctx context.Context, queue string) error {
 var ErrNotFound = errors.New("not found")
 
 // Revive makes dead jobs of a queue ready again, with all their attempts before
-// them: those with the given ids, or all. It returns how many; if some of the ids
-// are not among the dead jobs, with an error that wraps ErrNotFound and names
-// them.
+// them: those with the given ids, or all that were dead when it began. It returns
+// how many; if some of the ids are not among the dead jobs, with an error that
+// wraps ErrNotFound and names them.
 func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (int, error) {
 	keys, err := i.store.Queue(queue)
+	if err != nil {
+		return 0, fmt.Errorf("revive: %w", err)
+	}
+	begun, err := i.store.Now(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("revive: %w", err)
 	}
@@ -162,8 +166,8 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 	}
 	revived := 0
 	// Those that are revived leave the set, so that what is skipped is what lies
-	// before.
-	for skipped := int64(0); ; {
+	// before. Some may be dead again before the end is reached.
+	for skipped, done := int64(0), false; !done; {
 		page, err := i.store.Dead(ctx, keys, skipped, skipped+199)
 		if err != nil {
 			return revived, fmt.Errorf("revive: %w", err)
@@ -173,6 +177,9 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 		}
 		var portion []store.Revival
 		for _, dead := range page {
+			if done = dead.At.After(begun); done {
+				break
+			}
 			j, _ := wire.Parse(dead.Element)
 			if len(ids) > 0 && !wanted[j.ID] {
 				skipped++
