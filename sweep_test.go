@@ -111,107 +111,107 @@ func killOne(t *testing.T, jobs int, observer bool) []time.Duration {
 
 // TestPutBackInOrder: what a dead worker held is run again in its order.
 func TestPutBackInOrder(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t, redistest.Shared(t).URL())
-	e.enqueue(number, 250)
-	p := e.startProcess(processConfig{Concurrency: 150, Do: "hold"})
-	p.wait("start", 150)
-	w := e.worker(tasuki.WorkerConfig{Concurrency: 1})
-	var got recorder[int]
-	begin := make(chan struct{})
-	tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
-		<-begin
-		got.add(job.Args)
-		return nil
+	onBoth(t, func(t *testing.T, e *env) {
+		e.enqueue(number, 250)
+		p := e.startProcess(processConfig{Concurrency: 150, Do: "hold"})
+		p.wait("start", 150)
+		w := e.worker(tasuki.WorkerConfig{Concurrency: 1})
+		var got recorder[int]
+		begin := make(chan struct{})
+		tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
+			<-begin
+			got.add(job.Args)
+			return nil
+		})
+		e.run(w)
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 151 })
+		p.kill()
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Counts["crashed"] == 150 })
+		close(begin)
+		all := got.wait(t, 250)
+		// The first is the one that the second worker had before the crash.
+		if all[0] != 150 || !slices.IsSorted(all[1:151]) || !slices.IsSorted(all[151:]) || all[1] != 0 || all[151] != 151 {
+			t.Errorf("order %v", all)
+		}
+		e.settled("default", 250)
 	})
-	e.run(w)
-	e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 151 })
-	p.kill()
-	e.waitQueue("default", func(q inspect.Queue) bool { return q.Counts["crashed"] == 150 })
-	close(begin)
-	all := got.wait(t, 250)
-	// The first is the one that the second worker had before the crash.
-	if all[0] != 150 || !slices.IsSorted(all[1:151]) || !slices.IsSorted(all[151:]) || all[1] != 0 || all[151] != 151 {
-		t.Errorf("order %v", all)
-	}
-	e.settled("default", 250)
 }
 
 // TestAllWorkersDie: the first new worker recovers everything.
 func TestAllWorkersDie(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t, redistest.Shared(t).URL())
-	e.enqueue(number, 60)
-	var all []*process
-	for range 3 {
-		all = append(all, e.startProcess(processConfig{Concurrency: 20, Do: "hold"}))
-	}
-	for _, p := range all {
-		p.wait("start", 20)
-	}
-	for _, p := range all {
-		p.kill()
-	}
-	w := e.worker(tasuki.WorkerConfig{Concurrency: 60})
-	got := collect(w, number)
-	e.run(w)
-	got.wait(t, 60)
-	if q := e.settled("default", 60); q.Counts["crashed"] != 60 {
-		t.Errorf("%+v", q)
-	}
+	onBoth(t, func(t *testing.T, e *env) {
+		e.enqueue(number, 60)
+		var all []*process
+		for range 3 {
+			all = append(all, e.startProcess(processConfig{Concurrency: 20, Do: "hold"}))
+		}
+		for _, p := range all {
+			p.wait("start", 20)
+		}
+		for _, p := range all {
+			p.kill()
+		}
+		w := e.worker(tasuki.WorkerConfig{Concurrency: 60})
+		got := collect(w, number)
+		e.run(w)
+		got.wait(t, 60)
+		if q := e.settled("default", 60); q.Counts["crashed"] != 60 {
+			t.Errorf("%+v", q)
+		}
+	})
 }
 
 // TestPoison has one job kill every process that runs it. It is dead after three,
 // and none of the others is lost to it.
 func TestPoison(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t, redistest.Shared(t).URL())
-	dir := t.TempDir() + "/ledger"
-	specs := make([]tasuki.Spec, 0, 400)
-	for i := range 400 {
-		if i == 100 {
-			specs = append(specs, number.Spec(-1))
-		}
-		specs = append(specs, number.Spec(i))
-	}
-	if _, err := e.client.EnqueueMany(e.ctx, specs); err != nil {
-		t.Fatal(err)
-	}
-	// As a supervisor would: whatever dies is started again.
-	deaths := 0
-	ctx, cancel := context.WithCancel(e.ctx)
-	defer cancel()
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	for range 2 {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				p := e.startProcess(processConfig{Concurrency: 10, Do: "poison", Sleep: 20 * time.Millisecond, Ledger: dir})
-				select {
-				case <-p.ended:
-					mu.Lock()
-					deaths++
-					mu.Unlock()
-				case <-ctx.Done():
-					p.signal(syscall.SIGTERM)
-					<-p.ended
-				}
+	onBoth(t, func(t *testing.T, e *env) {
+		dir := t.TempDir() + "/ledger"
+		specs := make([]tasuki.Spec, 0, 400)
+		for i := range 400 {
+			if i == 100 {
+				specs = append(specs, number.Spec(-1))
 			}
-		})
-	}
-	q := e.waitQueue("default", func(q inspect.Queue) bool { return q.Counts["done"] == 400 && q.Dead == 1 })
-	cancel()
-	wg.Wait()
-	if deaths != 3 || q.Counts["poison"] != 1 {
-		t.Errorf("%d deaths, %+v; want three", deaths, q)
-	}
-	dead, _ := e.do("ZRANGE", e.key("default", "dead"), "0", "-1").AsStrSlice()
-	if !strings.Contains(dead[0], `"args":-1`) || !strings.Contains(dead[0], `"reason":"poison: 3 processes died while they ran it"`) || strings.Count(dead[0], `:`) < 3 {
-		t.Errorf("dead %s", dead)
-	}
-	if runs := len(ledgerLines(t, dir, "start -1")); runs != 3 {
-		t.Errorf("the poison was run %d times, want 3", runs)
-	}
+			specs = append(specs, number.Spec(i))
+		}
+		if _, err := e.client.EnqueueMany(e.ctx, specs); err != nil {
+			t.Fatal(err)
+		}
+		// As a supervisor would: whatever dies is started again.
+		deaths := 0
+		ctx, cancel := context.WithCancel(e.ctx)
+		defer cancel()
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		for range 2 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					p := e.startProcess(processConfig{Concurrency: 10, Do: "poison", Sleep: 20 * time.Millisecond, Ledger: dir})
+					select {
+					case <-p.ended:
+						mu.Lock()
+						deaths++
+						mu.Unlock()
+					case <-ctx.Done():
+						p.signal(syscall.SIGTERM)
+						<-p.ended
+					}
+				}
+			})
+		}
+		q := e.waitQueue("default", func(q inspect.Queue) bool { return q.Counts["done"] == 400 && q.Dead == 1 })
+		cancel()
+		wg.Wait()
+		if deaths != 3 || q.Counts["poison"] != 1 {
+			t.Errorf("%d deaths, %+v; want three", deaths, q)
+		}
+		dead, _ := e.do("ZRANGE", e.key("default", "dead"), "0", "-1").AsStrSlice()
+		if !strings.Contains(dead[0], `"args":-1`) || !strings.Contains(dead[0], `"reason":"poison: 3 processes died while they ran it"`) || strings.Count(dead[0], `:`) < 3 {
+			t.Errorf("dead %s", dead)
+		}
+		if runs := len(ledgerLines(t, dir, "start -1")); runs != 3 {
+			t.Errorf("the poison was run %d times, want 3", runs)
+		}
+	})
 }
 
 // TestSuspectsRunAlone: of the jobs with two crashes behind them, a process runs
@@ -262,114 +262,114 @@ func TestSuspectsRunAlone(t *testing.T) {
 
 // TestKilledWhileStopping: what is cut off by the end of a stop is no crash.
 func TestKilledWhileStopping(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t, redistest.Shared(t).URL())
-	e.enqueue(number, 5)
-	p := e.startProcess(processConfig{Concurrency: 5, Do: "ignore", Grace: time.Minute})
-	p.wait("start", 5)
-	p.signal(syscall.SIGTERM)
-	redistest.WaitFor(t, "the stop to be noted", func() error {
-		about, err := e.do("HVALS", e.namespace+":workers:info").AsStrSlice()
-		if err != nil || !strings.Contains(strings.Join(about, ""), `"stopping":true`) {
-			return fmt.Errorf("%v, %v", about, err)
+	onBoth(t, func(t *testing.T, e *env) {
+		e.enqueue(number, 5)
+		p := e.startProcess(processConfig{Concurrency: 5, Do: "ignore", Grace: time.Minute})
+		p.wait("start", 5)
+		p.signal(syscall.SIGTERM)
+		redistest.WaitFor(t, "the stop to be noted", func() error {
+			about, err := e.do("HVALS", e.namespace+":workers:info").AsStrSlice()
+			if err != nil || !strings.Contains(strings.Join(about, ""), `"stopping":true`) {
+				return fmt.Errorf("%v, %v", about, err)
+			}
+			return nil
+		})
+		p.kill() // as an orchestrator does that has waited long enough
+		w := e.worker(tasuki.WorkerConfig{})
+		got := collect(w, number)
+		e.run(w)
+		got.wait(t, 5)
+		if q := e.settled("default", 5); q.Counts["stopped"] != 5 || q.Counts["crashed"] != 0 {
+			t.Errorf("%+v", q)
 		}
-		return nil
 	})
-	p.kill() // as an orchestrator does that has waited long enough
-	w := e.worker(tasuki.WorkerConfig{})
-	got := collect(w, number)
-	e.run(w)
-	got.wait(t, 5)
-	if q := e.settled("default", 5); q.Counts["stopped"] != 5 || q.Counts["crashed"] != 0 {
-		t.Errorf("%+v", q)
-	}
 }
 
 // TestShortPause: a worker that is frozen for 10 s is not taken for dead.
 func TestShortPause(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t, redistest.Shared(t).URL())
-	e.enqueue(number, 20)
-	p := e.startProcess(processConfig{Concurrency: 20, Do: "hold"})
-	p.wait("start", 20)
-	w := e.worker(tasuki.WorkerConfig{})
-	got := collect(w, number)
-	e.run(w)
-	p.signal(syscall.SIGSTOP)
-	time.Sleep(10 * time.Second) // the pause is what is tested
-	p.signal(syscall.SIGCONT)
-	time.Sleep(3 * time.Second) // long enough for the quick rule, were it to hold
-	if q := e.queue("default"); q.Running != 20 || q.Counts["crashed"] != 0 || len(got.get()) != 0 {
-		t.Errorf("%+v: the pause was mistaken for a death", q)
-	}
-	p.kill()
-	got.wait(t, 20)
-	e.settled("default", 20)
+	onBoth(t, func(t *testing.T, e *env) {
+		e.enqueue(number, 20)
+		p := e.startProcess(processConfig{Concurrency: 20, Do: "hold"})
+		p.wait("start", 20)
+		w := e.worker(tasuki.WorkerConfig{})
+		got := collect(w, number)
+		e.run(w)
+		p.signal(syscall.SIGSTOP)
+		time.Sleep(10 * time.Second) // the pause is what is tested
+		p.signal(syscall.SIGCONT)
+		time.Sleep(3 * time.Second) // long enough for the quick rule, were it to hold
+		if q := e.queue("default"); q.Running != 20 || q.Counts["crashed"] != 0 || len(got.get()) != 0 {
+			t.Errorf("%+v: the pause was mistaken for a death", q)
+		}
+		p.kill()
+		got.wait(t, 20)
+		e.settled("default", 20)
+	})
 }
 
 // TestLongPause freezes a worker until others have taken its jobs, and wakes it
 // again: nothing that it does then has an effect, and it goes on under a new
 // lease.
 func TestLongPause(t *testing.T) {
-	t.Parallel()
-	e := newEnv(t, redistest.Shared(t).URL())
-	e.enqueue(number, 20)
-	p := e.startProcess(processConfig{Concurrency: 20, Do: "hold"})
-	p.wait("start", 20)
-	zombie := e.workers("default")[0]
-	p.signal(syscall.SIGSTOP)
+	onBoth(t, func(t *testing.T, e *env) {
+		e.enqueue(number, 20)
+		p := e.startProcess(processConfig{Concurrency: 20, Do: "hold"})
+		p.wait("start", 20)
+		zombie := e.workers("default")[0]
+		p.signal(syscall.SIGSTOP)
 
-	w := e.worker(tasuki.WorkerConfig{Concurrency: 20})
-	var fences recorder[int64]
-	release := make(chan struct{})
-	tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
-		fences.add(job.Fence())
-		<-release
-		return nil
+		w := e.worker(tasuki.WorkerConfig{Concurrency: 20})
+		var fences recorder[int64]
+		release := make(chan struct{})
+		tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
+			fences.add(job.Fence())
+			<-release
+			return nil
+		})
+		stop := e.run(w)
+		start := time.Now()
+		for len(fences.get()) < 20 {
+			if time.Since(start) > 60*time.Second {
+				t.Fatalf("%d jobs were taken over", len(fences.get()))
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if took := time.Since(start); took < 28*time.Second {
+			t.Errorf("the jobs were taken over after %v: the pause was mistaken for a death by the quick rule", took)
+		}
+		p.signal(syscall.SIGCONT)
+		// It notices by itself, and cancels what it ran.
+		for _, line := range p.wait("ended", 20) {
+			if !strings.Contains(line, tasuki.ErrLeaseLost.Error()) {
+				t.Errorf("the zombie's handler: %s", line)
+			}
+		}
+		if q := e.queue("default"); q.Running != 20 || q.Counts["done"] != 0 {
+			t.Errorf("%+v: the zombie has settled something", q)
+		}
+		// It held lower fences than those who run the jobs now.
+		for _, line := range p.lines("start") {
+			fence, err := strconv.ParseInt(strings.Fields(line)[3], 10, 64)
+			if err != nil || fence >= slices.Min(fences.get()) {
+				t.Errorf("a fence of the zombie's is %s, those of the later runs begin at %d", line, slices.Min(fences.get()))
+			}
+		}
+		close(release)
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Counts["done"] == 20 })
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		// And it works again: as an incarnation that was never there before.
+		e.enqueue(number, 1)
+		p.wait("start", 21)
+		if now := e.heldBy("default"); !strings.HasPrefix(now, zombie+".") {
+			t.Errorf("the jobs are held by %s, want a new incarnation of %s", now, zombie)
+		}
+		p.signal(syscall.SIGTERM)
+		<-p.ended
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 0 })
+		e.do("DEL", e.key("default")) // what it put back
 	})
-	stop := e.run(w)
-	start := time.Now()
-	for len(fences.get()) < 20 {
-		if time.Since(start) > 60*time.Second {
-			t.Fatalf("%d jobs were taken over", len(fences.get()))
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	if took := time.Since(start); took < 28*time.Second {
-		t.Errorf("the jobs were taken over after %v: the pause was mistaken for a death by the quick rule", took)
-	}
-	p.signal(syscall.SIGCONT)
-	// It notices by itself, and cancels what it ran.
-	for _, line := range p.wait("ended", 20) {
-		if !strings.Contains(line, tasuki.ErrLeaseLost.Error()) {
-			t.Errorf("the zombie's handler: %s", line)
-		}
-	}
-	if q := e.queue("default"); q.Running != 20 || q.Counts["done"] != 0 {
-		t.Errorf("%+v: the zombie has settled something", q)
-	}
-	// It held lower fences than those who run the jobs now.
-	for _, line := range p.lines("start") {
-		fence, err := strconv.ParseInt(strings.Fields(line)[3], 10, 64)
-		if err != nil || fence >= slices.Min(fences.get()) {
-			t.Errorf("a fence of the zombie's is %s, those of the later runs begin at %d", line, slices.Min(fences.get()))
-		}
-	}
-	close(release)
-	e.waitQueue("default", func(q inspect.Queue) bool { return q.Counts["done"] == 20 })
-	if err := stop(); err != nil {
-		t.Error(err)
-	}
-	// And it works again: as an incarnation that was never there before.
-	e.enqueue(number, 1)
-	p.wait("start", 21)
-	if now := e.heldBy("default"); !strings.HasPrefix(now, zombie+".") {
-		t.Errorf("the jobs are held by %s, want a new incarnation of %s", now, zombie)
-	}
-	p.signal(syscall.SIGTERM)
-	<-p.ended
-	e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 0 })
-	e.do("DEL", e.key("default")) // what it put back
 }
 
 // TestRegistrationLost deletes the list of a queue's workers under a worker: it
