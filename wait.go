@@ -2,6 +2,7 @@ package tasuki
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/source"
@@ -35,6 +36,12 @@ func (f *fetcher) waitIn(q *queue) {
 		}
 		x := f.afterWait(q, d)
 		f.mu.Unlock()
+		if d != nil {
+			// The loop that runs the job is next on this processor: it begins
+			// before the exchange is written, and another processor takes
+			// this goroutine if the job does not soon rest.
+			runtime.Gosched()
+		}
 		x.do(f.ctx)
 		f.mu.Lock()
 		f.finish(x)
