@@ -170,38 +170,49 @@ func (b *batch) portions(yield func(*portion) bool) {
 
 // build appends the element of job i to p.
 func (b *batch) build(p *portion, i int) {
-	s := &b.specs[i]
-	job := wire.Job{
-		ID: s.Opts.ID, Kind: s.Kind, EnqueuedAt: b.now.UnixMilli(),
+	var job wire.Job
+	b.specs[i].fill(&job, &b.infos[i], b.now)
+	p.jobs = append(p.jobs, i)
+	p.buf = job.Append(p.buf)
+	p.ends = append(p.ends, len(p.buf))
+}
+
+// fill makes the job that s, which has been checked, asks for: as its element says
+// it and as the caller is told.
+func (s *Spec) fill(job *wire.Job, to *Info, now time.Time) {
+	*job = wire.Job{
+		ID: s.Opts.ID, Kind: s.Kind, EnqueuedAt: now.UnixMilli(),
 		MaxAttempts: s.Opts.MaxAttempts, Timeout: millis(s.Opts.Timeout), Meta: s.Opts.Meta,
 		Args: s.Args,
 	}
 	if job.ID == "" {
-		job.ID = wire.NewID(b.now)
+		job.ID = wire.NewID(now)
 	}
 	state, due := StateReady, time.Time{}
 	switch {
 	case s.Opts.In > 0:
-		due = b.now.Add(s.Opts.In)
-	case s.Opts.At.After(b.now):
+		due = now.Add(s.Opts.In)
+	case s.Opts.At.After(now):
 		due = s.Opts.At
 	}
 	if !due.IsZero() {
 		state = StateScheduled
-		job.Token = wire.NewToken()
 	}
-	p.jobs = append(p.jobs, i)
-	p.buf = job.Append(p.buf)
-	p.ends = append(p.ends, len(p.buf))
-	b.infos[i] = Info{
-		ID: job.ID, Kind: s.Kind, Queue: p.queue, State: state, MaxAttempts: s.Opts.MaxAttempts,
-		EnqueuedAt: b.now, DueAt: due, Timeout: max(s.Opts.Timeout, 0), Meta: s.Opts.Meta,
+	if s.Opts.In > 0 || !s.Opts.At.IsZero() {
+		job.Token = wire.NewToken() // by Redis' clock it may have to wait
+	}
+	*to = Info{
+		ID: job.ID, Kind: s.Kind, Queue: s.Opts.queue(), State: state, MaxAttempts: s.Opts.MaxAttempts,
+		EnqueuedAt: now, DueAt: due, Timeout: max(s.Opts.Timeout, 0), Meta: s.Opts.Meta,
 	}
 }
 
+// existed is what a caller is told of a job whose id was there already.
+func existed(i Info) Info { return Info{ID: i.ID, Kind: i.Kind, Queue: i.Queue, Existed: true} }
+
 // send puts in one portion, and notes of its jobs what came of them.
 func (b *batch) send(p *portion) error {
-	q, existed, err := b.accept(p)
+	q, there, err := b.accept(p)
 	if err == nil || errors.Is(err, ErrUncertain) {
 		b.client.announce(b.ctx, q)
 	}
@@ -211,10 +222,10 @@ func (b *batch) send(p *portion) error {
 		}
 		return err
 	}
-	for n, was := range existed {
+	for n, was := range there {
 		if was {
 			i := p.jobs[n]
-			b.infos[i] = Info{ID: b.infos[i].ID, Kind: b.infos[i].Kind, Queue: p.queue, Existed: true}
+			b.infos[i] = existed(b.infos[i])
 		}
 	}
 	return nil
@@ -269,17 +280,23 @@ func (c *Client) announce(ctx context.Context, q *knownQueue) {
 	}
 }
 
-// Push puts plain elements at the tail of a list, as RPUSH of any other program
-// does: raw jobs for a worker with HandleRaw. queue is the name of a queue, or
-// "list:KEY" for a list of another program. All are accepted or none.
+// Push puts plain elements into a queue or a list of another program: raw jobs for
+// a worker with HandleRaw. They go to the end at which jobs are not taken: to the
+// tail as by RPUSH, with q.Tail to the head as by LPUSH. All are accepted or none.
+// They do not pass ClientConfig.Use, as there is no Spec.
 //
 // There is no id, so that a push whose reply was lost cannot be told from one
 // that was not done: ErrUncertain.
-func (c *Client) Push(ctx context.Context, queue string, payloads ...[]byte) error {
-	q, err := c.queue(queue)
+func (c *Client) Push(ctx context.Context, q Queue, payloads ...[]byte) error {
+	if err := q.validate(); err != nil {
+		return fmt.Errorf("push: %w", err)
+	}
+	known, err := c.queue(q.name())
 	if err != nil {
 		return fmt.Errorf("push: %w", err)
 	}
+	keys := *known.Queue
+	keys.Tail = q.Tail
 	elements := make([]string, len(payloads))
 	size := 0
 	for i, payload := range payloads {
@@ -292,9 +309,9 @@ func (c *Client) Push(ctx context.Context, queue string, payloads ...[]byte) err
 	if len(payloads) == 0 || len(payloads) > maxPortion || size > maxPortionBytes && len(payloads) > 1 {
 		return fmt.Errorf("push: %d payloads of %d bytes: allowed in one call are 1 to %d of about %d", len(payloads), size, maxPortion, maxPortionBytes)
 	}
-	err = c.store.Push(ctx, q.Queue, elements)
+	err = c.store.Push(ctx, &keys, elements)
 	if err == nil || errors.Is(err, ErrUncertain) {
-		c.announce(ctx, q)
+		c.announce(ctx, known)
 	}
 	if err != nil {
 		return fmt.Errorf("push: %w", err)

@@ -184,7 +184,7 @@ func TestSeenIsForgotten(t *testing.T) {
 func TestPush(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		list := e.namespace + "-plain"
-		if err := e.client.Push(e.ctx, "list:"+list, []byte("a"), []byte(""), []byte("\xff\x00")); err != nil {
+		if err := e.client.Push(e.ctx, tasuki.Queue{List: list}, []byte("a"), []byte(""), []byte("\xff\x00")); err != nil {
 			t.Fatal(err)
 		}
 		got, err := e.do("LRANGE", list, "0", "-1").AsStrSlice()
@@ -194,7 +194,7 @@ func TestPush(t *testing.T) {
 		for name, payloads := range map[string][][]byte{
 			"none": nil, "501": make([][]byte, 501), "too large": {make([]byte, 2<<20)}, "too much": {make([]byte, 1<<20), make([]byte, 1<<20)},
 		} {
-			if err := e.client.Push(e.ctx, "list:"+list, payloads...); err == nil || !strings.Contains(err.Error(), "allowed") {
+			if err := e.client.Push(e.ctx, tasuki.Queue{List: list}, payloads...); err == nil || !strings.Contains(err.Error(), "allowed") {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -546,10 +547,7 @@ func TestElementsOfAllKinds(t *testing.T) {
 		}
 		e.run(w)
 		got.wait(t, 3)
-		q := e.waitQueue("default", func(q inspect.Queue) bool { return q.Dead == 9 })
-		if q.Counts["done"] != 3 {
-			t.Errorf("queue %+v", q)
-		}
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Dead == 9 && q.Counts["done"] == 3 })
 		dead, err := e.do("ZRANGE", e.key("default", "dead"), "0", "-1").AsStrSlice()
 		if err != nil {
 			t.Fatal(err)
@@ -577,5 +575,90 @@ func TestBrokenQueueIsAlone(t *testing.T) {
 		e.enqueue(number.With(tasuki.Opts{Queue: "broken"}), 5)
 		got.wait(t, 15)
 		e.settled("broken", 5)
+	})
+}
+
+// TestAddWhileLeaving: a queue whose last jobs still run cannot be added again, as
+// one incarnation cannot be in it twice.
+func TestAddWhileLeaving(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		w := e.worker(tasuki.WorkerConfig{})
+		started, end := make(chan struct{}, 1), make(chan struct{})
+		tasuki.Handle(w, number, func(context.Context, *tasuki.Job[int]) error {
+			started <- struct{}{}
+			<-end
+			return nil
+		})
+		e.run(w)
+		e.enqueue(number, 1)
+		<-started
+		if err := w.RemoveQueue("default"); err != nil {
+			t.Fatal(err)
+		}
+		add := func() error { return w.AddQueue(tasuki.Queue{Name: "default"}) }
+		if err := add(); err == nil || !strings.Contains(err.Error(), "last jobs have not ended") {
+			t.Errorf("while its job runs: %v", err)
+		}
+		close(end)
+		redistest.WaitFor(t, "the queue to be added again", add)
+		e.enqueue(number, 1)
+		e.settled("default", 2)
+	})
+}
+
+// TestAddAtOnce: of several who add a queue one does.
+func TestAddAtOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		w := e.worker(tasuki.WorkerConfig{})
+		e.run(w)
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Workers == 1 })
+		var wg sync.WaitGroup
+		var added atomic.Int64
+		for range 8 {
+			wg.Go(func() {
+				if w.AddQueue(tasuki.Queue{Name: "late"}) == nil {
+					added.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if added.Load() != 1 {
+			t.Errorf("added %d times", added.Load())
+		}
+		if err := w.AddQueue(tasuki.Queue{Name: "heavy", Weight: 2}); err == nil || !strings.Contains(err.Error(), "Weight") {
+			t.Errorf("weighted beside strict: %v", err)
+		}
+	})
+}
+
+// TestRawOfListAddedLater: its handler is set before Run, the list comes after.
+func TestRawOfListAddedLater(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		list := e.namespace + "later"
+		w := e.worker(tasuki.WorkerConfig{})
+		var got recorder[string]
+		tasuki.HandleRaw(w, "list:"+list, func(_ context.Context, job *tasuki.RawJob) error {
+			got.add(string(job.Args))
+			return nil
+		})
+		e.run(w)
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Workers == 1 })
+		q := tasuki.Queue{List: list, Tail: true}
+		if err := w.AddQueue(q); err != nil {
+			t.Fatal(err)
+		}
+		// Pushed at the end at which they are not taken.
+		if err := e.client.Push(e.ctx, q, []byte("a"), []byte("b"), []byte("c")); err != nil {
+			t.Fatal(err)
+		}
+		got.wait(t, 3)
+		e.settled("list:"+list, 3)
+		slow := tasuki.Queue{List: list + "2", Tail: true}
+		if err := e.client.Push(e.ctx, slow, []byte("a"), []byte("b")); err != nil {
+			t.Fatal(err)
+		}
+		if next, err := e.do("LINDEX", list+"2", "-1").ToString(); next != "a" || err != nil {
+			t.Errorf("at the right lies %q, %v; want what was pushed first", next, err)
+		}
 	})
 }

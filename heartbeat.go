@@ -118,7 +118,8 @@ const (
 	absence = 3 * time.Second
 	// A round is good if the answer came in goodAnswer and no more than goodGap
 	// after the one before: else Redis or this process stood still, and nobody
-	// could be seen to beat.
+	// could be seen to beat. That time counts for no rule, and the quick one
+	// begins again.
 	goodAnswer = 500 * time.Millisecond
 	goodGap    = 2 * time.Second
 	// cautious is how long only slowDeath holds after the observer's own
@@ -160,8 +161,9 @@ type observer struct {
 // watched is what the observer knows of a worker.
 type watched struct {
 	beats int64
-	since time.Time // since when the counter has that value, in good rounds
-	gone  int       // rounds in a row without a subscription
+	still time.Duration // for how long the counter has that value, in good rounds
+	quiet time.Duration // the same, in good rounds in a row
+	gone  int           // of these, rounds in a row without a subscription
 }
 
 func (o *observer) observing() bool { return o.active }
@@ -203,7 +205,7 @@ func (o *observer) beaten(ctx context.Context, b store.Beaten) {
 	o.begin(now)
 	if b.Observer != "" {
 		// What was seen of it until now counts.
-		w := &watched{beats: o.whoBeats, since: o.whoSince}
+		w := &watched{beats: o.whoBeats, still: now.Sub(o.whoSince), quiet: now.Sub(o.whoSince)}
 		if left {
 			w.gone = 1
 		}
@@ -226,11 +228,15 @@ func (o *observer) begin(now time.Time) {
 // and whatever cut it may have cut the others too.
 func (o *observer) reconnected() {
 	o.quickFrom = time.Now().Add(cautious)
-	o.forget()
+	clear(o.watched)
 }
 
-// forget begins all windows again.
-func (o *observer) forget() { clear(o.watched) }
+// interrupted begins the windows of the quick rule again.
+func (o *observer) interrupted() {
+	for _, w := range o.watched {
+		w.quiet, w.gone = 0, 0
+	}
+}
 
 // round looks at all workers once.
 func (o *observer) round(ctx context.Context, pulse *store.Pulse) {
@@ -240,18 +246,19 @@ func (o *observer) round(ctx context.Context, pulse *store.Pulse) {
 	vitals, err := pulse.Observe(call)
 	cancel()
 	now := time.Now()
+	passed := now.Sub(o.lastRound)
 	good := err == nil && now.Sub(start) < goodAnswer && start.Sub(o.lastRound) < goodGap
 	o.lastRound = now
+	if !good {
+		o.interrupted()
+		passed = 0
+	}
 	if err != nil {
-		o.forget()
 		return // the beat reports it, and makes the connection anew
 	}
 	if vitals == nil {
 		o.active = false // another has taken over
 		return
-	}
-	if !good {
-		o.forget()
 	}
 	var dead []string
 	seen := make(map[string]bool, len(vitals))
@@ -266,16 +273,18 @@ func (o *observer) round(ctx context.Context, pulse *store.Pulse) {
 			if w != nil && v.Subscriptions == 0 {
 				gone = w.gone
 			}
-			w = &watched{beats: v.Beats, since: now, gone: gone}
+			w = &watched{beats: v.Beats, gone: gone}
 			o.watched[v.Worker] = w
+		} else {
+			w.still += passed
+			w.quiet += passed
 		}
 		if v.Subscriptions == 0 {
 			w.gone++
 		} else {
 			w.gone = 0
 		}
-		still := now.Sub(w.since)
-		if still >= slowDeath || still >= quickDeath && w.gone >= 2 && now.After(o.quickFrom) {
+		if w.still >= slowDeath || w.quiet >= quickDeath && w.gone >= 2 && now.After(o.quickFrom) {
 			dead = append(dead, v.Worker)
 		}
 	}
@@ -298,7 +307,7 @@ func (o *observer) round(ctx context.Context, pulse *store.Pulse) {
 	}
 	still := make(map[string]time.Duration, len(dead))
 	for _, worker := range dead {
-		still[worker] = now.Sub(o.watched[worker].since)
+		still[worker] = o.watched[worker].still
 	}
 	o.sweeping.Go(func() {
 		defer func() { <-o.busy }()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/source"
+	"github.com/tasuki-dev/tasuki/internal/wire"
 )
 
 // lose is when a queue has taken this worker for dead: all jobs below a tag
@@ -101,6 +102,9 @@ func (f *fetcher) reconcile(q *queue, nth int) {
 		if f.free == 0 || f.stopping || q.removed {
 			f.settle(q, f.w.release(r))
 			continue
+		}
+		if j, _ := wire.Parse(d.Element); j.Crashes >= suspectCrashes {
+			r.lone = loneSuspect.CompareAndSwap(false, true)
 		}
 		f.take(1)
 		q.running++

@@ -88,7 +88,7 @@ func info(queue string, j *wire.Job) Info {
 	i := Info{
 		ID: j.ID, Kind: j.Kind, Queue: queue,
 		Attempt: j.Attempts, MaxAttempts: j.MaxAttempts, Crashes: j.Crashes,
-		Timeout: time.Duration(j.Timeout) * time.Millisecond,
+		Timeout: time.Duration(min(j.Timeout, maxDelay.Milliseconds())) * time.Millisecond,
 		Meta:    j.Meta, Error: j.Error, Reason: j.Reason,
 	}
 	if j.EnqueuedAt != 0 {

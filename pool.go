@@ -141,7 +141,7 @@ func (f *fetcher) runIn(r *run) (outcome source.Outcome) {
 		f.endRun(r, outcome)
 		f.wakeLoop()
 	}()
-	outcome = f.w.perform(r)
+	outcome, _ = f.w.perform(r)
 	returned = true
 	return outcome
 }

@@ -28,7 +28,8 @@ type run struct {
 	timer *time.Timer
 
 	// Guarded by fetcher.mu. fence is written before handed is closed.
-	place    int // in fetcher.active
+	place    int    // in fetcher.active
+	id       string // once somebody has asked, or it was given one
 	fence    int64
 	accepted bool
 	lone     bool
@@ -37,20 +38,23 @@ type run struct {
 	outcome  source.Outcome // when it ended before it was accepted
 }
 
-// perform takes a run through its steps. It is called by a slot, outside of
-// fetcher.mu.
-func (w *Worker) perform(r *run) source.Outcome {
+// perform takes a run through its steps, and returns what becomes of the job and
+// what the handler has returned. It is called by a loop, outside of fetcher.mu.
+func (w *Worker) perform(r *run) (source.Outcome, error) {
 	job, err := wire.Parse(r.element)
-	r.raw.ID = job.ID // an element without one is given it here, once
+	if job.IsNew {
+		job.ID = r.named(job.ID)
+	}
+	r.raw.ID = job.ID
 	if cause := r.ctx.cause(); cause != nil {
-		return w.decide(r, cause, cause) // cancelled before it began
+		return w.decide(r, cause, cause), cause // cancelled before it began
 	}
 	if !w.find(r, &job, err) {
-		return w.decideUnroutable(r, &job, err)
+		return w.decideUnroutable(r, &job, err), nil
 	}
 	w.start(r, &job)
 	err = call(&r.ctx, r.route.handler, &r.raw)
-	return w.decide(r, r.release(), err)
+	return w.decide(r, r.release(), err), err
 }
 
 // parse reads the element again, for an outcome that has to write it anew. Most
@@ -126,6 +130,11 @@ func call(ctx context.Context, h Handler, job *RawJob) (err error) {
 		}
 	}()
 	err = h(ctx, job)
+	if err != nil {
+		// An error that panics when it is read is such a failure too.
+		_ = errors.Is(err, ErrTimeout)
+		_ = err.Error()
+	}
 	panicked = false
 	return err
 }
@@ -144,20 +153,35 @@ func (w *Worker) cancel(r *run, cause error) {
 	time.AfterFunc(after, func() {
 		f := r.q.fetcher
 		f.mu.Lock()
-		stuck := !r.ended
+		stuck, address := !r.ended, r.address()
 		f.mu.Unlock()
 		if stuck {
 			w.log.Warn("tasuki: handler ignores the end of its context; its slot stays taken",
-				"address", r.address(), "cause", cause, "for", after)
+				"address", address, "cause", cause, "for", after)
 		}
 	})
 }
 
-// address is QUEUE/ID. It parses the element anew, so that it may be called by
-// any goroutine.
+// named returns the id of a job whose element has none: the one that it was given
+// first.
+func (r *run) named(id string) string {
+	f := r.q.fetcher
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.id == "" {
+		r.id = id
+	}
+	return r.id
+}
+
+// address is QUEUE/ID. It parses the element anew, as most jobs are never asked.
+// fetcher.mu is held.
 func (r *run) address() string {
-	j, _ := wire.Parse(r.element)
-	return r.q.name + "/" + j.ID
+	if r.id == "" {
+		j, _ := wire.Parse(r.element)
+		r.id = j.ID
+	}
+	return r.q.name + "/" + r.id
 }
 
 // waitFence returns the run's fence, or 0 if it was lost before that was known.

@@ -424,7 +424,8 @@ func TestHandlePanics(t *testing.T) {
 		tasuki.HandleOther(w, raw)
 		panics("a kind twice", "kind number has a handler", func() { tasuki.Handle(w, number, h) })
 		panics("raw twice", "has a raw handler", func() { tasuki.HandleRaw(w, "default", raw) })
-		panics("raw of another queue", "none of the worker's", func() { tasuki.HandleRaw(w, "elsewhere", raw) })
+		panics("raw of no queue", "allowed", func() { tasuki.HandleRaw(w, "no queue", raw) })
+		panics("a kind of no name", "Define", func() { tasuki.Handle(w, tasuki.Kind[int]{}, h) })
 		panics("other twice", "one already", func() { tasuki.HandleOther(w, raw) })
 		stop := e.run(w)
 		e.waitQueue("default", func(q inspect.Queue) bool { return q.Workers == 1 })
@@ -496,5 +497,41 @@ func TestManyGoroutinesEnqueue(t *testing.T) {
 		wg.Wait()
 		got.wait(t, 1000)
 		e.settled("default", 1000)
+	})
+}
+
+// TestCancelWithoutOwnID: a job whose element has no id is known by the one that
+// its handler sees.
+func TestCancelWithoutOwnID(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		w := e.worker(tasuki.WorkerConfig{})
+		seen := make(chan string, 1)
+		tasuki.Handle(w, number, func(ctx context.Context, job *tasuki.Job[int]) error {
+			seen <- job.ID
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		e.run(w)
+		e.do("RPUSH", e.key("default"), `{"kind":"number","args":1}`)
+		if err := e.client.Cancel(e.ctx, "default", <-seen); err != nil {
+			t.Fatal(err)
+		}
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Counts["cancelled"] == 1 && q.Running == 0 })
+	})
+}
+
+// badError panics when it is read, as methods of a nil pointer often do.
+type badError struct{ text string }
+
+func (b *badError) Error() string { return b.text }
+
+// TestErrorThatPanics: that is a failure of the job, not of the process.
+func TestErrorThatPanics(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		w := e.worker(tasuki.WorkerConfig{MaxAttempts: 1})
+		tasuki.Handle(w, number, func(context.Context, *tasuki.Job[int]) error { return (*badError)(nil) })
+		e.run(w)
+		e.enqueue(number, 1)
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Dead == 1 })
 	})
 }

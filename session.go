@@ -35,10 +35,9 @@ type session struct {
 
 	channels chan []string // to the beat: channels to subscribe to as well
 
-	mu      sync.Mutex
+	mu      sync.Mutex // no other lock is taken while it is held
 	about   about
-	sources map[string]*native.Source
-	warned  map[string]bool
+	sources map[string]*native.Source // by queue, until it is left; nil before it is served
 }
 
 // about is what a worker says of itself in tasuki:workers:info.
@@ -67,23 +66,22 @@ func newSession(w *Worker, base context.Context) *session {
 	s := &session{
 		w: w, id: wire.NewIncarnation(), base: base,
 		failed: make(chan error, 1), channels: make(chan []string, 1),
-		sources: map[string]*native.Source{}, warned: map[string]bool{},
-		about: about{Host: host, PID: os.Getpid(), Started: time.Now().UnixMilli(), Concurrency: w.cfg.Concurrency},
+		sources: map[string]*native.Source{},
+		about:   about{Host: host, PID: os.Getpid(), Started: time.Now().UnixMilli(), Concurrency: w.cfg.Concurrency},
 	}
 	s.ctx, s.quit = context.WithCancel(context.Background())
 	s.observer.session = s
 	s.fetcher = newFetcher(w, base, s.ctx)
+	for _, q := range w.cfg.Queues {
+		s.about.Queues = append(s.about.Queues, q.name())
+		s.sources[q.name()] = nil
+	}
 	return s
 }
 
 // begin makes the worker known and starts everything. While Redis cannot be
 // reached it tries again; what Redis refuses it returns.
 func (s *session) begin(ctx context.Context) error {
-	s.mu.Lock()
-	for _, q := range s.w.cfg.Queues {
-		s.about.Queues = append(s.about.Queues, q.name())
-	}
-	s.mu.Unlock()
 	pulse := s.w.client.store.Pulse(s.id, s.heard)
 	var beaten store.Beaten
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
@@ -98,7 +96,7 @@ func (s *session) begin(ctx context.Context) error {
 			s.abandon(pulse)
 			return nil
 		}
-		if store.IsRedis(err) {
+		if store.IsRedis(err) || errors.Is(err, store.ErrClosed) {
 			s.abandon(pulse)
 			return fmt.Errorf("%s: %w", s.w.client.url, err)
 		}
@@ -136,6 +134,11 @@ func (s *session) begin(ctx context.Context) error {
 				}
 			}
 		})
+	}
+	for queue := range s.w.raw {
+		if s.w.queue[queue] == nil {
+			s.w.log.Warn("tasuki: a raw handler is for a queue that is not among the worker's; AddQueue may add it", "queue", queue)
+		}
 	}
 	s.w.log.Info("tasuki: worker started", "worker", s.id, "redis", s.w.client.url, "queues", s.queueNames(),
 		"slots", s.w.cfg.Concurrency, "kinds", s.w.kindNames())
@@ -246,44 +249,55 @@ func (s *session) serveQueue(name string, weight int, keys *store.Queue) {
 }
 
 func (s *session) addQueue(q Queue, keys *store.Queue) error {
-	s.mu.Lock()
-	if s.sources[q.name()] != nil {
-		s.mu.Unlock()
-		return fmt.Errorf("tasuki: AddQueue: %q is served already", q.name())
+	name := q.name()
+	if err := s.reserve(name); err != nil {
+		return err
 	}
-	if len(s.sources) == maxQueues {
-		s.mu.Unlock()
-		return fmt.Errorf("tasuki: AddQueue: allowed are %d queues", maxQueues)
+	err := s.announce(s.ctx)
+	if err == nil {
+		select {
+		case s.channels <- []string{keys.Channel}:
+		case <-s.ctx.Done():
+			err = errors.New("the worker has stopped")
+		}
 	}
-	s.about.Queues = append(s.about.Queues, q.name())
-	s.mu.Unlock()
-	if err := s.announce(s.ctx); err != nil {
-		return fmt.Errorf("tasuki: AddQueue: %w", err)
+	if err != nil {
+		s.forget(name)
+		return err
 	}
-	select {
-	case s.channels <- []string{keys.Channel}:
-	case <-s.ctx.Done():
-		return errors.New("tasuki: AddQueue: the worker has stopped")
-	}
-	s.serveQueue(q.name(), q.Weight, keys)
+	s.serveQueue(name, q.Weight, keys)
 	return nil
 }
 
-func (s *session) removeQueue(name string) error {
+// reserve enters a queue, unless it is there: also one that is still being left,
+// for one incarnation cannot be in a queue twice.
+func (s *session) reserve(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ok := s.fetcher.remove(name, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		// Only now: until then, it is one that a sweep has to look at.
-		if s.sources[name] == nil {
-			s.about.Queues = slices.DeleteFunc(s.about.Queues, func(q string) bool { return q == name })
-		}
-	})
-	if !ok {
-		return fmt.Errorf("tasuki: RemoveQueue: %q is not served", name)
+	if _, ok := s.sources[name]; ok {
+		return fmt.Errorf("%q is served already, or its last jobs have not ended since it was removed", name)
 	}
+	if len(s.sources) == maxQueues {
+		return fmt.Errorf("%q: allowed are %d queues", name, maxQueues)
+	}
+	s.sources[name] = nil
+	s.about.Queues = append(s.about.Queues, name)
+	return nil
+}
+
+// forget is for a queue that was left. Until then it is one that a sweep has to
+// look at.
+func (s *session) forget(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	delete(s.sources, name)
+	s.about.Queues = slices.DeleteFunc(s.about.Queues, func(q string) bool { return q == name })
+}
+
+func (s *session) removeQueue(name string) error {
+	if !s.fetcher.remove(name, func() { s.forget(name) }) {
+		return fmt.Errorf("%q is not served", name)
+	}
 	return nil
 }
 
@@ -323,20 +337,4 @@ func (s *session) channelNames() []string {
 		}
 	}
 	return names
-}
-
-// warnOnce logs something the first time only.
-func (w *Worker) warnOnce(key, message string, attrs ...any) {
-	w.mu.Lock()
-	s := w.session
-	w.mu.Unlock()
-	if s != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.warned[key] || len(s.warned) == 1000 {
-			return
-		}
-		s.warned[key] = true
-	}
-	w.log.Warn(message, attrs...)
 }

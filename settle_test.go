@@ -270,3 +270,20 @@ func TestUnwritableOutcome(t *testing.T) {
 		}
 	})
 }
+
+// TestLongSnooze: a reason is kept as an error is, cut short.
+func TestLongSnooze(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		w := e.worker(tasuki.WorkerConfig{})
+		tasuki.Handle(w, number, func(context.Context, *tasuki.Job[int]) error {
+			return tasuki.Snooze(time.Hour, strings.Repeat("x", 1<<20))
+		})
+		e.run(w)
+		e.enqueue(number, 1)
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Retry == 1 })
+		kept, err := e.do("ZRANGE", e.key("default", "retry"), "0", "0").AsStrSlice()
+		if err != nil || len(kept[0]) > 5000 {
+			t.Errorf("%d bytes are kept, %v", len(kept[0]), err)
+		}
+	})
+}

@@ -114,11 +114,11 @@ func (c *WorkerConfig) validate() error {
 	case c.Concurrency < 1 || c.Concurrency > 100_000:
 		return fmt.Errorf("Concurrency: %d: allowed are 1 to 100000", c.Concurrency)
 	case c.Grace < -1 || c.Grace > 24*time.Hour:
-		return fmt.Errorf("Grace: %v: allowed are 0 to 24 h, and -1 for none", c.Grace)
+		return fmt.Errorf("Grace: %v: allowed are 1 ns to 24 h, -1 for none, and 0 for the default", c.Grace)
 	case c.MaxAttempts < -1:
 		return fmt.Errorf("MaxAttempts: %d: allowed are 1 and more, and -1 for no limit", c.MaxAttempts)
 	case c.Timeout < -1 || c.Timeout > maxDelay:
-		return fmt.Errorf("Timeout: %v: allowed are 1 ms to 100 years, and -1 for none", c.Timeout)
+		return fmt.Errorf("Timeout: %v: allowed are up to 100 years, and 0 and -1 for none", c.Timeout)
 	case c.DeadMax < 1 || c.DeadFor < time.Millisecond:
 		return fmt.Errorf("DeadMax and DeadFor: %d and %v: allowed are 1 and more, 1 ms and more", c.DeadMax, c.DeadFor)
 	case c.UnknownFor < time.Second:
@@ -191,6 +191,9 @@ type Worker struct {
 	services []Service
 	session  *session // while Run runs
 	ran      bool
+
+	warnMu sync.Mutex // held by no one who takes another lock
+	warned map[string]bool
 }
 
 // route is where a job goes.
@@ -211,7 +214,7 @@ func NewWorker(client *Client, cfg *WorkerConfig) (*Worker, error) {
 	if err := c.validate(); err != nil {
 		return nil, fmt.Errorf("tasuki: WorkerConfig.%w", err)
 	}
-	w := &Worker{client: client, cfg: c, log: c.Logger, kinds: map[string]*route{}, raw: map[string]*route{}, queue: map[string]*store.Queue{}}
+	w := &Worker{client: client, cfg: c, log: c.Logger, kinds: map[string]*route{}, raw: map[string]*route{}, queue: map[string]*store.Queue{}, warned: map[string]bool{}}
 	for i, q := range c.Queues {
 		keys, err := w.keys(q)
 		if err != nil {
@@ -250,6 +253,9 @@ func Handle[A any](w *Worker, k Kind[A], h func(ctx context.Context, job *Job[A]
 		return h(ctx, job)
 	}
 	w.set("Handle", k.name, func() {
+		if k.name == "" {
+			panic("tasuki: Handle: a Kind that Define has not made")
+		}
 		if w.kinds[k.name] != nil {
 			panic("tasuki: Handle: kind " + k.name + " has a handler")
 		}
@@ -258,13 +264,14 @@ func Handle[A any](w *Worker, k Kind[A], h func(ctx context.Context, job *Job[A]
 }
 
 // HandleRaw sets the handler of a queue's raw jobs: elements that are no job
-// objects. queue is "list:KEY" for a list of another program. Without it such an
-// element is dead at once, with the reason. It panics when the queue has one
-// already, is none of the worker's, or the worker runs.
+// objects. queue is "list:KEY" for a list of another program; it may be one that
+// AddQueue adds later. Without it such an element is dead at once, with the
+// reason. It panics when the queue has one already or is no name of one, or the
+// worker runs.
 func HandleRaw(w *Worker, queue string, h Handler) {
 	w.set("HandleRaw", queue, func() {
-		if w.queue[queue] == nil {
-			panic("tasuki: HandleRaw: queue " + queue + " is none of the worker's")
+		if _, err := w.client.store.Queue(queue); err != nil {
+			panic("tasuki: HandleRaw: " + err.Error())
 		}
 		if w.raw[queue] != nil {
 			panic("tasuki: HandleRaw: queue " + queue + " has a raw handler")
@@ -353,6 +360,9 @@ func (w *Worker) AddQueue(q Queue) error {
 	if err := q.validate(); err != nil {
 		return fmt.Errorf("tasuki: AddQueue: %w", err)
 	}
+	if first := w.cfg.Queues[0].Weight; (q.Weight > 0) != (first > 0) {
+		return fmt.Errorf("tasuki: AddQueue: Weight: %d beside %d of the first: allowed are all zero (strict) or all positive", q.Weight, first)
+	}
 	keys, err := w.keys(q)
 	if err != nil {
 		return fmt.Errorf("tasuki: AddQueue: %w", err)
@@ -361,17 +371,24 @@ func (w *Worker) AddQueue(q Queue) error {
 	if err != nil {
 		return err
 	}
-	return s.addQueue(q, keys)
+	if err := s.addQueue(q, keys); err != nil {
+		return fmt.Errorf("tasuki: AddQueue: %w", err)
+	}
+	return nil
 }
 
 // RemoveQueue makes a running worker take no more jobs of a queue ("list:KEY" for
-// a list of another program). Those that it has taken it still runs.
+// a list of another program). Those that it has taken it still runs; until they
+// have ended the queue cannot be added again.
 func (w *Worker) RemoveQueue(name string) error {
 	s, err := w.running("RemoveQueue")
 	if err != nil {
 		return err
 	}
-	return s.removeQueue(name)
+	if err := s.removeQueue(name); err != nil {
+		return fmt.Errorf("tasuki: RemoveQueue: %w", err)
+	}
+	return nil
 }
 
 func (w *Worker) running(what string) (*session, error) {
@@ -392,6 +409,20 @@ func (w *Worker) ClientID(queue string) int64 {
 		return 0
 	}
 	return s.clientID(queue)
+}
+
+// warnOnce logs something the first time only. It may be called with any lock held
+// but warnMu.
+func (w *Worker) warnOnce(key, message string, attrs ...any) {
+	w.warnMu.Lock()
+	first := !w.warned[key] && len(w.warned) < 1000
+	if first {
+		w.warned[key] = true
+	}
+	w.warnMu.Unlock()
+	if first {
+		w.log.Warn(message, attrs...)
+	}
 }
 
 // kindNames are the kinds that the worker has handlers for, sorted.

@@ -322,3 +322,17 @@ func TestWrongPassword(t *testing.T) {
 		t.Errorf("with Credentials: %v", err)
 	}
 }
+
+func TestRunOnClosedClient(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		client := e.open(nil)
+		w, err := tasuki.NewWorker(client, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client.Close()
+		if err := w.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "closed") {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}

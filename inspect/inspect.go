@@ -41,10 +41,10 @@ type Queue struct {
 	PausedBy    string    `json:"paused_by,omitempty"`
 	PausedSince time.Time `json:"paused_since,omitzero"`
 
-	// Latency is how long the next job has been ready or waiting to be, by the
-	// clocks of its producer and of this program; 0 if there is none, or if it
-	// does not say when it was enqueued.
-	Latency time.Duration `json:"latency"`
+	// Latency is how long the oldest ready job has been there or waiting to be
+	// ready, in ns, by the clocks of its producer and of this program; 0 if there
+	// is none, or if it does not say when it was enqueued.
+	Latency time.Duration `json:"latency_ns"`
 
 	// Counts is what was settled how since the queue began: done, retry, snooze,
 	// release, dead, cancelled, expired, unknown; claimed, crashed, stopped,
@@ -52,19 +52,37 @@ type Queue struct {
 	Counts map[string]int64 `json:"counts"`
 }
 
-// Queues returns all queues that were ever used, by name.
-func (i *Inspector) Queues(ctx context.Context) ([]Queue, error) {
+// Names returns the names of all queues that were ever used, sorted.
+func (i *Inspector) Names(ctx context.Context) ([]string, error) {
 	names, err := i.store.Queues(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
 	}
-	queues := make([]Queue, len(names))
-	for n, name := range names {
-		if queues[n], err = i.Queue(ctx, name); err != nil {
-			return nil, err
+	return names, nil
+}
+
+// Queues returns all queues that were ever used, by name. One that Redis will not
+// tell about, such as when a key has the wrong type, is left out; the others are
+// returned all the same, with an error.
+func (i *Inspector) Queues(ctx context.Context) ([]Queue, error) {
+	names, err := i.Names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	queues := make([]Queue, 0, len(names))
+	var failed []error
+	for _, name := range names {
+		q, err := i.Queue(ctx, name)
+		switch {
+		case err == nil:
+			queues = append(queues, q)
+		case store.IsRedis(err):
+			failed = append(failed, err)
+		default:
+			return queues, err
 		}
 	}
-	return queues, nil
+	return queues, errors.Join(failed...)
 }
 
 // Queue returns one queue; one that was never used is empty.
@@ -75,7 +93,7 @@ func (i *Inspector) Queue(ctx context.Context, name string) (Queue, error) {
 	}
 	v, err := i.store.Survey(ctx, keys)
 	if err != nil {
-		return Queue{}, fmt.Errorf("inspect: %w", err)
+		return Queue{}, fmt.Errorf("inspect: %s: %w", name, err)
 	}
 	q := Queue{
 		Name: name, Ready: v.Ready, Suspect: v.Suspect, Scheduled: v.Scheduled, Retry: v.Retry, Dead: v.Dead, Counts: v.Counts,
@@ -94,9 +112,9 @@ func (i *Inspector) Queue(ctx context.Context, name string) (Queue, error) {
 			q.PausedSince = time.UnixMilli(p.Since)
 		}
 	}
-	if v.Oldest != "" {
-		if j, err := wire.Parse(v.Oldest); err == nil && j.EnqueuedAt != 0 {
-			q.Latency = max(time.Since(time.UnixMilli(j.EnqueuedAt)), 0)
+	for _, element := range v.Ends {
+		if j, err := wire.Parse(element); err == nil && j.EnqueuedAt != 0 {
+			q.Latency = max(time.Since(time.UnixMilli(j.EnqueuedAt)), q.Latency)
 		}
 	}
 	return q, nil

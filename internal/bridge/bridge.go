@@ -1,9 +1,37 @@
-// Package bridge lets the packages beside tasuki reach what a Client does not
-// export: as package log hands log/slog its output through log/internal, so that
-// no user sees a method that is not for him.
+// Package bridge lets the packages beside tasuki reach what a Client or a Worker
+// does not export: as package log hands log/slog its output through log/internal,
+// so that no user sees a method that is not for him. Package tasuki sets the
+// functions; it cannot be imported here, so its types pass as any.
 package bridge
 
-import "github.com/tasuki-dev/tasuki/internal/store"
+import (
+	"context"
+	"time"
 
-// Store returns the store of a *tasuki.Client. Package tasuki sets it.
+	"github.com/tasuki-dev/tasuki/internal/source"
+	"github.com/tasuki-dev/tasuki/internal/store"
+)
+
+// Store returns the store of a *tasuki.Client.
 var Store func(client any) *store.Store
+
+// RehearseEnqueue checks a *tasuki.Spec as a Client does, and returns the
+// tasuki.Info and the element of its job. A maxPayload of 0 is the default.
+var RehearseEnqueue func(spec any, maxPayload int, now time.Time) (info any, element string, err error)
+
+// Existed returns what a Client answers in place of the tasuki.Info of a job whose
+// id was there already.
+var Existed func(info any) any
+
+// Rehearse runs one element as a *tasuki.Worker does that has claimed it, on the
+// calling goroutine. The error says why the worker would not have claimed it.
+var Rehearse func(ctx context.Context, worker any, queue, element string) (Rehearsed, error)
+
+// Rehearsed is what has become of an element.
+type Rehearsed struct {
+	State   source.State // empty when the job was lost to others: nothing is written
+	Delay   time.Duration
+	Element string // as it would be kept; empty when it has ended
+	Info    any    // the tasuki.Info of the job after the run
+	Err     error  // what the handler has returned
+}

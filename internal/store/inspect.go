@@ -21,23 +21,19 @@ type Survey struct {
 	Counts    map[string]int64
 	Members   []Member
 	Held      map[string]int64 // by incarnation: what it holds, and what was just handed to it
-	Oldest    string           // the ready element that is taken next; "" if there is none
+	Ends      []string         // the ready elements that are at the ends, of which one is the oldest
 }
 
 // Survey looks at a queue in two round trips.
 func (s *Store) Survey(ctx context.Context, q *Queue) (*Survey, error) {
 	v := &Survey{Held: map[string]int64{}, Counts: map[string]int64{}}
-	end := int64(0)
-	if q.Tail {
-		end = -1
-	}
 	replies, err := s.doMulti(ctx, "look at "+q.Name, func(b rueidis.Builder) []rueidis.Completed {
 		return []rueidis.Completed{
 			b.Llen().Key(q.Ready).Build(), b.Llen().Key(q.Suspect).Build(),
 			b.Zcard().Key(q.Scheduled).Build(), b.Zcard().Key(q.Retry).Build(), b.Zcard().Key(q.Dead).Build(), b.Zcard().Key(q.Seen).Build(),
 			b.Hgetall().Key(q.Rules).Build(), b.Hgetall().Key(q.Count).Build(),
 			b.Llen().Key(q.List).Build(),
-			b.Lindex().Key(q.Ready).Index(0).Build(), b.Lindex().Key(q.List).Index(end).Build(),
+			b.Lindex().Key(q.Ready).Index(0).Build(), b.Lindex().Key(q.List).Index(0).Build(), b.Lindex().Key(q.List).Index(-1).Build(),
 		}
 	})
 	if err != nil {
@@ -65,8 +61,10 @@ func (s *Store) Survey(ctx context.Context, q *Queue) (*Survey, error) {
 		}
 		v.Ready += n
 	}
-	if v.Oldest, err = replies[9].ToString(); rueidis.IsRedisNil(err) {
-		v.Oldest, _ = replies[10].ToString()
+	for _, reply := range replies[9:] {
+		if element, err := reply.ToString(); err == nil {
+			v.Ends = append(v.Ends, element)
+		}
 	}
 	if v.Members, err = s.Members(ctx, q); err != nil {
 		return nil, err

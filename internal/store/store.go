@@ -39,8 +39,8 @@ func New(o Options) (*Store, error) {
 	return &Store{ns: o.Namespace, opt: opt, lock: make(chan struct{}, 1)}, nil
 }
 
-// errClosed is what calls get after Close.
-var errClosed = errors.New("the client is closed")
+// ErrClosed is what calls get after Close.
+var ErrClosed = errors.New("the client is closed")
 
 // Close ends all connections. Calls under way end with an error.
 func (s *Store) Close() {
@@ -70,7 +70,7 @@ func (s *Store) client(ctx context.Context, blocking bool) (rueidis.Client, erro
 		return nil, notSent("dial", ctx)
 	}
 	if s.closed {
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	if c := made.Load(); c != nil {
 		return *c, nil

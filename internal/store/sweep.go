@@ -145,27 +145,35 @@ func (s *Store) Sweep(ctx context.Context, q *Queue, incarnation string, back []
 // DeadOverflow returns at most 500 dead jobs that the caps have no room for, the
 // oldest first.
 func (s *Store) DeadOverflow(ctx context.Context, q *Queue, most int, age time.Duration) ([]string, error) {
-	reply, err := s.do(ctx, "dead", func(c rueidis.Client) rueidis.RedisResult { return c.Do(ctx, c.B().Zcard().Key(q.Dead).Build()) })
-	if err != nil {
-		return nil, err
-	}
-	n, err := reply.AsInt64()
-	if err != nil {
-		return nil, explain("dead", err)
-	}
-	over, err := s.Dead(ctx, q, 0, min(499, n-1))
-	if err != nil || n == 0 {
-		return nil, err
-	}
 	now, err := s.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var elements []string
-	for i, dead := range over {
-		if n-int64(i) > int64(most) || now.Sub(dead.At) > age {
-			elements = append(elements, dead.Element)
-		}
+	replies, err := s.doMulti(ctx, "dead", func(b rueidis.Builder) []rueidis.Completed {
+		return []rueidis.Completed{b.Zcard().Key(q.Dead).Build(), b.Zcount().Key(q.Dead).Min("-inf").Max("(" + itoa(now.Add(-age).UnixMilli())).Build()}
+	})
+	if err != nil {
+		return nil, err
+	}
+	have, err := replies[0].AsInt64()
+	if err != nil {
+		return nil, explain("dead", err)
+	}
+	old, err := replies[1].AsInt64()
+	if err != nil {
+		return nil, explain("dead", err)
+	}
+	over := min(max(have-int64(most), old), 500)
+	if over <= 0 {
+		return nil, nil
+	}
+	dead, err := s.Dead(ctx, q, 0, over-1)
+	if err != nil {
+		return nil, err
+	}
+	elements := make([]string, len(dead))
+	for i := range dead {
+		elements[i] = dead[i].Element
 	}
 	return elements, nil
 }

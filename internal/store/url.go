@@ -28,9 +28,9 @@ var urlWords = []string{"addr", "db", "master_set", "skip_verify"}
 
 // clientOption reads the URL. Its errors never show a password.
 func clientOption(o *Options) (rueidis.ClientOption, error) {
-	u, err := url.Parse(o.URL)
-	if err != nil || strings.Contains(u.Hostname(), ":") && !strings.HasPrefix(u.Host, "[") {
-		return rueidis.ClientOption{}, errors.New("url: it cannot be read: allowed are redis://user:password@host:port/db, rediss://… and unix:///path/to.sock")
+	u, err := parseURL(o.URL)
+	if err != nil {
+		return rueidis.ClientOption{}, err
 	}
 	switch u.Scheme {
 	case "redis", "rediss", "valkey", "valkeys":
@@ -110,9 +110,23 @@ const (
 	replyTimeout = 10 * time.Second
 )
 
+// parseURL reads a URL, and refuses one in which a password may stand where none
+// is looked for: a character that has to be escaped cuts it in two, and its end
+// would be shown as a path or a port.
+func parseURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Opaque != "" || u.Fragment != "" || strings.Contains(u.RawQuery, "@") ||
+		u.Scheme != "unix" && strings.Contains(u.Path, "@") ||
+		strings.Contains(u.Hostname(), ":") && !strings.HasPrefix(u.Host, "[") {
+		return nil, errors.New("url: it cannot be read: allowed are redis://user:password@host:port/db, rediss://… and unix:///path/to.sock; " +
+			"in a password, # is written %23, / %2F, : %3A, ? %3F and @ %40")
+	}
+	return u, nil
+}
+
 // Redact returns a URL without its password, for people to read.
 func Redact(raw string) string {
-	u, err := url.Parse(raw)
+	u, err := parseURL(raw)
 	if err != nil {
 		return "(a URL that cannot be read)"
 	}

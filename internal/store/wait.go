@@ -49,14 +49,14 @@ func (w *Waiter) Mute() bool { return w.mute.Load() }
 // for it may bring an element all the same.
 func (w *Waiter) Move(ctx context.Context, hand string) (element string, ok bool, err error) {
 	from := w.q.head()
-	reply, err := w.block(ctx, "wait in "+w.q.Name, func(limit float64) rueidis.Completed {
+	reply, ok, err := w.block(ctx, "wait in "+w.q.Name, func(limit float64) rueidis.Completed {
 		b := w.conn.B().Blmove().Source(w.q.List).Destination(hand)
 		if from == "RIGHT" {
 			return b.Right().Right().Timeout(limit).Build()
 		}
 		return b.Left().Right().Timeout(limit).Build()
 	}, waitLimit)
-	if err != nil || rueidis.IsRedisNil(reply.Error()) {
+	if !ok {
 		return "", false, err
 	}
 	element, err = reply.ToString()
@@ -66,22 +66,23 @@ func (w *Waiter) Move(ctx context.Context, hand string) (element string, ok bool
 // Alarm waits until somebody leaves a token in the queue's alarm list, for d at
 // most and about 20 s.
 func (w *Waiter) Alarm(ctx context.Context, d time.Duration) (rung bool, err error) {
-	reply, err := w.block(ctx, "alarm of "+w.q.Name, func(limit float64) rueidis.Completed {
+	_, rung, err = w.block(ctx, "alarm of "+w.q.Name, func(limit float64) rueidis.Completed {
 		return w.conn.B().Blpop().Key(w.q.Alarm).Timeout(limit).Build()
 	}, min(d, waitLimit))
-	return err == nil && !rueidis.IsRedisNil(reply.Error()), err
+	return rung, err
 }
 
-func (w *Waiter) block(ctx context.Context, op string, build func(limit float64) rueidis.Completed, limit time.Duration) (rueidis.RedisResult, error) {
-	var none rueidis.RedisResult
+// block sends a blocking call and reads its reply; ok says that there is one which
+// is not nil.
+func (w *Waiter) block(ctx context.Context, op string, build func(limit float64) rueidis.Completed, limit time.Duration) (reply rueidis.RedisResult, ok bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if ctx.Err() != nil {
-		return none, nil
+		return reply, false, nil
 	}
 	if w.conn == nil {
 		if err := w.connect(ctx); err != nil {
-			return none, err
+			return reply, false, err
 		}
 	}
 	if w.mute.Load() {
@@ -97,23 +98,22 @@ func (w *Waiter) block(ctx context.Context, op string, build func(limit float64)
 		w.wake(answered)
 	})
 	// Redis takes 0 for no limit at all.
-	reply := w.conn.Do(deadline, build(max(limit, time.Millisecond).Seconds()))
+	reply = w.conn.Do(deadline, build(max(limit, time.Millisecond).Seconds()))
 	close(answered)
 	if !stop() {
 		// The connection may be given to another only after the last UNBLOCK.
 		<-woken
 	}
-	err := reply.Error()
+	err = reply.Error()
 	if err == nil || rueidis.IsRedisNil(err) {
-		return reply, nil
+		return reply, err == nil, nil
 	}
 	err = explain(op, err)
-	if IsRedis(err) {
-		return none, err
+	if !IsRedis(err) {
+		// It is gone, or its server is no master any more.
+		w.closeLocked()
 	}
-	// It is gone, or its server is no master any more.
-	w.closeLocked()
-	return none, err
+	return reply, false, err
 }
 
 // connect makes the connection and learns its CLIENT ID, which is valid for this

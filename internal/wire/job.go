@@ -23,8 +23,9 @@ const MaxError = 4096
 // The strings and byte slices of a parsed Job share the memory of the element
 // they were read from: they must not be modified.
 type Job struct {
-	ID   string // 1 to 128 bytes; never empty after Parse
-	Kind string // empty in a raw job
+	ID    string // 1 to 128 bytes; never empty after Parse
+	IsNew bool   // Parse has made the id: the element has none
+	Kind  string // empty in a raw job
 
 	EnqueuedAt int64 // ms since 1970, by the producer's clock; 0 when it did not say
 

@@ -26,18 +26,14 @@ func Parse(element string) (Job, error) {
 	if err != nil {
 		j = Job{ID: j.ID, IsRaw: true, Raw: view(element)}
 	}
-	if j.ID == "" {
-		j.ID = NewID(time.Now())
-	}
+	j.name()
 	return j, err
 }
 
 // unwrap reads what a wrapper holds. It may be a job after all: a worker that
 // was too old for it has wrapped it. The wrapper's counters stand.
 func unwrap(wrapper Job) (Job, error) {
-	if wrapper.ID == "" {
-		wrapper.ID = NewID(time.Now())
-	}
+	wrapper.name()
 	inner, err := parse(string(wrapper.Raw))
 	if errors.Is(err, ErrFuture) {
 		return wrapper, err
@@ -46,12 +42,19 @@ func unwrap(wrapper Job) (Job, error) {
 		return wrapper, nil
 	}
 	if inner.ID == "" {
-		inner.ID = wrapper.ID
+		inner.ID, inner.IsNew = wrapper.ID, wrapper.IsNew
 	}
 	inner.Attempts, inner.Crashes, inner.Stops, inner.Hosts = wrapper.Attempts, wrapper.Crashes, wrapper.Stops, wrapper.Hosts
 	inner.Unknown, inner.UnknownSince = wrapper.Unknown, wrapper.UnknownSince
 	inner.Reason, inner.Error, inner.Token = wrapper.Reason, wrapper.Error, wrapper.Token
 	return inner, nil
+}
+
+// name gives j an id if it has none.
+func (j *Job) name() {
+	if j.ID == "" {
+		j.ID, j.IsNew = NewID(time.Now()), true
+	}
 }
 
 func parse(element string) (j Job, err error) {

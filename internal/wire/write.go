@@ -43,7 +43,7 @@ func (j *Job) Append(dst []byte) []byte {
 		dst = append(dst, `,"meta":`...)
 		dst = appendMeta(dst, j.Meta)
 	}
-	dst = appendText(dst, `,"reason":`, j.Reason)
+	dst = appendText(dst, `,"reason":`, cut(j.Reason, MaxError))
 	dst = appendText(dst, `,"error":`, cut(j.Error, MaxError))
 	dst = appendText(dst, `,"token":`, j.Token)
 	if len(j.Extra) > 0 {

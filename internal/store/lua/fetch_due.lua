@@ -26,9 +26,11 @@ if redis.call('ZRANGEBYSCORE', workers, 0, 0, 'LIMIT', 0, 1)[1] ~= me then
   return {now, 0, 0, -1}
 end
 
-local have = redis.call('TYPE', ready).ok
-if have ~= 'list' and have ~= 'none' then
-  return redis.error_reply('WRONGTYPE ' .. ready .. ' is no list')
+for key, kind in pairs({[ready] = 'list', [scheduled] = 'zset', [retry] = 'zset'}) do
+  local have = redis.call('TYPE', key).ok
+  if have ~= kind and have ~= 'none' then
+    return redis.error_reply('WRONGTYPE ' .. key .. ' is no ' .. kind)
+  end
 end
 
 local moved, next = 0, -1

@@ -12,7 +12,7 @@
 local list, hand, workers = KEYS[1], KEYS[2], KEYS[3]
 local me, head, channel = ARGV[1], ARGV[2], ARGV[3]
 local have = redis.call('TYPE', list).ok
-if have ~= 'list' and have ~= 'none' then
+if have ~= 'list' and have ~= 'none' and redis.call('EXISTS', hand) == 1 then
   return redis.error_reply('WRONGTYPE ' .. list .. ' is no list')
 end
 local first = redis.call('ZRANGEBYSCORE', workers, 0, 0, 'LIMIT', 0, 1)[1] == me

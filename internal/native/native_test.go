@@ -1,0 +1,142 @@
+package native_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/embedded"
+	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/native"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
+	"github.com/tasuki-dev/tasuki/internal/source/sourcetest"
+	"github.com/tasuki-dev/tasuki/internal/store"
+	"github.com/tasuki-dev/tasuki/internal/wire"
+)
+
+func TestMain(m *testing.M) { redistest.Main(m) }
+
+// TestSource holds the source of tasuki's own format to the contract: for a queue
+// of its own and for lists of other programs, on Redis and on the embedded server.
+func TestSource(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		queue string
+		tail  bool
+	}{
+		"queue":     {"mail", false},
+		"list":      {"list:%s-jobs", false},
+		"list tail": {"list:%s-jobs", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			t.Run("redis", func(t *testing.T) {
+				t.Parallel()
+				sourcetest.Test(t, func(t *testing.T) *sourcetest.Queue {
+					return open(t, redistest.Shared(t).URL(), tt.queue, tt.tail)
+				})
+			})
+			t.Run("embedded", func(t *testing.T) {
+				t.Parallel()
+				sourcetest.Test(t, func(t *testing.T) *sourcetest.Queue {
+					srv, err := embedded.Start("127.0.0.1:0")
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Cleanup(func() { srv.Close() })
+					return open(t, srv.URL(), tt.queue, tt.tail)
+				})
+			})
+		})
+	}
+}
+
+// open returns an empty queue in a namespace of its own, which is checked at the
+// end.
+func open(t *testing.T, url, name string, tail bool) *sourcetest.Queue {
+	namespace := "t" + wire.NewIncarnation()
+	if name != "mail" {
+		name = fmt.Sprintf(name, namespace)
+	}
+	s, err := store.New(store.Options{URL: url, Namespace: namespace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := s.Queue(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Tail = tail
+	client, err := tasuki.Open(url, &tasuki.ClientConfig{Namespace: namespace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		problems, err := inspect.New(client).Check(context.Background())
+		for _, p := range problems {
+			t.Errorf("check: %v", p)
+		}
+		if err != nil {
+			t.Errorf("check: %v", err)
+		}
+		client.Close()
+		s.Close()
+	})
+	worker := wire.NewIncarnation()
+	// Due jobs of a foreign list lie where no wait notices them: its workers are
+	// told on the queue's channel.
+	var bell chan struct{}
+	if q.Foreign {
+		bell = make(chan struct{}, 1)
+		pulse := s.Pulse(worker, func(string, string) {
+			select {
+			case bell <- struct{}{}:
+			default:
+			}
+		})
+		if _, err := pulse.Beat(t.Context(), true, func() []string { return []string{q.Channel} }); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			pulse.Close()
+			if err := s.Retire(context.Background(), worker); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return &sourcetest.Queue{
+		Source: native.New(s, q, worker, func(message string, err error) { t.Errorf("warned: %s: %v", message, err) }),
+		Element: func(n int) string {
+			j := wire.Job{ID: fmt.Sprintf("n%04d", n), Kind: "k", Token: "t"}
+			return j.Element()
+		},
+		Push: func(t testing.TB, elements ...string) {
+			t.Helper()
+			if err := s.Push(context.Background(), q, elements); err != nil {
+				t.Fatal(err)
+			}
+		},
+		Bell: bell,
+		EndLease: func(t testing.TB) {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			defer cancel()
+			if err := s.Tombstone(ctx, q, worker); err != nil {
+				t.Fatal(err)
+			}
+			left, err := s.Orphans(ctx, q, worker, 500)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var back []store.PutBack
+			for _, l := range left {
+				back = append(back, store.PutBack{Left: l, To: "ready", As: "crashed", Element: l.Element})
+			}
+			if n, ended, err := s.Sweep(ctx, q, worker, back); err != nil || !ended || n != len(back) {
+				t.Fatalf("%d of %d were swept, %v", n, len(back), err)
+			}
+		},
+	}
+}

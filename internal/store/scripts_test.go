@@ -1,0 +1,527 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/rueidis"
+
+	"github.com/tasuki-dev/tasuki/internal/redistest"
+	"github.com/tasuki-dev/tasuki/internal/source"
+	"github.com/tasuki-dev/tasuki/internal/wire"
+)
+
+func TestMain(m *testing.M) { redistest.Main(m) }
+
+// Incarnations in a box.
+const (
+	me   = "me"   // may claim, and has the timer
+	dead = "dead" // has a tombstone, and something is left of it
+	gone = "gone" // has a tombstone, and nothing is left of it
+)
+
+// operation is one call of a Go function that runs a script, and what it changes in
+// a box: lines of dump, with - for those that went and + for
+// those that came. A time is shown as T.
+type operation struct {
+	script string
+	run    func(ctx context.Context, s *Store, q *Queue) error
+	// changes is for a queue of tasuki's own.
+	changes []string
+	// again is what a second call changes; of most it is nothing.
+	again []string
+	// refused says that a full Redis may refuse it: it is a producer's.
+	refused bool
+	// who is the incarnation whose keys it gets, if it gets any.
+	who string
+	// tolerates are the keys that may have a wrong type: the rest is done.
+	tolerates string
+	// half are those of which it is noticed when a part is done.
+	half string
+}
+
+var operations = map[string]operation{
+	"AddQueue": {
+		script:  "define_queue",
+		run:     func(ctx context.Context, s *Store, q *Queue) error { return s.AddQueue(ctx, q) },
+		changes: []string{"+all:queues QUEUE"},
+	},
+	"Enqueue": {
+		script: "enqueue",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Enqueue(ctx, q, time.Hour, 100, []Put{
+				{ID: "new", Element: "e1"}, {ID: "known", Element: "e2"}, {In: time.Minute, Element: "e3"},
+			})
+			return err
+		},
+		refused:   true,
+		changes:   []string{"-ready [r1, r2]", "+count existed 1", "+ready [r1, r2, e1]", "+scheduled e3 T", "+seen new T"},
+		again:     []string{"-count existed 1", "+count existed 3"},
+		tolerates: "count",
+	},
+	"Fetch": {
+		script: "fetch",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: FirstTag + 100, Request: source.Request{
+				Want: 20, Lone: true, Handed: &source.Delivery{Tag: FirstTag + 50, Element: "handed"},
+				Done: []source.Tag{FirstTag},
+				Outcomes: []source.Outcome{
+					{Tag: FirstTag + 1, State: source.Retry, Delay: time.Hour, Element: "h1 again"},
+					{Tag: FirstTag + 2, State: source.Dead, Element: "h2 dead"},
+					{Tag: FirstTag + 3, State: source.Cancelled},
+				},
+			}}, s.Waiter(q))
+			return err
+		},
+		changes: []string{
+			"-count claimed 10", "-count done 5", "-hand:me [handed]", "-held:me 1000000000000 h0",
+			"-held:me 1000000000001 h1", "-held:me 1000000000002 h2", "-held:me 1000000000003 h3", "-ready [r1, r2]",
+			"-retry due retry T", "-scheduled due T", "-suspect [s1]",
+			"+count cancelled 1", "+count claimed 16", "+count dead 1", "+count done 6", "+count retry 1",
+			"+dead h2 dead T", "+held:me 1000000000050 handed", "+held:me 1000000000100 s1", "+held:me 1000000000101 r1",
+			"+held:me 1000000000102 r2", "+held:me 1000000000103 due", "+held:me 1000000000104 due retry",
+			"+retry h1 again T",
+		},
+		who:       "me",
+		tolerates: "alarm count ready rules scheduled suspect",
+	},
+	"Fetch of one that is gone": {
+		script: "fetch",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: dead, Tag: FirstTag + 100, Request: source.Request{
+				Want: 20, Done: []source.Tag{FirstTag, FirstTag + 9},
+				Outcomes: []source.Outcome{{Tag: FirstTag + 1, State: source.Release, Element: "d1"}},
+			}}, s.Waiter(q))
+			return err
+		},
+		changes: []string{
+			"-count done 5", "-hand:dead [dead hand]", "-held:dead 1000000000000 d0", "-held:dead 1000000000001 d1",
+			"-ready [r1, r2]",
+			"+count done 6", "+count refused 1", "+count release 1", "+ready [dead hand, d1, r1, r2]",
+		},
+		again:     []string{"-count refused 1", "+count refused 4"},
+		who:       "dead",
+		tolerates: "alarm count dead retry rules scheduled suspect",
+	},
+	"Register": {
+		script: "fetch_register",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Register(ctx, q, "me.1", me)
+			return err
+		},
+		changes: []string{"-workers me 0", "+workers me T", "+workers me.1 0"},
+	},
+	"Register with a tombstone": {
+		script: "fetch_register",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			ok, err := s.Register(ctx, q, dead, "")
+			if ok {
+				err = errors.New("it was let in")
+			}
+			return err
+		},
+	},
+	"Due": {
+		script: "fetch_due",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, _, _, _, err := s.Due(ctx, q, me, 100, false)
+			return err
+		},
+		changes:   []string{"-ready [r1, r2]", "-retry due retry T", "-scheduled due T", "+ready [r1, r2, due, due retry]"},
+		tolerates: "alarm list",
+	},
+	"Due for another": {
+		script: "fetch_due",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, _, _, _, err := s.Due(ctx, q, "you", 100, true)
+			return err
+		},
+		changes:   []string{"+alarm [1]"},
+		tolerates: "list ready retry scheduled",
+	},
+	"Tally": {
+		script: "inspect_tally",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Tally(ctx, q)
+			return err
+		},
+	},
+	"Leave": {
+		script:  "settle_leave",
+		run:     func(ctx context.Context, s *Store, q *Queue) error { return s.Leave(ctx, q, me) },
+		changes: []string{"-hand:me [handed]", "-ready [r1, r2]", "-workers me 0", "+ready [handed, r1, r2]", "+workers me T"},
+		who:     "me",
+		half:    "hand:me", // the lease ends all the same
+	},
+	"Revive": {
+		script: "settle_revive",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Revive(ctx, q, []Revival{{"x1", "x1 again"}, {"unknown", "unknown"}})
+			return err
+		},
+		changes:   []string{"-dead x1 T", "-ready [r1, r2]", "+count revived 1", "+ready [r1, r2, x1 again]"},
+		tolerates: "count",
+	},
+	"Sweep": {
+		script: "sweep",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			left, err := s.Orphans(ctx, q, dead, 10)
+			var back []PutBack
+			for i, l := range left {
+				back = append(back, PutBack{Left: l, To: []string{"ready", "suspect", "dead"}[i], As: []string{"stopped", "crashed", "crashed"}[i], Element: l.Element + " again"})
+			}
+			if err == nil && len(back) > 0 {
+				_, _, err = s.Sweep(ctx, q, dead, back)
+			}
+			return err
+		},
+		changes: []string{
+			"-count claimed 10", "-hand:dead [dead hand]", "-held:dead 1000000000000 d0", "-held:dead 1000000000001 d1",
+			"-ready [r1, r2]", "-suspect [s1]",
+			"+count claimed 11", "+count crashed 2", "+count dead 1", "+count poison 1", "+count stopped 1",
+			"+dead d0 again T", "+ready [dead hand again, r1, r2]", "+suspect [d1 again, s1]",
+		},
+		who:       "dead",
+		tolerates: "count",
+	},
+	"Sweep of one that lives": {
+		script: "sweep",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, ended, err := s.Sweep(ctx, q, me, []PutBack{{Left: Left{FirstTag, "h0"}, To: "ready", As: "crashed", Element: "h0"}})
+			if err == nil && ended {
+				err = errors.New("it was swept")
+			}
+			return err
+		},
+		who:       "me",
+		tolerates: "count dead hand:me held:me ready suspect",
+	},
+	"Announce": {
+		script:  "sweep_announce",
+		run:     func(ctx context.Context, s *Store, q *Queue) error { return s.Announce(ctx, me, "{}") },
+		changes: []string{"-all:info me old", "+all:info me {}"},
+	},
+	"Beat": {
+		script: "sweep_beat",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			p := s.Pulse(me, func(string, string) {})
+			defer p.Close()
+			_, err := p.Beat(ctx, false, func() []string { return nil })
+			return err
+		},
+		changes: []string{"-all:workers me 5", "+all:workers me 6"},
+		again:   []string{"-all:workers me 6", "+all:workers me 7"},
+	},
+	"Elect": {
+		script: "sweep_elect",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Elect(ctx, dead, me)
+			return err
+		},
+		changes: []string{"-all:workers @observer dead", "+all:workers @observer me"},
+	},
+	"Forget": {
+		script: "sweep_forget",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			return errors.Join(s.Forget(ctx, q, gone, time.Second), s.Forget(ctx, q, dead, time.Second), s.Forget(ctx, q, me, 0))
+		},
+		changes: []string{"-workers gone T"},
+		who:     "gone",
+	},
+	"Observe": {
+		script: "sweep_observe",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			p := s.Pulse(dead, func(string, string) {})
+			defer p.Close()
+			if _, err := p.Beat(ctx, false, func() []string { return nil }); err != nil {
+				return err
+			}
+			vitals, err := p.Observe(ctx)
+			if err == nil && len(vitals) != 1 {
+				err = fmt.Errorf("it saw %v", vitals)
+			}
+			return err
+		},
+	},
+	"Tombstone": {
+		script:  "sweep_tombstone",
+		run:     func(ctx context.Context, s *Store, q *Queue) error { return s.Tombstone(ctx, q, me) },
+		changes: []string{"-workers me 0", "+workers me T"},
+	},
+	"Trim": {
+		script: "sweep_trim",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Trim(ctx, q, []string{"x1", "unknown"})
+			return err
+		},
+		changes:   []string{"-dead x1 T", "+count trimmed 1"},
+		tolerates: "count",
+	},
+}
+
+// box is a queue with something of everything in it.
+type box struct {
+	t     testing.TB
+	s     *Store
+	q     *Queue
+	redis rueidis.Client
+}
+
+func newBox(t testing.TB, url, queue string) *box {
+	t.Helper()
+	ns := "t" + wire.NewIncarnation()
+	if queue != "mail" {
+		queue = fmt.Sprintf(queue, ns)
+	}
+	s, err := New(Options{URL: url, Namespace: ns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	q, err := s.Queue(queue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	redis, err := s.client(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &box{t, s, q, redis}
+	now := time.Now().UnixMilli()
+	early, late := strconv.FormatInt(now-60_000, 10), strconv.FormatInt(now+3600_000, 10)
+	b.do("RPUSH", q.Ready, "r1", "r2")
+	if q.Foreign {
+		b.do("RPUSH", q.List, "f1", "f2")
+	}
+	b.do("RPUSH", q.Hand(me), "handed")
+	for i := range 5 {
+		b.do("HSET", q.Held(me), formatTag(FirstTag+source.Tag(i)), fmt.Sprint("h", i))
+	}
+	b.do("RPUSH", q.Hand(dead), "dead hand")
+	b.do("HSET", q.Held(dead), formatTag(FirstTag), "d0", formatTag(FirstTag+1), "d1")
+	b.do("ZADD", q.Workers, "0", me, early, dead, early, gone)
+	b.do("RPUSH", q.Suspect, "s1")
+	b.do("ZADD", q.Scheduled, early, "due", late, "later")
+	b.do("ZADD", q.Retry, early, "due retry", late, "later retry")
+	b.do("ZADD", q.Dead, early, "x1", early, "x2")
+	b.do("ZADD", q.Seen, early, "known")
+	b.do("HSET", q.Count, "claimed", "10", "done", "5")
+	b.do("HSET", s.workersKey(), me, "5", "@observer", dead)
+	b.do("HSET", s.infoKey(), me, "old")
+	b.do("SADD", s.queuesKey(), "other")
+	return b
+}
+
+func (b *box) do(words ...string) rueidis.RedisResult {
+	b.t.Helper()
+	reply := b.redis.Do(context.Background(), b.redis.B().Arbitrary(words...).Build())
+	if err := reply.Error(); err != nil && !rueidis.IsRedisNil(err) {
+		b.t.Fatalf("%v: %v", words, err)
+	}
+	return reply
+}
+
+// parts are the keys of the box by short names.
+func (b *box) parts() map[string]string {
+	q := b.q
+	parts := map[string]string{
+		"ready": q.Ready, "suspect": q.Suspect, "scheduled": q.Scheduled, "retry": q.Retry, "dead": q.Dead, "alarm": q.Alarm,
+		"seen": q.Seen, "rules": q.Rules, "count": q.Count, "workers": q.Workers,
+		"hand:me": q.Hand(me), "held:me": q.Held(me), "hand:dead": q.Hand(dead), "held:dead": q.Held(dead),
+		"all:workers": b.s.workersKey(), "all:info": b.s.infoKey(), "all:queues": b.s.queuesKey(),
+	}
+	if q.Foreign {
+		parts["list"] = q.List
+	}
+	return parts
+}
+
+// dump shows all keys of the box: a line for each list, and for each member of the
+// others.
+func (b *box) dump() []string {
+	b.t.Helper()
+	var lines []string
+	parts := b.parts()
+	for _, part := range slices.Sorted(maps.Keys(parts)) {
+		key := parts[part]
+		kind, err := b.do("TYPE", key).ToString()
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		add := func(format string, args ...any) {
+			line := fmt.Sprintf(part+" "+format, args...)
+			line = strings.ReplaceAll(line, b.q.Name, "QUEUE")
+			lines = append(lines, line)
+		}
+		switch kind {
+		case "list":
+			all, _ := b.do("LRANGE", key, "0", "-1").AsStrSlice()
+			add("[%s]", strings.Join(all, ", "))
+		case "set":
+			all, _ := b.do("SMEMBERS", key).AsStrSlice()
+			for _, member := range all {
+				add("%s", member)
+			}
+		case "hash":
+			all, _ := b.do("HGETALL", key).AsStrMap()
+			for field, value := range all {
+				add("%s %s", field, value)
+			}
+		case "zset":
+			all, _ := b.do("ZRANGE", key, "0", "-1", "WITHSCORES").AsZScores()
+			for _, z := range all {
+				if z.Score > 1e12 {
+					add("%s T", z.Member)
+				} else {
+					add("%s %v", z.Member, z.Score)
+				}
+			}
+		case "string":
+			add("is a string")
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// changes are the lines that went and came.
+func changes(before, after []string) []string {
+	var lines []string
+	for _, line := range before {
+		if !slices.Contains(after, line) {
+			lines = append(lines, "-"+line)
+		}
+	}
+	for _, line := range after {
+		if !slices.Contains(before, line) {
+			lines = append(lines, "+"+line)
+		}
+	}
+	return lines
+}
+
+// TestScripts runs every operation twice: the first call does what it should, and
+// the second, as after a lost reply, nothing more.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	tried := map[string]bool{}
+	for name, op := range operations {
+		tried[op.script] = true
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBox(t, redistest.Shared(t).URL(), "mail")
+			before := b.dump()
+			if err := op.run(t.Context(), b.s, b.q); err != nil {
+				t.Fatal(err)
+			}
+			once := b.dump()
+			if diff := cmp.Diff(op.changes, changes(before, once)); diff != "" {
+				t.Errorf("the first call (-want +got):\n%s", diff)
+			}
+			if err := op.run(t.Context(), b.s, b.q); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(op.again, changes(once, b.dump())); diff != "" {
+				t.Errorf("the second call (-want +got):\n%s", diff)
+			}
+		})
+	}
+	files, err := luaFiles.ReadDir("lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !tried[strings.TrimSuffix(f.Name(), ".lua")] {
+			t.Errorf("%s is in none of the operations", f.Name())
+		}
+	}
+}
+
+// TestScriptsWithWrongTypes: a key that another program has taken is an error that
+// says so, and nothing is done by half.
+func TestScriptsWithWrongTypes(t *testing.T) {
+	t.Parallel()
+	for name, op := range operations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var tolerated, half []string
+			parts := newBox(t, redistest.Shared(t).URL(), "list:%s-jobs").parts()
+			for _, part := range slices.Sorted(maps.Keys(parts)) {
+				if !op.gets(part) {
+					continue
+				}
+				b := newBox(t, redistest.Shared(t).URL(), "list:%s-jobs")
+				b.do("SET", b.parts()[part], "x")
+				before := b.dump()
+				err := op.run(t.Context(), b.s, b.q)
+				switch {
+				case err == nil:
+					tolerated = append(tolerated, part)
+				case !errors.Is(err, ErrWrongType):
+					t.Errorf("%s: %v: want ErrWrongType", part, err)
+				case len(changes(before, b.dump())) > 0:
+					half = append(half, part)
+				}
+			}
+			if got := strings.Join(tolerated, " "); got != op.tolerates {
+				t.Errorf("it works with a wrong type of %q; want %q", got, op.tolerates)
+			}
+			if got := strings.Join(half, " "); got != op.half {
+				t.Errorf("with a wrong type of %q it does a part; want %q", got, op.half)
+			}
+		})
+	}
+}
+
+// gets tells whether the script is given a key, by its header.
+func (op *operation) gets(part string) bool {
+	header := loadScript(op.script).text
+	name, who, incarnation := strings.Cut(part, ":")
+	switch {
+	case name == "all":
+		return strings.Contains(header, "] "+who+" HASH ") || strings.Contains(header, "] "+who+" SET ")
+	case name == "workers":
+		return strings.Contains(header, "] workers ZSET ")
+	case incarnation:
+		return who == op.who && strings.Contains(header, "] "+name+" ")
+	}
+	return strings.Contains(header, "] "+name+" ")
+}
+
+// TestScriptsWhenRedisIsFull: what a worker does goes on, so that the queues drain.
+// Only a producer is refused, and nothing of its call is done.
+func TestScriptsWhenRedisIsFull(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, "--maxmemory-policy", "noeviction")
+	for name, op := range operations {
+		t.Run(name, func(t *testing.T) { // one after the other: it is full for all
+			b := newBox(t, server.URL(), "mail")
+			before := b.dump()
+			b.do("SCRIPT", "FLUSH")
+			b.do("CONFIG", "SET", "maxmemory", "1")
+			err := op.run(t.Context(), b.s, b.q)
+			b.do("CONFIG", "SET", "maxmemory", "0")
+			diff := changes(before, b.dump())
+			if op.refused {
+				if !errors.Is(err, ErrFull) || len(diff) > 0 {
+					t.Errorf("%v, and it has changed %q: want ErrFull, and nothing", err, diff)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(op.changes, diff); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}

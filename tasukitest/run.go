@@ -1,0 +1,127 @@
+package tasukitest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/internal/bridge"
+	"github.com/tasuki-dev/tasuki/internal/source"
+)
+
+// NewWorker returns a worker for Run. It has no Redis and does not log, unless cfg
+// (nil is the defaults) has a Logger. It panics if something is wrong with cfg, as
+// that is part of the test.
+//
+// A program that sets its handlers in a function of its own, which takes a
+// *tasuki.Worker, has that function tested too.
+func NewWorker(cfg *tasuki.WorkerConfig) *tasuki.Worker {
+	client, err := tasuki.Open("redis://localhost", &tasuki.ClientConfig{
+		Logger: slog.New(slog.DiscardHandler),
+		Dial: func(context.Context, string, string) (net.Conn, error) {
+			return nil, errors.New("a worker of tasukitest.NewWorker has no redis: it is for tasukitest.Run")
+		},
+	})
+	if err != nil {
+		panic("tasukitest: NewWorker: " + err.Error())
+	}
+	w, err := tasuki.NewWorker(client, cfg)
+	if err != nil {
+		panic("tasukitest: NewWorker: " + err.Error())
+	}
+	return w
+}
+
+// Outcome is what becomes of a job after a run. The words are those under which a
+// queue counts them.
+type Outcome string
+
+// The outcomes of a run.
+const (
+	Done      Outcome = "done"      // the handler has returned nil
+	Retry     Outcome = "retry"     // a failed attempt; the next is after Delay
+	Snooze    Outcome = "snooze"    // once more after Delay, and no attempt is counted
+	Release   Outcome = "release"   // interrupted by a stop: back to the head of the queue
+	Unknown   Outcome = "unknown"   // the worker has no handler; another is asked after Delay
+	Dead      Outcome = "dead"      // out of attempts, killed, or raw without a handler: see Info.Reason
+	Cancelled Outcome = "cancelled" // with an error, after the context had ended with ErrCancelled
+	Lost      Outcome = "lost"      // the context had ended with ErrLeaseLost: nothing is written
+)
+
+// Result is what a run has done with a job.
+type Result struct {
+	Outcome Outcome
+	// Delay is how long the job rests after Retry, Snooze and Unknown.
+	Delay time.Duration
+	// Err is what the handler has returned through all middlewares: nil, its
+	// error, a *tasuki.PanicError. It is nil when there is no handler.
+	Err error
+	// Info is the job as it is now. Its Attempt is how many have failed; Reason
+	// and Error are what people are shown.
+	Info tasuki.Info
+
+	worker  *tasuki.Worker
+	element string // as it is kept; empty when the job has ended
+}
+
+// Run enqueues a job and has a worker run it, once, on the calling goroutine,
+// without Redis. Arguments are encoded, written as an element, read and decoded;
+// middlewares, timeouts, backoff and the limit of attempts are those that the
+// worker has for this job. Times are not waited for: In and At of the job say
+// nothing here.
+//
+// When ctx ends, so does the handler's context: with its cause if that is
+// tasuki.ErrCancelled or tasuki.ErrLeaseLost, else with tasuki.ErrStopping. So what
+// a handler does when it is interrupted can be tested:
+//
+//	ctx, cancel := context.WithCancelCause(t.Context())
+//	cancel(tasuki.ErrCancelled)
+//
+// The error says that there was no run: the job was refused as a Client does it,
+// or its queue is none of the worker's. After the first call no handler can be
+// added to the worker, and it cannot be run itself.
+func Run(ctx context.Context, w *tasuki.Worker, spec tasuki.Spec) (*Result, error) {
+	info, element, err := bridge.RehearseEnqueue(&spec, 0, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("tasukitest: %w", err)
+	}
+	return RunElement(ctx, w, info.(tasuki.Info).Queue, element)
+}
+
+// RunElement is Run for an element as any program may have pushed it: a raw job,
+// or a job object of another writer. queue is "list:KEY" for a list of another
+// program.
+func RunElement(ctx context.Context, w *tasuki.Worker, queue, element string) (*Result, error) {
+	after, err := bridge.Rehearse(ctx, w, queue, element)
+	if err != nil {
+		return nil, fmt.Errorf("tasukitest: %w", err)
+	}
+	return &Result{
+		Outcome: outcome(after.State), Delay: after.Delay, Err: after.Err, Info: after.Info.(tasuki.Info),
+		worker: w, element: after.Element,
+	}, nil
+}
+
+func outcome(state source.State) Outcome {
+	if state == "" {
+		return Lost
+	}
+	return Outcome(state)
+}
+
+// Next runs the job again, as it was kept, without waiting for Delay. It returns an
+// error when the job is not to be run again.
+//
+//	for result.Outcome == tasukitest.Retry {
+//		result, err = result.Next(ctx)
+//	}
+func (r *Result) Next(ctx context.Context) (*Result, error) {
+	if r.element == "" || r.Outcome == Dead {
+		return nil, fmt.Errorf("tasukitest: the job is not run again: its outcome was %s", r.Outcome)
+	}
+	return RunElement(ctx, r.worker, r.Info.Queue, r.element)
+}
