@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -39,9 +38,6 @@ there is none in PATH, the embedded server, which is slower. On a server that is
 given it uses keys that begin with "tasuki-bench", and removes them.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "text" && output != "json" {
-				return usageError(fmt.Errorf("--output: %q: allowed are text and json", output))
-			}
 			if runs < 1 || runs > 100 {
 				return usageError(fmt.Errorf("--runs: %d: allowed are 1 to 100", runs))
 			}
@@ -187,7 +183,11 @@ func runBench(ctx context.Context, url string, runs int, only string, progress i
 // open makes a client. It logs nothing: what a job costs is not what a terminal
 // costs.
 func (b *bench) open() (*tasuki.Client, error) {
-	return tasuki.Open(b.url, &tasuki.ClientConfig{Namespace: "tasuki-bench", Logger: slog.New(slog.DiscardHandler)})
+	client, err := tasuki.Open(b.url, &tasuki.ClientConfig{Namespace: "tasuki-bench", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, usageError(err)
+	}
+	return client, nil
 }
 
 // benchServer returns where the benchmark is done: the given server, a
@@ -314,15 +314,4 @@ func (b *bench) clean() {
 			}
 		}
 	}
-}
-
-func writeJSON(out io.Writer, v any) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
-
-// outputFlag adds -o.
-func outputFlag(cmd *cobra.Command, output *string) {
-	cmd.Flags().StringVarP(output, "output", "o", "text", "`FORMAT`: text or json")
 }

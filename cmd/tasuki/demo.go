@@ -135,7 +135,7 @@ func (d *demo) feed(ctx context.Context, client *tasuki.Client) error {
 		case err := <-ended:
 			return err
 		case line := <-lines:
-			if err := client.Push(ctx, "list:"+demoList, line); err != nil {
+			if err := client.Push(ctx, tasuki.Queue{List: demoList}, line); err != nil {
 				if ctx.Err() != nil {
 					return nil
 				}

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
+
+	"github.com/spf13/cobra"
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
@@ -18,7 +21,31 @@ const (
 	exitFull      = 6
 	exitProblems  = 7
 	exitStuck     = 8
+
+	exitInterrupted = 130 // as shells have it: 128 and the number of SIGINT
 )
+
+// newExitCodes is a topic of help.
+func newExitCodes() *cobra.Command {
+	return &cobra.Command{
+		Use:   "exit-codes",
+		Short: "What the exit codes mean",
+		Long: `The exit codes of tasuki:
+
+    0    it was done
+    1    it failed, or lines of the input were refused
+    2    the call is wrong: a flag, an argument, a variable or a URL
+    3    Redis cannot be reached, or refuses
+    4    the queue or the job was not found
+    5    the reply of Redis was lost: it was done, or it was not. To pause,
+         resume, revive or cancel again is harmless; to enqueue again is, if
+         the job has an --id
+    6    Redis is full, and nothing was enqueued: try again when there is room
+    7    tasuki check has found problems
+    8    handlers have ignored the end of their context
+    130  it was interrupted`,
+	}
+}
 
 // exitError is an error with its exit code. Without err there is nothing more to
 // say.
@@ -38,13 +65,17 @@ func (e *exitError) Unwrap() error { return e.err }
 
 func usageError(err error) error { return &exitError{code: exitUsage, err: err} }
 
-// failure gives an error of the library its exit code.
+// failure gives an error of the library its exit code. What interrupted a write
+// comes behind what became of it.
 func failure(err error) error {
 	code := exitRedis
+	var coded *exitError
 	var stuck *tasuki.StuckError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &coded):
+		return err
 	case errors.Is(err, inspect.ErrNotFound):
 		code = exitNotFound
 	case errors.Is(err, tasuki.ErrUncertain):
@@ -53,6 +84,20 @@ func failure(err error) error {
 		code = exitFull
 	case errors.As(err, &stuck):
 		code = exitStuck
+	case errors.Is(err, context.Canceled):
+		code = exitInterrupted
+	}
+	return &exitError{code: code, err: err}
+}
+
+// lookFailure is failure for what only reads: a lost reply leaves nothing open.
+func lookFailure(err error) error {
+	code := exitRedis
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled):
+		code = exitInterrupted
 	}
 	return &exitError{code: code, err: err}
 }

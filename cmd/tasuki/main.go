@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -35,7 +36,7 @@ func execute(ctx context.Context, args []string) int {
 		coded = &exitError{code: exitUsage, err: err} // cobra's own errors are about the words of the call
 	}
 	if coded.err != nil {
-		fmt.Fprintln(root.ErrOrStderr(), "tasuki:", coded.err)
+		fmt.Fprintln(root.ErrOrStderr(), "tasuki:", strings.TrimPrefix(coded.err.Error(), "tasuki: "))
 	}
 	return coded.code
 }
@@ -54,8 +55,9 @@ func newRoot() *cobra.Command {
 		Long: `tasuki tries out, feeds, serves and looks after job queues on Redis lists.
 
 Every flag can be given by an environment variable: --max-attempts by
-TASUKI_MAX_ATTEMPTS, and so on. A URL with a password belongs into
-TASUKI_REDIS_URL, where it is in no list of processes.`,
+TASUKI_MAX_ATTEMPTS, and so on; what can be repeated has a line there for each.
+A URL with a password belongs into TASUKI_REDIS_URL, where it is in no list of
+processes. tasuki help exit-codes tells what the exit codes mean.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
@@ -67,8 +69,16 @@ TASUKI_REDIS_URL, where it is in no list of processes.`,
 	flags.StringVar(&a.namespace, "namespace", "tasuki", "`NAME` that begins every key [$TASUKI_NAMESPACE]")
 	root.AddCommand(
 		newBench(a),
+		newCheck(a),
 		newDemo(a),
+		newEnqueue(a),
+		newExitCodes(),
+		newJob(a),
+		newQueue(a),
+		newVersion(),
+		newWork(a),
 	)
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	return root
 }
 
@@ -86,4 +96,36 @@ func (a *app) open() (*tasuki.Client, error) {
 		return nil, usageError(err)
 	}
 	return client, nil
+}
+
+// connect is open, and sees that Redis answers.
+func (a *app) connect(ctx context.Context) (*tasuki.Client, error) {
+	client, err := a.open()
+	if err != nil {
+		return nil, err
+	}
+	if err := client.Ping(ctx); err != nil {
+		client.Close()
+		if a.redis == "" {
+			err = fmt.Errorf("%w; --redis or TASUKI_REDIS_URL says where Redis is", err)
+		}
+		return nil, lookFailure(err)
+	}
+	return client, nil
+}
+
+// group returns a command that only holds others.
+func group(use, short string, subcommands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   use,
+		Short: short,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 { // cobra itself would show the help, and exit with 0
+				return usageError(fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath()))
+			}
+			return cmd.Help()
+		},
+	}
+	cmd.AddCommand(subcommands...)
+	return cmd
 }

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tasuki-dev/tasuki"
+)
+
+func newEnqueue(a *app) *cobra.Command {
+	e := &enqueue{app: a}
+	cmd := &cobra.Command{
+		Use:   "enqueue KIND [JSON|-]",
+		Short: "Enqueue a job, or one for every line of the input",
+		Long: `enqueue puts in one job of a kind, with arguments in JSON or null, and prints its
+address QUEUE/ID.
+
+With - it reads one JSON value from each line of its standard input and puts in
+a job for each; blank lines are skipped. A line that cannot be a job is named and
+left out, the others go in, and the exit code is 1. When Redis fails it stops and
+says which line is the next; so it does after Ctrl-C.
+
+    tasuki enqueue email.welcome '{"user_id": 42}' --queue mail --in 1h
+    tasuki enqueue email.welcome - --queue mail < users.jsonl
+    tasuki enqueue --raw --list jobs - < payloads
+
+What begins with a dash and is no flag stands behind two: -- -5.
+
+A reply of Redis can be lost (exit code 5). With --id the call can be repeated
+safely: what is there already is not doubled.`,
+		Args: cobra.MaximumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd, args) },
+	}
+	outputFlag(cmd, &e.output)
+	flags := cmd.Flags()
+	flags.StringVar(&e.opts.Queue, "queue", tasuki.DefaultQueue, "`NAME` of the queue")
+	flags.StringVar(&e.opts.ID, "id", "", "`ID` of your own: a second job with it changes nothing")
+	flags.DurationVar(&e.opts.In, "in", 0, "`DURATION` until the job is due, such as 90s or 1h30m")
+	flags.TimeVar(&e.opts.At, "at", time.Time{}, []string{time.RFC3339}, "`TIME` when it is due, such as 2030-01-02T15:04:05Z")
+	flags.IntVar(&e.opts.MaxAttempts, "max-attempts", 0, "`NUMBER` of times that it may be run, -1 for no limit (default 20)")
+	flags.DurationVar(&e.opts.Timeout, "timeout", 0, "`DURATION` of an attempt at most (default none)")
+	flags.StringArrayVar(&e.meta, "meta", nil, "`NAME=VALUE` that travels with the job; repeatable")
+	flags.BoolVar(&e.raw, "raw", false, "push the argument, or each line, as it is: there is no KIND")
+	flags.StringVar(&e.list, "list", "", "`KEY[:tail]` of a list of another program, with --raw; jobs are taken at its head, or its tail")
+	return cmd
+}
+
+type enqueue struct {
+	app    *app
+	output string
+	opts   tasuki.Opts
+	meta   []string
+	raw    bool
+	list   string
+	target tasuki.Queue // of raw jobs
+}
+
+// maxPayload is how many bytes the arguments of a job, or a raw job, may have.
+const maxPayload = 1 << 20
+
+func (e *enqueue) run(cmd *cobra.Command, args []string) error {
+	spec, bulky, err := e.read(cmd, args)
+	if err != nil {
+		return usageError(err)
+	}
+	// What is on its way is waited for, also after Ctrl-C: so it is known what was
+	// accepted.
+	ctx := context.WithoutCancel(cmd.Context())
+	if err := e.app.rehearse(func(c *tasuki.Client) error { return e.put(ctx, c, spec)([][]byte{spec.Args})[0] }); err != nil {
+		return err
+	}
+	client, err := e.app.connect(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if bulky {
+		b := newBulk(cmd, e.put(ctx, client, spec))
+		b.isJSON = !e.raw
+		b.report.Queue = spec.Opts.Queue
+		err := b.read(cmd.InOrStdin())
+		return errors.Join(b.print(e.output), err)
+	}
+	if e.raw {
+		if err := e.put(ctx, client, spec)([][]byte{spec.Args})[0]; err != nil {
+			return failure(e.advise(err))
+		}
+		r := bulkReport{Queue: spec.Opts.Queue, Accepted: 1}
+		return r.print(cmd.OutOrStdout(), e.output)
+	}
+	infos, err := client.EnqueueMany(ctx, []tasuki.Spec{spec})
+	if err != nil {
+		return failure(e.advise(err))
+	}
+	info := infos[0]
+	if info.Existed {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s existed: nothing was changed\n", info.Address())
+	}
+	return show(cmd.OutOrStdout(), e.output, struct {
+		Address string `json:"address"`
+		tasuki.Info
+	}{info.Address(), info}, "%s", info.Address())
+}
+
+// read returns what is to be enqueued, and whether its arguments are in the input.
+func (e *enqueue) read(cmd *cobra.Command, args []string) (spec tasuki.Spec, bulky bool, err error) {
+	given := cmd.Flags().Changed
+	switch {
+	case e.raw && e.list != "" && given("queue"):
+		return spec, false, errors.New("--queue and --list: allowed is one of them")
+	case e.raw && len(args) != 1:
+		return spec, false, errors.New("--raw takes one argument: the PAYLOAD, or - for the lines of the standard input")
+	case !e.raw && e.list != "":
+		return spec, false, errors.New("--list: what is put into a list of another program is plain: add --raw, and leave out the KIND")
+	case !e.raw && len(args) == 0:
+		return spec, false, errors.New("the KIND is missing: tasuki enqueue KIND [JSON|-]")
+	case given("max-attempts") && e.opts.MaxAttempts == 0:
+		return spec, false, errors.New("--max-attempts: 0: allowed are 1 to 1000000, and -1 for no limit")
+	}
+	for name, value := range map[string]string{"queue": e.opts.Queue, "id": e.opts.ID, "list": e.list} {
+		if given(name) && value == "" { // a variable of a script that is not set
+			return spec, false, fmt.Errorf("--%s: it is empty: leave it out, or give it a value", name)
+		}
+	}
+	if e.raw {
+		for _, name := range []string{"id", "in", "at", "max-attempts", "timeout", "meta"} {
+			if given(name) {
+				return spec, false, fmt.Errorf("--%s: a plain element carries no options: leave it or --raw out", name)
+			}
+		}
+	}
+	e.target.Name = e.opts.Queue
+	if e.list != "" {
+		if e.target, err = parseList(e.list); err != nil {
+			return spec, false, fmt.Errorf("--list: %w", err)
+		}
+	}
+	spec.Opts = e.opts
+	for _, pair := range e.meta {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return spec, false, fmt.Errorf("--meta: %q: allowed is NAME=VALUE", pair)
+		}
+		if spec.Opts.Meta == nil {
+			spec.Opts.Meta = map[string]string{}
+		}
+		spec.Opts.Meta[name] = value
+	}
+	if e.list != "" {
+		spec.Opts.Queue = "list:" + e.target.List
+	}
+	payload := "null"
+	if e.raw || len(args) == 2 {
+		payload = args[len(args)-1]
+	}
+	if !e.raw {
+		spec.Kind = args[0]
+	}
+	if bulky = payload == "-"; bulky {
+		payload = "null" // for the rehearsal
+	}
+	if bulky && e.opts.ID != "" {
+		return spec, false, errors.New("--id: the lines of the input would all have the same: leave it out")
+	}
+	if payload == "" && !e.raw {
+		return spec, false, errors.New("the arguments are empty: leave them out, or write null")
+	}
+	spec.Args = []byte(payload)
+	return spec, bulky, nil
+}
+
+// put returns a function that puts in payloads in the way of spec, and returns an
+// error for each, nil for one that was accepted.
+func (e *enqueue) put(ctx context.Context, client *tasuki.Client, spec tasuki.Spec) func(payloads [][]byte) []error {
+	return func(payloads [][]byte) []error {
+		var err error
+		if e.raw {
+			err = client.Push(ctx, e.target, payloads...)
+		} else {
+			specs := make([]tasuki.Spec, len(payloads))
+			for i, payload := range payloads {
+				specs[i] = spec
+				specs[i].Args = payload
+			}
+			_, err = client.EnqueueMany(ctx, specs)
+		}
+		var many *tasuki.ManyError
+		if errors.As(err, &many) {
+			return many.Errs
+		}
+		return slices.Repeat([]error{err}, len(payloads))
+	}
+}
+
+// advise adds what to do about an error.
+func (e *enqueue) advise(err error) error {
+	switch {
+	case errors.Is(err, tasuki.ErrUncertain) && e.opts.ID != "":
+		return fmt.Errorf("%w; enqueue it again with the same --id, which does not double it", err)
+	case errors.Is(err, tasuki.ErrUncertain):
+		return fmt.Errorf("%w; it may be in the queue: enqueue it again if it may run twice", err)
+	case errors.Is(err, tasuki.ErrFull):
+		return fmt.Errorf("%w; nothing was enqueued", err)
+	}
+	return err
+}
+
+// errNowhere is what a rehearsal gets for a connection. As an error of a dial it
+// says that nothing was sent.
+var errNowhere error = &net.OpError{Op: "dial", Err: errors.New("a rehearsal has no server")}
+
+// rehearse lets the library say what is wrong with a call before it would dial:
+// that is the caller's fault and not that of Redis.
+func (a *app) rehearse(call func(*tasuki.Client) error) error {
+	client, err := tasuki.Open("redis://rehearsal", &tasuki.ClientConfig{
+		Namespace: a.namespace,
+		Dial:      func(context.Context, string, string) (net.Conn, error) { return nil, errNowhere },
+	})
+	if err != nil {
+		return usageError(err)
+	}
+	defer client.Close()
+	if err := call(client); !errors.Is(err, errNowhere) {
+		return usageError(err)
+	}
+	return nil
+}

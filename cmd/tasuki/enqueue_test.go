@@ -1,0 +1,382 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
+)
+
+// decode reads what a command has printed as JSON.
+func decode[T any](t testing.TB, text string) (v T) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	return v
+}
+
+// want demands an exit code, and texts in the output.
+func (r result) want(t testing.TB, code int, texts ...string) result {
+	t.Helper()
+	if r.code != code {
+		t.Errorf("exit code %d, want %d\nstdout: %s\nstderr: %s", r.code, code, r.stdout, r.stderr)
+	}
+	for _, text := range texts {
+		if !strings.Contains(r.stdout+r.stderr, text) {
+			t.Errorf("%q is missing\nstdout: %s\nstderr: %s", text, r.stdout, r.stderr)
+		}
+	}
+	return r
+}
+
+// fed runs the command with an input.
+func (e *env) fed(input io.Reader, args ...string) result {
+	e.t.Helper()
+	cmd := e.command(args...)
+	cmd.Stdin = input
+	return run(e.t, cmd)
+}
+
+// drain has a worker take n jobs of a queue and returns them in their order.
+func (e *env) drain(q tasuki.Queue, n int) []tasuki.RawJob {
+	e.t.Helper()
+	worker, err := tasuki.NewWorker(e.client, &tasuki.WorkerConfig{Queues: []tasuki.Queue{q}, Concurrency: 1, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var jobs []tasuki.RawJob
+	ctx, stop := context.WithCancel(context.Background())
+	take := func(_ context.Context, job *tasuki.RawJob) error {
+		mu.Lock()
+		defer mu.Unlock()
+		jobs = append(jobs, tasuki.RawJob{Info: job.Info, Args: bytes.Clone(job.Args)})
+		return nil
+	}
+	name := q.Name
+	if q.List != "" {
+		name = "list:" + q.List
+	}
+	tasuki.HandleOther(worker, take)
+	tasuki.HandleRaw(worker, name, take)
+	ended := make(chan error, 1)
+	go func() { ended <- worker.Run(ctx) }()
+	e.waitQueue(name, func(q inspect.Queue) bool { return q.Counts["done"] == int64(n) && q.Ready+q.Running == 0 })
+	stop()
+	if err := <-ended; err != nil {
+		e.t.Error(err)
+	}
+	return jobs
+}
+
+func TestEnqueueOne(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	r := e.tasuki("enqueue", "email.welcome", `{"user_id": 42}`, "--queue", "mail", "--max-attempts", "3", "--timeout", "90s",
+		"--meta", "who=me, you", "--meta", "why=a=b").want(t, exitOK)
+	jobs := e.drain(tasuki.Queue{Name: "mail"}, 1)
+	if len(jobs) != 1 || r.stdout != jobs[0].Address()+"\n" {
+		t.Fatalf("printed %q, the jobs are %+v", r.stdout, jobs)
+	}
+	j := jobs[0]
+	if j.Kind != "email.welcome" || string(j.Args) != `{"user_id": 42}` || j.MaxAttempts != 3 || j.Timeout != 90*time.Second ||
+		len(j.Meta) != 2 || j.Meta["who"] != "me, you" || j.Meta["why"] != "a=b" {
+		t.Errorf("the job is %+v", j)
+	}
+	e.tasuki("enqueue", "nothing", "--queue", "null").want(t, exitOK)
+	if jobs := e.drain(tasuki.Queue{Name: "null"}, 1); string(jobs[0].Args) != "null" {
+		t.Errorf("without arguments they are %q", jobs[0].Args)
+	}
+}
+
+func TestEnqueueLater(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	type printed struct {
+		Address string
+		State   tasuki.State
+		Due     time.Time `json:"due_at"`
+	}
+	p := decode[printed](t, e.tasuki("enqueue", "k", "--at", "2090-01-02T03:04:05+02:00", "-o", "json").want(t, exitOK).stdout)
+	if !p.Due.Equal(time.Date(2090, 1, 2, 1, 4, 5, 0, time.UTC)) || p.State != tasuki.StateScheduled {
+		t.Errorf("--at gives %+v", p)
+	}
+	p = decode[printed](t, e.tasuki("enqueue", "k", "--in", "1h30m", "-o", "json").want(t, exitOK).stdout)
+	if d := time.Until(p.Due); d < time.Hour+29*time.Minute || d > time.Hour+30*time.Minute {
+		t.Errorf("--in gives %+v", p)
+	}
+	if q := e.queue("default"); q.Scheduled != 2 || q.Ready != 0 {
+		t.Errorf("the queue is %+v", q)
+	}
+}
+
+func TestEnqueueExisted(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	if r := e.tasuki("enqueue", "k", "--id", "order-7").want(t, exitOK); r.stdout != "default/order-7\n" || r.stderr != "" {
+		t.Errorf("the first says %+v", r)
+	}
+	if r := e.tasuki("enqueue", "k", "--id", "order-7").want(t, exitOK, "existed"); r.stdout != "default/order-7\n" {
+		t.Errorf("the second says %+v", r)
+	}
+	if p := decode[tasuki.Info](t, e.tasuki("enqueue", "k", "--id", "order-7", "-o", "json").stdout); !p.Existed {
+		t.Errorf("the third says %+v", p)
+	}
+	if q := e.queue("default"); q.Ready != 1 {
+		t.Errorf("the queue is %+v", q)
+	}
+}
+
+func TestEnqueueRefuses(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	for _, c := range []struct {
+		args []string
+		text string
+	}{
+		{[]string{}, "KIND"},
+		{[]string{"bad kind"}, "bad kind"},
+		{[]string{"k", "{"}, "no JSON"},
+		{[]string{"k", ""}, "empty"},
+		{[]string{"k", "1", "2"}, "at most 2"},
+		{[]string{"k", "--queue", "a b"}, "queue"},
+		{[]string{"k", "--queue", ""}, "--queue"},
+		{[]string{"k", "--id", ""}, "--id"},
+		{[]string{"k", "--id", "a/b"}, "id"},
+		{[]string{"k", "-", "--id", "x"}, "--id"},
+		{[]string{"k", "-", "--queue", "a b"}, "queue"},
+		{[]string{"k", "--in", "-1h"}, "in: "},
+		{[]string{"k", "--in", "1h", "--at", "2090-01-01T00:00:00Z"}, "in and at"},
+		{[]string{"k", "--at", "tomorrow"}, "--at"},
+		{[]string{"k", "--max-attempts", "0"}, "max-attempts"},
+		{[]string{"k", "--meta", "x"}, "NAME=VALUE"},
+		{[]string{"k", "--list", "jobs"}, "--raw"},
+		{[]string{"k", "-o", "xml"}, "text and json"},
+		{[]string{"--raw"}, "PAYLOAD"},
+		{[]string{"--raw", "k", "x"}, "PAYLOAD"},
+		{[]string{"--raw", "x", "--in", "1h"}, "--in"},
+		{[]string{"--raw", "x", "--queue", "a", "--list", "b"}, "--list"},
+		{[]string{"--raw", "x", "--list", e.namespace + ":x"}, "tasuki's own"},
+	} {
+		if r := e.tasuki(append([]string{"enqueue"}, c.args...)...).want(t, exitUsage, c.text); r.stdout != "" {
+			t.Errorf("%q prints %q", c.args, r.stdout)
+		}
+	}
+	if names, err := e.inspector.Names(t.Context()); err != nil || len(names) != 0 {
+		t.Errorf("there are queues: %q, %v", names, err)
+	}
+}
+
+func TestEnqueueRaw(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	list := "jobs:" + e.namespace // outside of the namespace, so of all tests
+	e.tasuki("enqueue", "--raw", "--list", list, `{"plain`).want(t, exitOK, "list:"+list+": 1 accepted")
+	e.fed(strings.NewReader("a\r\n\n b \n-\nlast"), "enqueue", "--raw", "--list", list, "-").want(t, exitOK, ": 4 accepted")
+	e.tasuki("enqueue", "--raw", "--queue", "own", "x").want(t, exitOK, "own: 1 accepted")
+	var got []string
+	for _, j := range e.drain(tasuki.Queue{List: list}, 5) {
+		got = append(got, string(j.Args))
+	}
+	if want := `["{\"plain" "a" " b " "-" "last"]`; fmt.Sprintf("%q", got) != want {
+		t.Errorf("taken %q, want %s", got, want)
+	}
+	e.drain(tasuki.Queue{Name: "own"}, 1)
+}
+
+func TestEnqueueBulk(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	const n = 2345
+	var in strings.Builder
+	for i := range n {
+		fmt.Fprintf(&in, "{\"n\": %d}\n", i)
+		if i%100 == 0 {
+			in.WriteString(" \t\r\n\n")
+		}
+	}
+	e.fed(strings.NewReader(in.String()), "enqueue", "k", "-").want(t, exitOK, fmt.Sprintf("default: %d accepted\n", n))
+	jobs := e.drain(tasuki.Queue{Name: "default"}, n)
+	for i, j := range jobs {
+		if string(j.Args) != fmt.Sprintf(`{"n": %d}`, i) {
+			t.Fatalf("job %d has %q", i, j.Args)
+		}
+	}
+	e.fed(strings.NewReader(""), "enqueue", "k", "-", "--queue", "none").want(t, exitOK, "none: 0 accepted\n")
+}
+
+// A line may be as long as the arguments of a job, and several of these are more
+// than a command carries.
+func TestEnqueueLongLines(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	text := func(n int) string { return `"` + strings.Repeat("x", n-2) + `"` }
+	in := strings.Join([]string{text(maxPayload), text(maxPayload) + "\r", text(maxPayload + 1), text(3 * maxPayload), text(100), text(300_000), text(maxPayload)}, "\n")
+	r := e.fed(strings.NewReader(in), "enqueue", "k", "-", "-o", "json").want(t, exitFailed, "line 3: ", "line 4: ", "2 of 7 lines")
+	if p := decode[bulkReport](t, r.stdout); p.Accepted != 5 || p.Refused != 2 || p.UnsentFrom != 0 {
+		t.Errorf("the report is %+v", p)
+	}
+	var sizes []int
+	for _, j := range e.drain(tasuki.Queue{Name: "default"}, 5) {
+		sizes = append(sizes, len(j.Args))
+	}
+	if want := []int{maxPayload, maxPayload, 100, 300_000, maxPayload}; fmt.Sprint(sizes) != fmt.Sprint(want) {
+		t.Errorf("taken %v, want %v", sizes, want)
+	}
+}
+
+func TestEnqueueBadLines(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	r := e.fed(strings.NewReader("1\n\nnul\n2\n{\"a\":\n3\n[4"), "enqueue", "k", "-").
+		want(t, exitFailed, "line 3: ", "line 5: ", "line 7: ", "3 of 7 lines", "accepted: 3")
+	if r.stdout != "default: 3 accepted\n" {
+		t.Errorf("printed %q", r.stdout)
+	}
+	if jobs := e.drain(tasuki.Queue{Name: "default"}, 3); string(jobs[2].Args) != "3" {
+		t.Errorf("the last is %q", jobs[2].Args)
+	}
+}
+
+// What the input has given so far is put in while it lets us wait; then a signal
+// ends it, and it says where.
+func TestEnqueueInterrupted(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	in, feed, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer feed.Close()
+	cmd := e.command("enqueue", "k", "-", "-o", "json")
+	cmd.Stdin = in
+	p := start(t, cmd)
+	in.Close()
+	fmt.Fprint(feed, "1\n2\n3\n")
+	e.waitQueue("default", func(q inspect.Queue) bool { return q.Ready == 3 })
+	fmt.Fprint(feed, "4\n5") // which is no line yet
+	e.waitQueue("default", func(q inspect.Queue) bool { return q.Ready == 4 })
+	p.signal(os.Interrupt)
+	result{p.stdout.String(), p.stderr.String(), p.wait()}.want(t, exitInterrupted)
+	if text := "interrupted; accepted: 4; not sent: line 5 "; !strings.Contains(p.stderr.String(), text) {
+		t.Errorf("%q is missing: %s", text, p.stderr)
+	}
+	if got := decode[bulkReport](t, p.stdout.String()); got != (bulkReport{Queue: "default", Accepted: 4, UnsentFrom: 5}) {
+		t.Errorf("the report is %+v", got)
+	}
+	if q := e.queue("default"); q.Ready != 4 {
+		t.Errorf("the queue is %+v", q)
+	}
+}
+
+// On a server that gets full it says where it stopped, and from there on it can go
+// on: nothing is lost or doubled.
+func TestEnqueueFull(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, "--maxmemory", "6mb")
+	tasuki := func(in string, args ...string) result {
+		cmd := command(t, args...)
+		cmd.Env = append(cmd.Env, "TASUKI_REDIS_URL="+server.URL())
+		cmd.Stdin = strings.NewReader(in)
+		return run(t, cmd)
+	}
+	const n = 20_000
+	var lines []string
+	for i := range n {
+		lines = append(lines, fmt.Sprintf(`{"n": %d, "text": "%s"}`, i, strings.Repeat("x", 500)))
+	}
+	r := tasuki(strings.Join(lines, "\n"), "enqueue", "k", "-", "-o", "json").want(t, exitFull, "redis is full", "not sent: line ")
+	got := decode[bulkReport](t, r.stdout)
+	if got.Accepted == 0 || got.Accepted >= n || got.UnsentFrom != got.Accepted+1 || got.Uncertain != 0 {
+		t.Errorf("the report is %+v", got)
+	}
+	if ready := server.Do(t, "LLEN", "tasuki:{default}"); ready != fmt.Sprintf(":%d", got.Accepted) {
+		t.Errorf("it says %d, the list has %s", got.Accepted, ready)
+	}
+	server.Do(t, "CONFIG", "SET", "maxmemory", "1") // what a client leaves free may be room for one
+	tasuki("", "enqueue", "k").want(t, exitFull, "nothing was enqueued")
+	tasuki("", "enqueue", "--raw", "k").want(t, exitFull, "nothing was enqueued")
+	server.Do(t, "CONFIG", "SET", "maxmemory", "0")
+	tasuki(strings.Join(lines[got.UnsentFrom-1:], "\n"), "enqueue", "k", "-").want(t, exitOK, fmt.Sprintf(": %d accepted", n-got.Accepted))
+	if ready := server.Do(t, "LLEN", "tasuki:{default}"); ready != fmt.Sprintf(":%d", n) {
+		t.Errorf("in the end the list has %s", ready)
+	}
+	tasuki("", "check").want(t, exitOK, "no problems")
+}
+
+func TestEnqueueUncertain(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	proxy := redistest.StartProxy(t, redistest.Shared(t))
+	through := func(in string, args ...string) result {
+		cmd := e.command(args...)
+		cmd.Env = append(cmd.Env, "TASUKI_REDIS_URL="+proxy.URL())
+		cmd.Stdin = strings.NewReader(in)
+		return run(t, cmd)
+	}
+	pushes := 0
+	proxy.Decide(func(command []string) redistest.Fate { // the proxy's lock guards pushes
+		if command[0] == "RPUSH" {
+			if pushes++; pushes == 2 {
+				return redistest.Cut
+			}
+		}
+		return redistest.Pass
+	})
+	r := through(strings.Repeat("1\n", 4*bulkLines), "enqueue", "k", "-", "-o", "json").
+		want(t, exitUncertain, fmt.Sprintf("lines %d to %d", bulkLines+1, 2*bulkLines), fmt.Sprintf("not sent: line %d ", 2*bulkLines+1))
+	want := bulkReport{Queue: "default", Accepted: bulkLines, Uncertain: bulkLines, UncertainFrom: bulkLines + 1, UnsentFrom: 2*bulkLines + 1}
+	if got := decode[bulkReport](t, r.stdout); got != want {
+		t.Errorf("the report is %+v, want %+v", got, want)
+	}
+	if q := e.queue("default"); q.Ready != 2*bulkLines {
+		t.Errorf("the queue is %+v", q)
+	}
+
+	cut := func(name string) { // the first such command
+		proxy.Once(redistest.Cut, func(command []string) bool { return strings.HasPrefix(command[0], name) })
+	}
+	cut("RPUSH")
+	through("", "enqueue", "k", "--queue", "one").want(t, exitUncertain, "may run twice")
+	cut("EVAL")
+	through("", "enqueue", "k", "--queue", "own", "--id", "x").want(t, exitUncertain, "same --id")
+	proxy.Decide(nil)
+	through("", "enqueue", "k", "--queue", "own", "--id", "x").want(t, exitOK)
+	if q := e.queue("own"); q.Ready != 1 {
+		t.Errorf("the queue is %+v", q)
+	}
+	proxy.Down(true)
+	through("1\n", "enqueue", "k", "-").want(t, exitRedis)
+}
+
+// A signal while a portion is on its way: its reply is waited for, and the lines
+// behind it are not sent.
+func TestEnqueueInterruptedAmidAPortion(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	b := &bulk{ctx: ctx, out: io.Discard, err: io.Discard, put: func(payloads [][]byte) []error {
+		interrupt()
+		return make([]error, len(payloads))
+	}}
+	err := b.read(strings.NewReader(strings.Repeat("1\n\n", 3*bulkLines)))
+	var coded *exitError
+	if !errors.As(err, &coded) || coded.code != exitInterrupted {
+		t.Errorf("the error is %v", err)
+	}
+	if want := (bulkReport{Accepted: bulkLines, UnsentFrom: 2*bulkLines + 1}); b.report != want {
+		t.Errorf("the report is %+v, want %+v", b.report, want)
+	}
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	run(t, command(t, "version")).want(t, exitOK, "tasuki ", runtime.Version())
+	b := decode[build](t, run(t, command(t, "version", "-o", "json")).want(t, exitOK).stdout)
+	if b.Version == "" || b.Go != runtime.Version() || b.Platform != runtime.GOOS+"/"+runtime.GOARCH {
+		t.Errorf("it is %+v", b)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	codes := run(t, command(t, "help", "exit-codes")).want(t, exitOK).stdout
+	for _, code := range []int{exitOK, exitFailed, exitUsage, exitRedis, exitNotFound, exitUncertain, exitFull, exitProblems, exitStuck, exitInterrupted} {
+		if !strings.Contains(codes, fmt.Sprintf("\n    %-3d  ", code)) {
+			t.Errorf("nothing is said of exit code %d", code)
+		}
+	}
+	run(t, command(t)).want(t, exitOK, "enqueue", "exit-codes")
+	run(t, command(t, "enqueu")).want(t, exitUsage, "enqueu")
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		run(t, command(t, "completion", shell)).want(t, exitOK, "tasuki")
+	}
+	run(t, command(t, "__complete", "queue", "ls", "-o", "")).want(t, exitOK, "text\njson\n")
+}
+
+// Every command that prints something has -o.
+func TestOutputFlag(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{"bench", "check", "enqueue", "job cancel", "queue get", "queue ls", "queue pause", "queue resume", "queue revive", "version"} {
+		cmd, _, err := newRoot().Find(strings.Fields(args))
+		if err != nil || cmd.Flags().Lookup("output") == nil {
+			t.Errorf("tasuki %s has no --output (%v)", args, err)
+		}
+	}
+}
+
+func TestRedaction(t *testing.T) {
+	t.Parallel()
+	for url, code := range map[string]int{
+		"redis://:s3cret@127.0.0.1:1":              exitRedis, // nobody is there
+		"redis://me:s3cret@host.invalid:6379":      exitRedis,
+		"rediss://me:s3cret@127.0.0.1:1/2":         exitRedis,
+		"redis://me:s3cret@127.0.0.1:port":         exitUsage,
+		"redis://me:s3cret%zz@127.0.0.1:1":         exitUsage,
+		"redis://me:s3cret@127.0.0.1:1/nonumber":   exitUsage,
+		"redis://me:s3cret@127.0.0.1:1?nosuch=1":   exitUsage,
+		"redis://me:s3/cret@127.0.0.1:1":           exitUsage,
+		"redis://me:s3#cret@127.0.0.1:1":           exitUsage,
+		"redis://me:s3cret@127.0.0.1:1 ":           exitUsage,
+		"http://me:s3cret@127.0.0.1:1":             exitUsage,
+		"me:s3cret@127.0.0.1:1":                    exitUsage,
+		"unix://me:s3cret@127.0.0.1/redis.sock":    exitUsage,
+		"redis://me:s3cret@127.0.0.1:1?addr=::::1": exitRedis,
+	} {
+		for _, args := range [][]string{{"queue", "ls"}, {"demo"}, {"bench", "--runs", "1"}} { // three ways to a client
+			cmd := command(t, args...)
+			cmd.Env = append(cmd.Env, "TASUKI_REDIS_URL="+url)
+			r := run(t, cmd).want(t, code)
+			if text := r.stdout + r.stderr; strings.Contains(text, "cret") {
+				t.Errorf("%s with %s: %s", args, url, text)
+			}
+		}
+	}
+	run(t, command(t, "queue", "ls", "--redis", "redis://me:s3cret@127.0.0.1:1")).want(t, exitRedis, "redis://me:xxxxx@127.0.0.1:1")
+}

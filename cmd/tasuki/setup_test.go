@@ -1,0 +1,267 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
+)
+
+// commandEnv makes the test binary the command, so that none has to be built.
+const commandEnv = "TASUKI_TEST_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(commandEnv) != "" {
+		main()
+		return
+	}
+	redistest.Main(m)
+}
+
+// command returns the command with these arguments. Of the environment's TASUKI_
+// variables it gets none.
+func command(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	for _, pair := range os.Environ() {
+		if !strings.HasPrefix(pair, "TASUKI_") {
+			cmd.Env = append(cmd.Env, pair)
+		}
+	}
+	// The race detector would make every command last a second longer.
+	cmd.Env = append(cmd.Env, commandEnv+"=1", "GORACE=atexit_sleep_ms=0")
+	return cmd
+}
+
+// result is what a command has left.
+type result struct {
+	stdout, stderr string
+	code           int
+}
+
+// run runs a command to its end, at most half a minute.
+func run(t testing.TB, cmd *exec.Cmd) result {
+	t.Helper()
+	p := start(t, cmd)
+	code := p.wait()
+	return result{p.stdout.String(), p.stderr.String(), code}
+}
+
+// process is a command that runs. It is killed with the test.
+type process struct {
+	t              testing.TB
+	cmd            *exec.Cmd
+	stdout, stderr *buffer
+	ended          chan struct{}
+}
+
+// start starts a command.
+func start(t testing.TB, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, stdout: &buffer{}, stderr: &buffer{}, ended: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = p.stdout, p.stderr
+	cmd.WaitDelay = 10 * time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.ended)
+		cmd.Wait() //nolint:errcheck // its exit code is looked at
+	}()
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("%v\nstdout: %s\nstderr: %s", cmd.Args[1:], p.stdout, p.stderr)
+		}
+	})
+	return p
+}
+
+// wait waits for the end and returns the exit code, -1 after a signal.
+func (p *process) wait() int {
+	p.t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(30 * time.Second):
+		p.t.Fatalf("%v does not end", p.cmd.Args[1:])
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// signal sends a signal.
+func (p *process) signal(sig os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.t.Fatal(err)
+	}
+}
+
+// kill is kill -9.
+func (p *process) kill() {
+	p.cmd.Process.Kill() //nolint:errcheck // it may have ended
+	<-p.ended
+}
+
+// waitOutput waits for a text in what the command prints.
+func (p *process) waitOutput(text string) {
+	p.t.Helper()
+	redistest.WaitFor(p.t, fmt.Sprintf("%q in the output", text), func() error {
+		if !strings.Contains(p.stdout.String(), text) && !strings.Contains(p.stderr.String(), text) {
+			return errors.New("it is not there")
+		}
+		return nil
+	})
+}
+
+// buffer collects what a command prints.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// env is a namespace of its own on the shared server, and what looks at it past
+// the command. At the end of the test the namespace is checked.
+type env struct {
+	t         testing.TB
+	url       string
+	namespace string
+	client    *tasuki.Client
+	inspector *inspect.Inspector
+	redis     rueidis.Client // to look and meddle past the library
+}
+
+// setup returns an env.
+func setup(t testing.TB) *env {
+	t.Helper()
+	h := fnv.New64a()
+	fmt.Fprint(h, t.Name(), time.Now().UnixNano())
+	e := &env{t: t, url: redistest.Shared(t).URL(), namespace: fmt.Sprintf("t%x", h.Sum64())}
+	client, err := tasuki.Open(e.url, &tasuki.ClientConfig{Namespace: e.namespace, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.client, e.inspector = client, inspect.New(client)
+	opt := rueidis.MustParseURL(e.url)
+	opt.DisableCache, opt.ForceSingleClient = true, true
+	if e.redis, err = rueidis.NewClient(opt); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		defer client.Close()
+		defer e.redis.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		problems, err := e.inspector.Check(ctx)
+		if err != nil {
+			t.Errorf("check: %v", err)
+		}
+		for _, p := range problems {
+			t.Errorf("check: %v", p)
+		}
+	})
+	return e
+}
+
+// command returns the command on the env's server and in its namespace.
+func (e *env) command(args ...string) *exec.Cmd {
+	e.t.Helper()
+	cmd := command(e.t, args...)
+	cmd.Env = append(cmd.Env, "TASUKI_REDIS_URL="+e.url, "TASUKI_NAMESPACE="+e.namespace)
+	return cmd
+}
+
+// tasuki runs the command to its end.
+func (e *env) tasuki(args ...string) result {
+	e.t.Helper()
+	return run(e.t, e.command(args...))
+}
+
+// queue returns what inspect says of a queue.
+func (e *env) queue(name string) inspect.Queue {
+	e.t.Helper()
+	q, err := e.inspector.Queue(context.Background(), name)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return q
+}
+
+// waitQueue waits until a queue is as is says.
+func (e *env) waitQueue(name string, is func(q inspect.Queue) bool) inspect.Queue {
+	e.t.Helper()
+	var q inspect.Queue
+	redistest.WaitFor(e.t, "queue "+name, func() error {
+		if q = e.queue(name); !is(q) {
+			return fmt.Errorf("it is %+v", q)
+		}
+		return nil
+	})
+	return q
+}
+
+// do sends a command past the library.
+func (e *env) do(words ...string) rueidis.RedisResult {
+	e.t.Helper()
+	return e.redis.Do(context.Background(), e.redis.B().Arbitrary(words...).Build())
+}
+
+// enqueue enqueues one job.
+func (e *env) enqueue(kind, args string, opts tasuki.Opts) tasuki.Info {
+	e.t.Helper()
+	infos, err := e.client.EnqueueMany(context.Background(), []tasuki.Spec{{Kind: kind, Args: json.RawMessage(args), Opts: opts}})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return infos[0]
+}
+
+// kept is what an element says of a job that was put aside.
+type kept struct {
+	Attempts int    `json:"attempts"`
+	Reason   string `json:"reason"`
+	Error    string `json:"error"`
+}
+
+// kept waits for the one job in a sorted set of a queue: retry or dead.
+func (e *env) kept(queue, set string) kept {
+	e.t.Helper()
+	var k kept
+	redistest.WaitFor(e.t, "a job in "+queue+" "+set, func() error {
+		elements, err := e.do("ZRANGE", e.namespace+":{"+queue+"}:"+set, "0", "-1").AsStrSlice()
+		if err != nil {
+			return err
+		}
+		if len(elements) != 1 {
+			return fmt.Errorf("%d are there", len(elements))
+		}
+		return json.Unmarshal([]byte(elements[0]), &k)
+	})
+	return k
+}
