@@ -13,7 +13,7 @@ help: ## List the targets
 test: setup modules lint unit ## Set up, lint, and run all tests with the race detector
 
 .PHONY: setup
-setup: ## Install redis-server if it is missing
+setup: ## Install what the tests need and is missing: redis-server, redis-cli, python3
 	@./scripts/setup.sh
 
 .PHONY: modules

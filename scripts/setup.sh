@@ -1,10 +1,14 @@
 #!/bin/sh
-# Installs what the tests need and is missing: redis-server. It says what it
-# installs, and how to do it by hand where it may not.
+# Installs what the tests need and is missing: redis-server, redis-cli, and python3
+# for an example in another language. It says what it installs, and how to do it by
+# hand where it may not.
 set -eu
 
 missing=
-command -v redis-server >/dev/null 2>&1 || missing=redis-server
+command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
+command -v redis-cli >/dev/null 2>&1 || missing="$missing redis-tools"
+command -v python3 >/dev/null 2>&1 || missing="$missing python3"
+missing=${missing# }
 [ -z "$missing" ] && exit 0
 
 if command -v apt-get >/dev/null 2>&1; then
@@ -22,9 +26,9 @@ if command -v apt-get >/dev/null 2>&1; then
 	# The package would start a server on the default port; the tests start their own.
 	DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 $root apt-get install -y -qq --no-install-recommends $missing >/dev/null
 elif command -v brew >/dev/null 2>&1; then
-	echo "setup: installing redis with brew"
-	brew install --quiet redis
+	echo "setup: installing redis and python3 with brew"
+	brew install --quiet redis python3
 else
-	echo "setup: $missing is missing. Install Redis 6.2 or newer, or Valkey with its redis-server name, and put it into PATH." >&2
+	echo "setup: $missing is missing. Install Redis 6.2 or newer, or Valkey with the names redis-server and redis-cli, and Python 3, and put them into PATH." >&2
 	exit 1
 fi
