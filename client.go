@@ -99,7 +99,8 @@ type Client struct {
 
 // Open reads the URL and the config (nil is the defaults) and returns an error
 // that names what is wrong with them. It does not dial: the first call does, and
-// Ping on purpose.
+// Ping on purpose. A call that needs a connection waits until it is made, for 5 s
+// at most, also if its ctx ends before.
 //
 // URLs: redis://user:password@host:6379/0, rediss://… for TLS,
 // unix:///path/to.sock?db=0, several hosts of a Cluster as

@@ -502,3 +502,41 @@ func TestFewRights(t *testing.T) {
 		})
 	}
 }
+
+// TestDeadlineIsOnesOwn: what is called with a short deadline while Redis stands
+// still fails alone; what others have on the same connection goes through.
+func TestDeadlineIsOnesOwn(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	e := newEnv(t, s.URL())
+	var wg sync.WaitGroup
+	for range 200 { // so that all connections are there
+		wg.Go(func() {
+			if err := e.client.Ping(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	s.Signal(t, syscall.SIGSTOP)
+	short, cancel := context.WithTimeout(e.ctx, 100*time.Millisecond)
+	defer cancel()
+	hasty := make(chan error, 1)
+	wg.Go(func() {
+		_, err := number.Enqueue(short, e.client, 0)
+		hasty <- err
+	})
+	time.Sleep(20 * time.Millisecond) // so that the hasty one is first on the connection
+	for i := range 20 {
+		wg.Go(func() {
+			if _, err := number.Enqueue(e.ctx, e.client, i); err != nil {
+				t.Errorf("with no deadline: %v", err)
+			}
+		})
+	}
+	if err := <-hasty; !errors.Is(err, tasuki.ErrUncertain) && !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the hasty one: %v", err)
+	}
+	s.Signal(t, syscall.SIGCONT)
+	wg.Wait()
+}

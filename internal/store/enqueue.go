@@ -12,7 +12,7 @@ import (
 // a foreign list whose jobs are taken at the right it is the left end. All are
 // put in, or none.
 func (s *Store) Push(ctx context.Context, q *Queue, elements []string) error {
-	_, err := s.do(ctx, "push to "+q.Name, func(c rueidis.Client) rueidis.RedisResult {
+	_, err := s.do(ctx, "push to "+q.Name, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 		if q.Tail {
 			return c.Do(ctx, c.B().Lpush().Key(q.List).Element(elements...).Build())
 		}

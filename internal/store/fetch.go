@@ -75,9 +75,9 @@ func (s *Store) Fetch(ctx context.Context, q *Queue, x *Exchange, w *Waiter) (*E
 		args = append(args, state, formatTag(o.Tag), strconv.FormatInt(ceilMillis(o.Delay), 10), o.Element)
 	}
 	keys := q.exchangeKeys(x.Incarnation)
-	reply, err := s.do(ctx, "fetch", func(c rueidis.Client) rueidis.RedisResult {
+	reply, err := s.do(ctx, "fetch", func(shared context.Context, c rueidis.Client) rueidis.RedisResult {
 		if c.Mode() == rueidis.ClientModeCluster {
-			return scriptFetch.exec(ctx, c, keys, args) // only there are redirections followed
+			return scriptFetch.exec(shared, c, keys, args) // only there are redirections followed
 		}
 		if reply, ok := w.run(ctx, scriptFetch, keys, args); ok {
 			return reply

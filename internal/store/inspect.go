@@ -104,7 +104,7 @@ func (s *Store) doMulti(ctx context.Context, op string, build func(b rueidis.Bui
 	if err != nil {
 		return nil, err
 	}
-	replies := c.DoMulti(ctx, build(c.B())...)
+	replies := c.DoMulti(undated{ctx}, build(c.B())...)
 	for _, reply := range replies {
 		if err := reply.NonRedisError(); err != nil {
 			return nil, explain(op, err)
@@ -116,7 +116,7 @@ func (s *Store) doMulti(ctx context.Context, op string, build func(b rueidis.Bui
 // SetRule sets a rule of a queue, or removes it if the value is empty, and tells
 // the queue's workers.
 func (s *Store) SetRule(ctx context.Context, q *Queue, rule, value string) error {
-	_, err := s.do(ctx, rule+" "+q.Name, func(c rueidis.Client) rueidis.RedisResult {
+	_, err := s.do(ctx, rule+" "+q.Name, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 		if value == "" {
 			return c.Do(ctx, c.B().Hdel().Key(q.Rules).Field(rule).Build())
 		}
@@ -186,7 +186,7 @@ func (s *Store) Tally(ctx context.Context, q *Queue) (*Tally, error) {
 func (s *Store) Each(ctx context.Context, key, kind string, f func(element string, score float64)) error {
 	const page = 1000
 	for start := int64(0); ; start += page {
-		reply, err := s.do(ctx, "read "+key, func(c rueidis.Client) rueidis.RedisResult {
+		reply, err := s.do(ctx, "read "+key, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 			switch kind {
 			case "list":
 				return c.Do(ctx, c.B().Lrange().Key(key).Start(start).Stop(start+page-1).Build())
@@ -227,7 +227,7 @@ func (s *Store) Each(ctx context.Context, key, kind string, f func(element strin
 
 // Type returns the type of a key, "none" if there is none.
 func (s *Store) Type(ctx context.Context, key string) (string, error) {
-	reply, err := s.do(ctx, "type of "+key, func(c rueidis.Client) rueidis.RedisResult {
+	reply, err := s.do(ctx, "type of "+key, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 		return c.Do(ctx, c.B().Type().Key(key).Build())
 	})
 	if err != nil {
@@ -245,7 +245,7 @@ func (s *Store) NamespaceKeys() map[string]string {
 // Workers returns the workers that are in the list, with their beats, and who
 // observes.
 func (s *Store) Workers(ctx context.Context) (beats map[string]int64, observer string, err error) {
-	reply, err := s.do(ctx, "workers", func(c rueidis.Client) rueidis.RedisResult {
+	reply, err := s.do(ctx, "workers", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 		return c.Do(ctx, c.B().Hgetall().Key(s.workersKey()).Build())
 	})
 	if err != nil {

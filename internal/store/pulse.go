@@ -148,7 +148,7 @@ func (p *Pulse) Close() {
 // Tell publishes a message to the workers of a queue. It returns how many heard
 // it; in Cluster that counts one node only.
 func (s *Store) Tell(ctx context.Context, q *Queue, message string) (int64, error) {
-	reply, err := s.do(ctx, "publish", func(c rueidis.Client) rueidis.RedisResult {
+	reply, err := s.do(ctx, "publish", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 		return c.Do(ctx, c.B().Publish().Channel(q.Channel).Message(message).Build())
 	})
 	if err != nil {

@@ -24,7 +24,7 @@ type Aged struct {
 // Dead returns dead jobs of a queue, the oldest first, from one index to
 // another, both included; negative ones count from the youngest.
 func (s *Store) Dead(ctx context.Context, q *Queue, from, to int64) ([]Aged, error) {
-	reply, err := s.do(ctx, "dead", func(c rueidis.Client) rueidis.RedisResult {
+	reply, err := s.do(ctx, "dead", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 		return c.Do(ctx, c.B().Zrange().Key(q.Dead).Min(itoa(from)).Max(itoa(to)).Withscores().Build())
 	})
 	if err != nil {

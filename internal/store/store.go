@@ -99,9 +99,18 @@ func (s *Store) client(ctx context.Context, blocking bool) (rueidis.Client, erro
 // failover takes about that long.
 const patience = 15 * time.Second
 
+// undated is a context whose deadline cannot be seen, only its end. Calls that share
+// a connection get one: rueidis may set a deadline on the connection itself, and
+// when it passes all calls on it fail, with the error of that one.
+type undated struct{ context.Context }
+
+// Deadline says that there is none.
+func (undated) Deadline() (time.Time, bool) { return time.Time{}, false }
+
 // do sends a command, and sends it again while the server says that it cannot
-// do it now. f builds the command anew each time: rueidis recycles it.
-func (s *Store) do(ctx context.Context, op string, f func(c rueidis.Client) rueidis.RedisResult) (rueidis.RedisResult, error) {
+// do it now. f builds the command anew each time, as rueidis recycles it; its ctx
+// is for calls of the client that it is given.
+func (s *Store) do(ctx context.Context, op string, f func(ctx context.Context, c rueidis.Client) rueidis.RedisResult) (rueidis.RedisResult, error) {
 	start := time.Now()
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		if ctx.Err() != nil {
@@ -111,7 +120,7 @@ func (s *Store) do(ctx context.Context, op string, f func(c rueidis.Client) ruei
 		if err != nil {
 			return rueidis.RedisResult{}, err
 		}
-		reply := f(c)
+		reply := f(undated{ctx}, c)
 		err = reply.Error()
 		if err == nil || rueidis.IsRedisNil(err) {
 			return reply, nil
@@ -132,7 +141,7 @@ func (s *Store) do(ctx context.Context, op string, f func(c rueidis.Client) ruei
 
 // eval runs a script with do.
 func (s *Store) eval(ctx context.Context, sc *script, keys, args []string) (rueidis.RedisResult, error) {
-	return s.do(ctx, sc.name, func(c rueidis.Client) rueidis.RedisResult { return sc.exec(ctx, c, keys, args) })
+	return s.do(ctx, sc.name, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult { return sc.exec(ctx, c, keys, args) })
 }
 
 // evalInt runs a script that answers with one integer.
@@ -147,6 +156,8 @@ func (s *Store) evalInt(ctx context.Context, sc *script, keys, args []string) (i
 
 // Ping dials if need be and asks the server for a sign of life.
 func (s *Store) Ping(ctx context.Context) error {
-	_, err := s.do(ctx, "ping", func(c rueidis.Client) rueidis.RedisResult { return c.Do(ctx, c.B().Ping().Build()) })
+	_, err := s.do(ctx, "ping", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+		return c.Do(ctx, c.B().Ping().Build())
+	})
 	return err
 }

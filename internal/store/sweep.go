@@ -20,7 +20,7 @@ type Member struct {
 
 // Members returns the incarnations of a queue and their tombstones.
 func (s *Store) Members(ctx context.Context, q *Queue) ([]Member, error) {
-	reply, err := s.do(ctx, "workers of "+q.Name, func(c rueidis.Client) rueidis.RedisResult {
+	reply, err := s.do(ctx, "workers of "+q.Name, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 		return c.Do(ctx, c.B().Zrange().Key(q.Workers).Min("0").Max("-1").Withscores().Build())
 	})
 	if err != nil {
@@ -62,7 +62,7 @@ type Left struct {
 // Orphans returns at most n of what an incarnation left behind in a queue, the
 // newest first.
 func (s *Store) Orphans(ctx context.Context, q *Queue, incarnation string, n int) ([]Left, error) {
-	reply, err := s.do(ctx, "orphans", func(c rueidis.Client) rueidis.RedisResult {
+	reply, err := s.do(ctx, "orphans", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 		return c.Do(ctx, c.B().Lrange().Key(q.Hand(incarnation)).Start(int64(-n)).Stop(-1).Build())
 	})
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *Store) Orphans(ctx context.Context, q *Queue, incarnation string, n int
 	if n -= len(left); n <= 0 {
 		return left, nil
 	}
-	reply, err = s.do(ctx, "orphans", func(c rueidis.Client) rueidis.RedisResult {
+	reply, err = s.do(ctx, "orphans", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 		return c.Do(ctx, c.B().Hkeys().Key(q.Held(incarnation)).Build())
 	})
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *Store) Orphans(ctx context.Context, q *Queue, incarnation string, n int
 	}
 	slices.SortFunc(tags, func(a, b source.Tag) int { return cmpTag(b, a) })
 	tags = tags[:min(n, len(tags))]
-	reply, err = s.do(ctx, "orphans", func(c rueidis.Client) rueidis.RedisResult {
+	reply, err = s.do(ctx, "orphans", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 		return c.Do(ctx, c.B().Hmget().Key(q.Held(incarnation)).Field(appendTags(nil, tags)...).Build())
 	})
 	if err != nil {
@@ -186,7 +186,9 @@ func (s *Store) Trim(ctx context.Context, q *Queue, elements []string) (int, err
 
 // Now is the server's clock.
 func (s *Store) Now(ctx context.Context) (time.Time, error) {
-	reply, err := s.do(ctx, "time", func(c rueidis.Client) rueidis.RedisResult { return c.Do(ctx, c.B().Time().Build()) })
+	reply, err := s.do(ctx, "time", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+		return c.Do(ctx, c.B().Time().Build())
+	})
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -206,7 +208,7 @@ func (s *Store) Announce(ctx context.Context, worker, text string) error {
 // About returns what workers are and do, by worker; one that has not said so is
 // missing. Without names it returns that of all.
 func (s *Store) About(ctx context.Context, workers ...string) (map[string]string, error) {
-	reply, err := s.do(ctx, "about", func(c rueidis.Client) rueidis.RedisResult {
+	reply, err := s.do(ctx, "about", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 		if len(workers) == 0 {
 			return c.Do(ctx, c.B().Hgetall().Key(s.infoKey()).Build())
 		}
@@ -235,7 +237,7 @@ func (s *Store) About(ctx context.Context, workers ...string) (map[string]string
 // Retire removes a worker from the lists of workers.
 func (s *Store) Retire(ctx context.Context, worker string) error {
 	for _, key := range []string{s.workersKey(), s.infoKey()} {
-		_, err := s.do(ctx, "retire", func(c rueidis.Client) rueidis.RedisResult {
+		_, err := s.do(ctx, "retire", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 			return c.Do(ctx, c.B().Hdel().Key(key).Field(worker).Build())
 		})
 		if err != nil {
@@ -247,7 +249,7 @@ func (s *Store) Retire(ctx context.Context, worker string) error {
 
 // Queues returns the names in the directory of queues.
 func (s *Store) Queues(ctx context.Context) ([]string, error) {
-	reply, err := s.do(ctx, "queues", func(c rueidis.Client) rueidis.RedisResult {
+	reply, err := s.do(ctx, "queues", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 		return c.Do(ctx, c.B().Smembers().Key(s.queuesKey()).Build())
 	})
 	if err != nil {
