@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tasuki-dev/tasuki/internal/wire"
 )
@@ -233,6 +234,9 @@ func (o *Opts) check() error {
 	}
 	size := 0
 	for name, value := range o.Meta {
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return fmt.Errorf("meta: %q: %q: allowed is UTF-8", name, value)
+		}
 		size += len(name) + len(value)
 	}
 	if size > maxMeta {

@@ -84,7 +84,7 @@ func (f *fetcher) want(q *queue, now time.Time) int {
 	if !q.open || q.paused || q.removed || q.single || f.stopping || f.stale || now.Before(q.retryAt) {
 		return 0
 	}
-	return min(f.free, f.portion, max(1, int(claimBytes/q.mean)))
+	return min(f.free, f.portion, max(1, int(claimBytes/max(q.mean, 1))))
 }
 
 // isDue tells whether an exchange of q is worth its round trip now. While jobs
@@ -154,6 +154,10 @@ func (x *exchange) takeOutcomes() {
 	if q.gathering {
 		return
 	}
+	if q.fetcher.stopping {
+		// What goes back does so newest first: the oldest comes to lie at the head.
+		slices.SortStableFunc(q.outcomes, func(a, b source.Outcome) int { return cmp.Compare(b.Tag, a.Tag) })
+	}
 	n, size := 0, 0
 	for n < min(len(q.outcomes), source.Most) && (n == 0 || size < settlesMax && !q.single) {
 		size += len(q.outcomes[n].Element)
@@ -179,6 +183,7 @@ func (f *fetcher) finish(x *exchange) {
 	if x.err != nil {
 		f.give(x.req.Want)
 		f.failed(x)
+		f.changed.Broadcast()
 		return
 	}
 	r := x.reply
@@ -208,7 +213,7 @@ func (f *fetcher) finish(x *exchange) {
 	if x.req.Want > 0 {
 		q.open = len(r.Claimed) == x.req.Want || q.told
 	}
-	if q.paused = r.Paused; q.paused {
+	if q.paused = r.Paused && !q.told; q.paused { // told: it may have been resumed since
 		q.open = true
 		q.pausedFor = time.Now().Add(jitter(askAfter))
 	}
@@ -244,7 +249,6 @@ func (f *fetcher) noteAccepted(x *exchange) {
 	}
 	run.q.running++
 	if run.place < 0 {
-		f.activate(run)
 		f.admit(run)
 	}
 }
@@ -269,6 +273,7 @@ func (f *fetcher) failed(x *exchange) {
 			q.stuck, q.stuckSince = append(q.stuck, q.outcomes[0]), time.Now()
 			q.outcomes = q.outcomes[1:]
 			f.out--
+			q.single = len(q.outcomes) > 0
 			f.backOff(q, 0)
 			return
 		}

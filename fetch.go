@@ -133,17 +133,21 @@ func newFetcher(w *Worker, base, ctx context.Context) *fetcher {
 	return f
 }
 
-// add begins with a queue.
-func (f *fetcher) add(name, channel string, weight int, src source.Source) {
+// add begins with a queue, unless the worker stops.
+func (f *fetcher) add(name, channel string, weight int, src source.Source) bool {
 	ctx, stop := context.WithCancel(f.ctx)
 	q := &queue{fetcher: f, name: name, channel: channel, weight: weight, src: src, open: true, mean: 64 << 10, stopRun: stop, waited: make(chan struct{}), ran: make(chan struct{})}
 	q.canWait.L = &f.mu
 	now := time.Now()
 	q.asked, q.compared = now, now
 	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stopping || f.closed {
+		stop()
+		return false
+	}
 	f.queues = append(f.queues, q)
 	f.wakeLoop()
-	f.mu.Unlock()
 	f.callers.Go(func() {
 		defer close(q.waited)
 		f.waitIn(q)
@@ -154,6 +158,7 @@ func (f *fetcher) add(name, channel string, weight int, src source.Source) {
 			f.w.log.Warn("tasuki: a queue was not left in order; it will be swept", "queue", name, "err", err)
 		}
 	})
+	return true
 }
 
 // serverNow is Redis' clock, as far as it is known.

@@ -15,6 +15,8 @@ const (
 	// beatTimeout is how long a beat may take before its connection is made
 	// anew. A server that is stalled for less keeps the subscription.
 	beatTimeout = 8 * time.Second
+	// askTimeout is for what is asked between two beats: they go on.
+	askTimeout = 2 * time.Second
 )
 
 // beat is the worker's sign of life, and the observer's rounds if this worker is
@@ -79,7 +81,7 @@ func (s *session) beat(ctx context.Context, pulse *store.Pulse, beaten store.Bea
 // are asked at once.
 func (s *session) enterAgain(ctx context.Context, pulse *store.Pulse) {
 	s.w.log.Warn("tasuki: this worker was not in the list of workers any more", "worker", s.id)
-	call, cancel := context.WithTimeout(ctx, beatTimeout)
+	call, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	err := s.announce(call)
 	if err == nil {
@@ -191,7 +193,7 @@ func (o *observer) beaten(ctx context.Context, b store.Beaten) {
 	if b.Observer != "" && !left && now.Sub(o.whoSince) < absence {
 		return
 	}
-	call, cancel := context.WithTimeout(ctx, beatTimeout)
+	call, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	ok, err := s.w.client.store.Elect(call, b.Observer, s.id)
 	if err != nil {
@@ -220,7 +222,7 @@ func (o *observer) begin(now time.Time) {
 	o.patrolled = now.Add(-patrolEvery + 5*time.Second) // soon, but after the first rounds
 	if o.busy == nil {
 		o.busy = make(chan struct{}, 1)
-		o.sweeper = sweeper{w: o.session.w, store: o.session.w.client.store, missing: map[string]time.Time{}}
+		o.sweeper = sweeper{w: o.session.w, store: o.session.w.client.store}
 	}
 }
 

@@ -26,6 +26,7 @@ func (f *fetcher) lose(q *queue, below source.Tag) {
 	q.stuck = slices.DeleteFunc(q.stuck, gone)
 	f.out -= before - len(q.done) - len(q.outcomes)
 	q.open = true
+	q.endWait() // it would be handed jobs under the lease that is gone
 	f.w.log.Warn("tasuki: this worker was taken for dead in a queue; its handlers there are cancelled, and it goes on under a new lease",
 		"queue", q.name, "cancelled", lost)
 }
@@ -68,6 +69,7 @@ func (f *fetcher) reconcile(q *queue, nth int) {
 	q.reading = false
 	defer f.wakeLoop()
 	defer q.canWait.Signal()
+	defer f.changed.Broadcast()
 	if err != nil {
 		f.backOff(q, f.blame(q, err))
 		return

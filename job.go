@@ -73,7 +73,8 @@ type RawJob = Job[[]byte]
 // for dead and wakes up.
 //
 // It is 0 when the job was lost before the number was known, and in a job that
-// does not run. It waits for at most one round trip to Redis.
+// does not run. It waits for Redis' answer to the claim: at most one round trip,
+// or until Redis is back.
 //
 // The numbers are as durable as Redis is: see docs/guarantees.md.
 func (j *Job[A]) Fence() int64 {

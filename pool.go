@@ -156,9 +156,10 @@ func (f *fetcher) endRun(r *run, outcome source.Outcome) {
 	q := r.q
 	if r.lone {
 		loneSuspect.Store(false)
-		q.told = true // there may be another, which wakes no wait
-		q.open = true
-		q.endWait()
+		for _, other := range f.queues { // there may be another in any of them, which wakes no wait
+			other.told, other.open = true, true
+			other.endWait()
+		}
 	}
 	f.give(1)
 	switch {

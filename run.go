@@ -255,6 +255,9 @@ func (c *runContext) end(cause error) bool {
 func (c *runContext) release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.ended == nil {
+		c.ended = context.Canceled // for who looks only now
+	}
 	if c.cancel != nil {
 		c.cancel(context.Canceled)
 	}

@@ -38,6 +38,7 @@ type session struct {
 	mu      sync.Mutex // no other lock is taken while it is held
 	about   about
 	sources map[string]*native.Source // by queue, until it is left; nil before it is served
+	served  map[string]int            // how often each queue was begun with
 }
 
 // about is what a worker says of itself in tasuki:workers:info.
@@ -66,8 +67,8 @@ func newSession(w *Worker, base context.Context) *session {
 	s := &session{
 		w: w, id: wire.NewIncarnation(), base: base,
 		failed: make(chan error, 1), channels: make(chan []string, 1),
-		sources: map[string]*native.Source{},
-		about:   about{Host: host, PID: os.Getpid(), Started: time.Now().UnixMilli(), Concurrency: w.cfg.Concurrency},
+		sources: map[string]*native.Source{}, served: map[string]int{},
+		about: about{Host: host, PID: os.Getpid(), Started: time.Now().UnixMilli(), Concurrency: w.cfg.Concurrency},
 	}
 	s.ctx, s.quit = context.WithCancel(context.Background())
 	s.observer.session = s
@@ -192,7 +193,7 @@ func (s *session) end() error {
 	idle := func() bool { return f.isIdle(nil) }
 	if !f.await(now.Add(grace), idle) {
 		f.interrupt()
-		f.await(now.Add(grace+grace/5+100*time.Millisecond), idle)
+		f.await(now.Add(grace+max(grace/5, time.Second)), idle)
 		f.gathered()
 	}
 	if stuck := f.stuck(); len(stuck) > 0 {
@@ -222,7 +223,9 @@ func (s *session) leave() error {
 	if left > 0 {
 		s.quit() // what is under way is given up
 	}
+	giveUp := time.AfterFunc(flushFor, s.quit)
 	f.close()
+	giveUp.Stop()
 	s.quit()
 	s.services.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -237,15 +240,21 @@ func (s *session) leave() error {
 	return err
 }
 
-// serveQueue starts to take jobs of a queue.
-func (s *session) serveQueue(name string, weight int, keys *store.Queue) {
-	src := native.New(s.w.client.store, keys, s.id, func(message string, err error) {
-		s.w.warnOnce(message, "tasuki: "+message, "queue", name, "err", err)
-	})
+// serveQueue starts to take jobs of a queue; false if the worker stops.
+func (s *session) serveQueue(name string, weight int, keys *store.Queue) bool {
 	s.mu.Lock()
+	me := s.id
+	if n := s.served[name]; n > 0 {
+		// What is late of the time before must not meet the same tags.
+		me = fmt.Sprintf("%s.again%d", s.id, n)
+	}
+	s.served[name]++
+	src := native.New(s.w.client.store, keys, me, func(message string, err error) {
+		s.w.warnOnce(name+" "+message, "tasuki: "+message, "queue", name, "err", err)
+	})
 	s.sources[name] = src
 	s.mu.Unlock()
-	s.fetcher.add(name, keys.Channel, weight, src)
+	return s.fetcher.add(name, keys.Channel, weight, src)
 }
 
 func (s *session) addQueue(q Queue, keys *store.Queue) error {
@@ -261,12 +270,13 @@ func (s *session) addQueue(q Queue, keys *store.Queue) error {
 			err = errors.New("the worker has stopped")
 		}
 	}
+	if err == nil && !s.serveQueue(name, q.Weight, keys) {
+		err = errors.New("the worker stops")
+	}
 	if err != nil {
 		s.forget(name)
-		return err
 	}
-	s.serveQueue(name, q.Weight, keys)
-	return nil
+	return err
 }
 
 // reserve enters a queue, unless it is there: also one that is still being left,

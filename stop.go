@@ -1,11 +1,8 @@
 package tasuki
 
 import (
-	"cmp"
 	"slices"
 	"time"
-
-	"github.com/tasuki-dev/tasuki/internal/source"
 )
 
 // stop ends claiming. What was claimed and not started goes back to the head.
@@ -13,7 +10,7 @@ func (f *fetcher) stop() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.stopping = true
-	for _, r := range slices.Backward(slices.Clone(f.work[f.begun:])) {
+	for _, r := range slices.Clone(f.work[f.begun:]) {
 		f.endRun(r, f.w.release(r))
 	}
 	f.work, f.begun = nil, 0
@@ -35,13 +32,11 @@ func (f *fetcher) interrupt() {
 	}
 }
 
-// gathered sends what was interrupted back together, the newest first, so that
-// the oldest comes to lie at the head.
+// gathered sends what was interrupted back together.
 func (f *fetcher) gathered() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, q := range f.queues {
-		slices.SortStableFunc(q.outcomes, func(a, b source.Outcome) int { return cmp.Compare(b.Tag, a.Tag) })
 		q.gathering = false
 	}
 	f.wakeLoop()

@@ -16,7 +16,7 @@ import (
 type sweeper struct {
 	w       *Worker
 	store   *store.Store
-	missing map[string]time.Time // incarnations of no known worker → since when
+	missing map[string]time.Time // what belongs to no listed worker → since when; of the last patrol
 }
 
 // bury takes over from a worker that is dead, or looks so.
@@ -157,56 +157,85 @@ func putBack(l store.Left, about *about) store.PutBack {
 	return back
 }
 
-// patrol looks once a minute at what no round sees: incarnations of workers that
-// are in no list, what tombstones hold, and dead jobs beyond the caps.
+// patrol looks once a minute at what no round sees: incarnations and infos of
+// workers that are in no list, what tombstones hold, and dead jobs beyond the caps.
 func (sw *sweeper) patrol(ctx context.Context, listed map[string]bool) {
+	p := &patrol{sweeper: sw, listed: listed, missing: map[string]time.Time{}}
 	names, err := sw.store.Queues(ctx)
+	if err == nil {
+		p.about, err = sw.store.About(ctx)
+	}
 	if err != nil {
 		sw.w.log.Warn("tasuki: the queues cannot be looked over; trying again", "err", err)
 		return
 	}
 	for _, name := range names {
-		if err := sw.patrolQueue(ctx, name, listed); err != nil && ctx.Err() == nil {
+		if err := p.queue(ctx, name); err != nil && ctx.Err() == nil {
 			sw.w.warnOnce("patrol "+name+err.Error(), "tasuki: a queue cannot be looked over; trying again", "queue", name, "err", err)
 		}
 	}
+	for worker := range p.about {
+		// It died before its first beat, or between two steps of its end.
+		if p.isAbsent(worker, worker) {
+			if err := sw.store.Retire(ctx, worker); err != nil && ctx.Err() == nil {
+				sw.w.warnOnce("retire", "tasuki: a dead worker cannot be removed from the list; trying again", "worker", worker, "err", err)
+			}
+		}
+	}
+	sw.missing = p.missing
 }
 
-func (sw *sweeper) patrolQueue(ctx context.Context, name string, listed map[string]bool) error {
-	q, err := sw.store.Queue(name)
+// patrol is one walk over all queues.
+type patrol struct {
+	*sweeper
+	listed  map[string]bool      // workers that are in the list
+	about   map[string]string    // what workers say of themselves
+	missing map[string]time.Time // what takes the place of sweeper.missing
+}
+
+// isAbsent tells whether the worker to which something belongs has been in no list
+// for so long that it is dead.
+func (p *patrol) isAbsent(what, worker string) bool {
+	if p.listed[worker] {
+		return false
+	}
+	since, ok := p.sweeper.missing[what]
+	if !ok {
+		since = time.Now()
+	}
+	p.missing[what] = since
+	return time.Since(since) >= slowDeath
+}
+
+func (p *patrol) queue(ctx context.Context, name string) error {
+	q, err := p.store.Queue(name)
 	if err != nil {
 		return err
 	}
-	members, err := sw.store.Members(ctx, q)
+	members, err := p.store.Members(ctx, q)
 	if err != nil {
 		return err
 	}
-	unknown := &about{}
 	for _, m := range members {
-		key := name + " " + m.Incarnation
+		worker := workerOf(m.Incarnation)
+		var says about
+		_ = json.Unmarshal([]byte(p.about[worker]), &says) // of whom nothing is known, nothing is said
 		if m.Ended.IsZero() {
-			since, missing := sw.missing[key]
-			switch {
-			case listed[workerOf(m.Incarnation)]:
-				delete(sw.missing, key)
-			case !missing:
-				sw.missing[key] = time.Now()
-			case time.Since(since) >= slowDeath:
-				if _, err := sw.sweepQueue(ctx, name, workerOf(m.Incarnation), unknown); err != nil {
+			if p.isAbsent(name+" "+m.Incarnation, worker) {
+				if _, err := p.sweepQueue(ctx, name, worker, &says); err != nil {
 					return err
 				}
-				delete(sw.missing, key)
 			}
 			continue
 		}
-		if _, err := sw.sweepIncarnation(ctx, q, m.Incarnation, unknown); err != nil {
+		if _, err := p.sweepIncarnation(ctx, q, m.Incarnation, &says); err != nil {
 			return err
 		}
-		if err := sw.store.Forget(ctx, q, m.Incarnation, tombstoneAge); err != nil {
+		if err := p.store.Forget(ctx, q, m.Incarnation, tombstoneAge); err != nil {
 			return err
 		}
 	}
-	return sw.trim(ctx, q)
+	return p.trim(ctx, q)
 }
 
 // trim removes dead jobs that the caps have no room for.

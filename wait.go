@@ -52,7 +52,7 @@ func (f *fetcher) waitIn(q *queue) {
 
 func (f *fetcher) mayWait(q *queue) bool {
 	return !q.open && !q.paused && !q.removed && !q.reading && !f.stopping && !f.stale && f.free > 0 &&
-		q.handed == nil && q.touching == 0 && !time.Now().Before(q.retryAt)
+		!q.hands && q.touching == 0 && !time.Now().Before(q.retryAt)
 }
 
 // afterWait makes the exchange in which every wait ends. A job that was handed
@@ -81,8 +81,9 @@ func (f *fetcher) afterWait(q *queue, d *source.Delivery) *exchange {
 				others++
 			}
 		}
-		want = min(max(f.free-others, 0), source.Most, max(1, int(claimBytes/q.mean)))
+		want = min(max(f.free-others, 0), source.Most, max(1, int(claimBytes/max(q.mean, 1))))
 	}
+	q.open = q.open || d == nil && want == 0 // there may be what wakes no BLMOVE
 	return f.begin(q, want, true)
 }
 

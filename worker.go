@@ -302,7 +302,8 @@ func (w *Worker) set(what, name string, f func()) {
 }
 
 // Attach adds a service that is started and stopped with the worker. An error
-// that it returns before ends the worker, whose Run returns it.
+// that it returns before ends the worker, whose Run returns it. Run waits until it
+// has ended, however long that takes.
 func (w *Worker) Attach(s Service) {
 	w.set("Attach", fmt.Sprintf("%T", s), func() { w.services = append(w.services, s) })
 }
@@ -335,6 +336,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	failed := s.serve(ctx)
 	err := s.end()
+	w.mu.Lock()
+	w.session = nil
+	w.mu.Unlock()
 	if failed != nil {
 		return errors.Join(failed, err)
 	}

@@ -186,7 +186,7 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 	// Those that are revived leave the set, so that what is skipped is what lies
 	// before. Some may be dead again before the end is reached.
 	for skipped, done := int64(0), false; !done; {
-		page, err := i.store.Dead(ctx, keys, skipped, skipped+199)
+		page, err := i.store.Dead(ctx, keys, skipped, skipped+99)
 		if err != nil {
 			return revived, fmt.Errorf("revive: %w", err)
 		}

@@ -83,9 +83,15 @@ func (n *Source) Wait(ctx context.Context) (*source.Delivery, error) {
 		return nil, err
 	}
 	n.mu.Lock()
-	defer n.mu.Unlock()
+	gone := n.me != me
 	tag := n.next
 	n.next++
+	n.mu.Unlock()
+	if gone {
+		// It was handed to an incarnation that has ended meanwhile: nobody may
+		// run it here, and it goes back.
+		return nil, n.s.Leave(context.WithoutCancel(ctx), n.q, me)
+	}
 	return &source.Delivery{Tag: tag, Element: element}, nil
 }
 

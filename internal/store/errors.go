@@ -58,7 +58,7 @@ func errorKind(text string) error {
 		{errBusy, []string{"LOADING", "BUSY ", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "UNBLOCKED", "ERR max number of clients"}},
 	} {
 		for _, code := range c.codes {
-			if strings.Contains(text, code) {
+			if hasCode(text, code) {
 				return c.kind
 			}
 		}
@@ -69,6 +69,20 @@ func errorKind(text string) error {
 		return errBusy
 	}
 	return nil
+}
+
+// hasCode tells whether code stands in text as a word: key names stand there too.
+func hasCode(text, code string) bool {
+	for from := 0; ; {
+		i := strings.Index(text[from:], code)
+		if i < 0 {
+			return false
+		}
+		if i += from; i == 0 || text[i-1] == ' ' || text[i-1] == '-' {
+			return true
+		}
+		from = i + 1
+	}
 }
 
 // isUnsent tells whether an error shows that the command never left.

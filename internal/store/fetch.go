@@ -104,7 +104,7 @@ func (x *Exchange) tags() string {
 func parseExchanged(reply rueidis.RedisResult) (*Exchanged, error) {
 	fields, err := reply.ToArray()
 	if err != nil || len(fields) != 13 {
-		return nil, fmt.Errorf("fetch: an answer of %d fields: %w", len(fields), err)
+		return nil, fmt.Errorf("fetch: an answer of %d fields (%v)", len(fields), err)
 	}
 	var n [10]int64
 	for i := range n {
@@ -159,7 +159,7 @@ func (s *Store) Due(ctx context.Context, q *Queue, incarnation string, most int,
 	}
 	n, err := reply.AsIntSlice()
 	if err != nil || len(n) != 4 {
-		return now, false, 0, next, fmt.Errorf("fetch_due: an answer of %d fields: %w", len(n), err)
+		return now, false, 0, next, fmt.Errorf("fetch_due: an answer of %d fields (%v)", len(n), err)
 	}
 	if n[3] >= 0 {
 		next = time.UnixMilli(n[3])

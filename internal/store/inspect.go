@@ -151,7 +151,7 @@ func (s *Store) Tally(ctx context.Context, q *Queue) (*Tally, error) {
 		}
 		fields, err := reply.ToArray()
 		if err != nil || len(fields) != 3 {
-			return nil, fmt.Errorf("inspect_tally: an answer of %d fields: %w", len(fields), err)
+			return nil, fmt.Errorf("inspect_tally: an answer of %d fields (%v)", len(fields), err)
 		}
 		members, err := fields[0].AsStrSlice()
 		if err != nil {

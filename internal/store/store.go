@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +29,7 @@ type Store struct {
 	// waiting for a dial of another goroutine ends with ctx.
 	lock   chan struct{}
 	closed bool
+	madeAt time.Time // commands
 }
 
 // New checks the options; it does not dial.
@@ -91,6 +93,9 @@ func (s *Store) client(ctx context.Context, blocking bool) (rueidis.Client, erro
 		}
 		return nil, explain("dial "+opt.InitAddress[0], err)
 	}
+	if !blocking {
+		s.madeAt = time.Now()
+	}
 	made.Store(&c)
 	return c, nil
 }
@@ -98,6 +103,22 @@ func (s *Store) client(ctx context.Context, blocking bool) (rueidis.Client, erro
 // patience is how long a call is repeated that the server did not do: a
 // failover takes about that long.
 const patience = 15 * time.Second
+
+// forget drops the connections to a server that is no master any more: its name may
+// lead to another by now. It does so a second after they were made at the soonest,
+// as in a failover nobody is master for a while.
+func (s *Store) forget(c rueidis.Client) {
+	s.lock <- struct{}{}
+	defer func() { <-s.lock }()
+	if made := s.commands.Load(); made == nil || *made != c || time.Since(s.madeAt) < time.Second {
+		return
+	}
+	for _, made := range []*atomic.Pointer[rueidis.Client]{&s.commands, &s.blocking} {
+		if old := made.Swap(nil); old != nil {
+			(*old).Close()
+		}
+	}
+}
 
 // undated is a context whose deadline cannot be seen, only its end. Calls that share
 // a connection get one: rueidis may set a deadline on the connection itself, and
@@ -126,6 +147,9 @@ func (s *Store) do(ctx context.Context, op string, f func(ctx context.Context, c
 			return reply, nil
 		}
 		err = explain(op, err)
+		if strings.Contains(err.Error(), "READONLY") && c.Mode() != rueidis.ClientModeCluster {
+			s.forget(c)
+		}
 		if !errors.Is(err, errBusy) || time.Since(start) > patience {
 			return reply, err
 		}

@@ -142,7 +142,7 @@ func (s *Store) Sweep(ctx context.Context, q *Queue, incarnation string, back []
 	return int(max(n, 0)), n >= 0, err
 }
 
-// DeadOverflow returns at most 500 dead jobs that the caps have no room for, the
+// DeadOverflow returns at most 100 dead jobs that the caps have no room for, the
 // oldest first.
 func (s *Store) DeadOverflow(ctx context.Context, q *Queue, most int, age time.Duration) ([]string, error) {
 	now, err := s.Now(ctx)
@@ -163,7 +163,7 @@ func (s *Store) DeadOverflow(ctx context.Context, q *Queue, most int, age time.D
 	if err != nil {
 		return nil, explain("dead", err)
 	}
-	over := min(max(have-int64(most), old), 500)
+	over := min(max(have-int64(most), old), 100)
 	if over <= 0 {
 		return nil, nil
 	}
@@ -194,7 +194,7 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	}
 	parts, err := reply.AsIntSlice()
 	if err != nil || len(parts) != 2 {
-		return time.Time{}, fmt.Errorf("time: an answer of %d parts: %w", len(parts), err)
+		return time.Time{}, fmt.Errorf("time: an answer of %d parts (%v)", len(parts), err)
 	}
 	return time.Unix(parts[0], parts[1]*1000), nil
 }

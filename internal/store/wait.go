@@ -20,6 +20,10 @@ const waitLimit = 20 * time.Second
 // shortLimit takes its place where a waiting call cannot be woken.
 const shortLimit = time.Second
 
+// wakeLimit is how long a waiting call that is to end may go on: then its server
+// stands still, and the connection is closed.
+const wakeLimit = 3 * time.Second
+
 // Waiter is a connection of its own on which one goroutine at a time waits. It
 // connects when it first waits, and anew after an error.
 type Waiter struct {
@@ -93,12 +97,17 @@ func (w *Waiter) block(ctx context.Context, op string, build func(limit float64)
 	deadline, cancel := context.WithTimeout(context.Background(), limit+2*time.Second)
 	defer cancel()
 	answered, woken := make(chan struct{}), make(chan struct{})
+	conn := w.conn
 	stop := context.AfterFunc(ctx, func() {
 		defer close(woken)
+		// A server that stands still wakes nobody. What it hands over later lies
+		// in the hand list, and is found there.
+		cut := time.AfterFunc(wakeLimit, conn.Close)
+		defer cut.Stop()
 		w.wake(answered)
 	})
 	// Redis takes 0 for no limit at all.
-	reply = w.conn.Do(deadline, build(max(limit, time.Millisecond).Seconds()))
+	reply = conn.Do(deadline, build(max(limit, time.Millisecond).Seconds()))
 	close(answered)
 	if !stop() {
 		// The connection may be given to another only after the last UNBLOCK.
@@ -156,7 +165,7 @@ func (w *Waiter) run(ctx context.Context, sc *script, keys, args []string) (repl
 		return reply, false
 	}
 	reply = sc.exec(ctx, w.conn, keys, args)
-	if reply.NonRedisError() != nil {
+	if err := reply.Error(); err != nil && !IsRedis(explain("fetch", err)) {
 		w.closeLocked()
 	}
 	return reply, true

@@ -269,7 +269,8 @@ func parseAny(element string) (j Job, err error) {
 			err = ErrFuture
 		}
 	}()
-	d := jsontext.NewDecoder(strings.NewReader(element), jsontext.AllowInvalidUTF8(true))
+	// Arguments may name a member twice, as encoding/json allows it.
+	d := jsontext.NewDecoder(strings.NewReader(element), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 	token, err := d.ReadToken()
 	if err != nil {
 		return j, notJob("%v", err)
@@ -277,17 +278,22 @@ func parseAny(element string) (j Job, err error) {
 	if token.Kind() != '{' {
 		return j, notJob("it is JSON, but no object")
 	}
-	for d.PeekKind() != '}' {
+	for seen := 0; d.PeekKind() != '}'; {
 		name, err := d.ReadToken()
 		if err != nil {
 			return j, notJob("%v", err)
 		}
 		key := name.String()
+		field := fieldOf(key)
+		if field != fieldOther && seen&(1<<field) != 0 {
+			return j, notJob("%s is there twice", key)
+		}
+		seen |= 1 << field
 		value, err := d.ReadValue()
 		if err != nil {
 			return j, notJob("%v", err)
 		}
-		switch err := j.set(key, value); {
+		switch err := j.set(field, key, value); {
 		case errors.Is(err, ErrFuture):
 			future = true
 		case err != nil && !future:
@@ -303,9 +309,9 @@ func parseAny(element string) (j Job, err error) {
 	return j, j.complete()
 }
 
-// set sets one member; the decoder has seen to it that no name comes twice.
-func (j *Job) set(name string, value jsontext.Value) (err error) {
-	switch field := fieldOf(name); field {
+// set sets one member.
+func (j *Job) set(field int, name string, value jsontext.Value) (err error) {
+	switch field {
 	case fieldVersion:
 		v, err := strconv.Atoi(string(value))
 		if err != nil || v < 1 {
@@ -385,7 +391,7 @@ func (j *Job) setText(field int, text string) error {
 
 func (j *Job) setNumber(field int, value string) error {
 	n, err := strconv.ParseInt(value, 10, 64)
-	// Below 2^53 every reader of JSON has the same number; only two members
+	// Up to 2^53 every reader of JSON has the same number; only two members
 	// have a negative value, -1 for "none".
 	if err != nil || n < -1 || n > 1<<53 || (n < 0 && field != fieldMaxAttempts && field != fieldTimeout) {
 		return notJob("%s is not allowed as a number here", value)

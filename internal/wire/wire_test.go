@@ -56,7 +56,7 @@ func TestParse(t *testing.T) {
 		"array":              {element: `[{"id":"a","kind":"k"}]`, wantErr: "no object"},
 		"cut off":            {element: `{"id":"a","kind":"k","args":{"x":1`, wantErr: "EOF"},
 		"two objects":        {element: `{"id":"a","kind":"k"}{}`, wantErr: "behind"},
-		"two kinds":          {element: `{"id":"a","kind":"k","kind":"l"}`, wantErr: "duplicate"},
+		"two kinds":          {element: `{"id":"a","kind":"k","kind":"l"}`, wantErr: "kind is there twice"},
 		"no kind":            {element: `{"id":"a","args":{}}`, wantErr: "no kind"},
 		"bad kind":           {element: `{"id":"a","kind":"<b>"}`, wantErr: "allowed"},
 		"kind is a number":   {element: `{"id":"a","kind":1}`, wantErr: "kind is no string"},
