@@ -200,6 +200,25 @@ func (f *fetcher) finish(x *exchange) {
 		f.lose(q, r.Lost)
 	}
 	f.noteAccepted(x)
+	f.noteClaimed(x)
+	if x.req.Want > 0 {
+		q.open = len(r.Claimed) == x.req.Want || q.told
+	}
+	if q.paused = r.Paused && !q.told; q.paused {
+		q.open = true
+		q.pausedFor = time.Now().Add(jitter(askAfter))
+	}
+	if r.Trouble != nil {
+		f.trouble(q, r.Trouble)
+	}
+	q.canWait.Signal()
+	f.changed.Broadcast()
+	f.compare(x)
+}
+
+// noteClaimed has what was claimed run.
+func (f *fetcher) noteClaimed(x *exchange) {
+	q, r := x.q, x.reply
 	for i, d := range r.Claimed {
 		run := f.newRun(q, d)
 		run.accepted, run.fence = true, d.Fence
@@ -210,19 +229,6 @@ func (f *fetcher) finish(x *exchange) {
 		q.mean = max(q.mean, float64(len(d.Element))/4) // quick to grow, slow to shrink
 	}
 	f.give(x.req.Want - len(r.Claimed))
-	if x.req.Want > 0 {
-		q.open = len(r.Claimed) == x.req.Want || q.told
-	}
-	if q.paused = r.Paused && !q.told; q.paused { // told: it may have been resumed since
-		q.open = true
-		q.pausedFor = time.Now().Add(jitter(askAfter))
-	}
-	if r.Trouble != nil {
-		f.trouble(q, r.Trouble)
-	}
-	q.canWait.Signal()
-	f.changed.Broadcast()
-	f.compare(x)
 }
 
 // noteAccepted is about the job that was handed over, which may have ended since.

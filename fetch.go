@@ -66,12 +66,19 @@ type queue struct {
 	waited  chan struct{}      // closed when nobody will wait any more
 	ran     chan struct{}      // closed when src.Run has returned
 
-	open     bool // there may be jobs, or nobody knows
-	told     bool // so it was told on the queue's channel, after the last exchange had begun
-	paused   bool
-	removed  bool
-	waiting  bool
-	hands    bool               // a wait is under way, or what it handed over was not accepted yet
+	// open: there may be jobs, or nobody knows. An exchange that gets less than it
+	// wanted closes it, unless it was told.
+	open bool
+	// told: something was said on the queue's channel since the last exchange had
+	// begun, so that what its reply says of jobs or of a pause may be old.
+	told    bool
+	paused  bool // not to be claimed from, until pausedFor or until it is told
+	removed bool
+	waiting bool // src.Wait is under way
+	// hands: a wait is under way, or what it handed over is not accepted yet. It is
+	// cleared by the wait that has set it or by the acceptance, and while it is set
+	// no other wait begins and no exchange claims strays but the one that ends it.
+	hands    bool
 	touching int                // exchanges under way that claim strays: no wait may begin
 	stopWait context.CancelFunc // while waiting
 	canWait  sync.Cond
