@@ -90,6 +90,8 @@ func TestBadJobs(t *testing.T) {
 		"attempts":        {good.With(tasuki.Opts{MaxAttempts: -2}).Spec(1), "max_attempts: -2: allowed"},
 		"timeout":         {good.With(tasuki.Opts{Timeout: -2}).Spec(1), "timeout: -2ns: allowed"},
 		"meta":            {good.With(tasuki.Opts{Meta: map[string]string{"a": strings.Repeat("x", 5000)}}).Spec(1), "meta: 5001 bytes: allowed"},
+		"meta's names":    {good.With(tasuki.Opts{Meta: map[string]string{"\xff": "x"}}).Spec(1), `meta: "\xff": "x": allowed is UTF-8`},
+		"meta's values":   {good.With(tasuki.Opts{Meta: map[string]string{"a": "\xfe"}}).Spec(1), `meta: "a": "\xfe": allowed is UTF-8`},
 		"payload":         {good.Spec(strings.Repeat("x", 2<<20)), "args: 2097154 bytes: allowed are 1048576"},
 		"no JSON":         {tasuki.Spec{Kind: "k", Args: json.RawMessage("{oops")}, `args: "{oops" is no JSON`},
 		"not encodable":   {good.Spec(make(chan int)), "arguments of k: json: unsupported type: chan int"},

@@ -82,14 +82,22 @@ func (e *StuckError) Error() string {
 // goroutine with runtime.Goexit (Value is then nil).
 type PanicError struct {
 	Value any
-	Stack []byte
+	Stack []byte // from where it panicked, as debug.Stack prints it
 }
 
 func (e *PanicError) Error() string {
+	if len(e.Stack) == 0 {
+		return e.short()
+	}
+	return e.short() + "\n" + string(e.Stack)
+}
+
+// short is the error without the stack.
+func (e *PanicError) short() string {
 	if e.Value == nil {
 		return "the handler ended its goroutine (runtime.Goexit)"
 	}
-	return fmt.Sprintf("panic: %v\n%s", e.Value, e.Stack)
+	return fmt.Sprintf("panic: %v", e.Value)
 }
 
 // Unwrap returns the value of the panic if it is an error.

@@ -126,7 +126,10 @@ func (f *fetcher) begin(q *queue, want int, strays bool) *exchange {
 	x := &exchange{q: q, alone: q.inflight == 0}
 	x.req.Want = want
 	f.take(want)
-	x.req.Lone = want > 0 && loneSuspect.CompareAndSwap(false, true)
+	if want > 0 {
+		x.req.Lone = loneSuspect.CompareAndSwap(false, true)
+		q.passed = !x.req.Lone
+	}
 	if q.handed != nil {
 		x.handed, q.handed = q.handed, nil
 		x.req.Handed = &source.Delivery{Tag: x.handed.tag, Element: x.handed.element}
@@ -203,6 +206,10 @@ func (f *fetcher) finish(x *exchange) {
 	f.noteClaimed(x)
 	if x.req.Want > 0 {
 		q.open = len(r.Claimed) == x.req.Want || q.told
+	}
+	if r.Paused != q.saidPaused && !q.told {
+		q.saidPaused = r.Paused
+		f.w.log.Info("tasuki: a pause of the queue has begun or ended", "queue", q.name, "paused", r.Paused)
 	}
 	if q.paused = r.Paused && !q.told; q.paused {
 		q.open = true

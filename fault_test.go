@@ -510,14 +510,16 @@ func TestDeadlineIsOnesOwn(t *testing.T) {
 	s := redistest.Start(t)
 	e := newEnv(t, s.URL())
 	var wg sync.WaitGroup
-	for range 200 { // so that all connections are there
-		wg.Go(func() {
-			if err := e.client.Ping(context.Background()); err != nil {
-				t.Error(err)
-			}
-		})
+	for range 20 { // so that all connections are there
+		for i := range 20 {
+			wg.Go(func() {
+				if _, err := number.Enqueue(e.ctx, e.client, i); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
 	}
-	wg.Wait()
 	s.Signal(t, syscall.SIGSTOP)
 	short, cancel := context.WithTimeout(e.ctx, 100*time.Millisecond)
 	defer cancel()

@@ -43,6 +43,7 @@ type fetcher struct {
 	stopping bool
 	stale    bool // the worker could not beat for long: it may have been taken for dead
 	closed   bool
+	unleft   bool // a queue was not left in order: this worker has to be swept
 	lastBeat time.Time
 	fullAt   time.Time   // since when no slot is free
 	fullness *time.Timer // ends the waits when that has lasted
@@ -71,10 +72,12 @@ type queue struct {
 	open bool
 	// told: something was said on the queue's channel since the last exchange had
 	// begun, so that what its reply says of jobs or of a pause may be old.
-	told    bool
-	paused  bool // not to be claimed from, until pausedFor or until it is told
-	removed bool
-	waiting bool // src.Wait is under way
+	told       bool
+	passed     bool // the last claim was not allowed a suspect: the place was taken
+	paused     bool // not to be claimed from, until pausedFor or until it is told
+	saidPaused bool // so it stands in the log
+	removed    bool
+	waiting    bool // src.Wait is under way
 	// hands: a wait is under way, or what it handed over is not accepted yet. It is
 	// cleared by the wait that has set it or by the acceptance, and while it is set
 	// no other wait begins and no exchange claims strays but the one that ends it.
@@ -163,6 +166,9 @@ func (f *fetcher) add(name, channel string, weight int, src source.Source) bool 
 		defer close(q.ran)
 		if err := src.Run(ctx); err != nil {
 			f.w.log.Warn("tasuki: a queue was not left in order; it will be swept", "queue", name, "err", err)
+			f.mu.Lock()
+			f.unleft = true
+			f.mu.Unlock()
 		}
 	})
 	return true
@@ -191,6 +197,10 @@ func (f *fetcher) beaten(now time.Time, ok bool) {
 		}
 	}
 	for _, q := range f.queues {
+		if q.passed && !loneSuspect.Load() {
+			q.passed, q.told, q.open = false, true, true
+			q.endWait()
+		}
 		if q.paused && now.After(q.pausedFor) {
 			q.paused = false
 		}

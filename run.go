@@ -1,6 +1,7 @@
 package tasuki
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"runtime/debug"
@@ -126,7 +127,7 @@ func call(ctx context.Context, h Handler, job *RawJob) (err error) {
 	panicked := true
 	defer func() {
 		if v := recover(); panicked && v != nil {
-			err = &PanicError{Value: v, Stack: debug.Stack()}
+			err = &PanicError{Value: v, Stack: ownStack(debug.Stack())}
 		}
 	}()
 	err = h(ctx, job)
@@ -137,6 +138,18 @@ func call(ctx context.Context, h Handler, job *RawJob) (err error) {
 	}
 	panicked = false
 	return err
+}
+
+// ownStack leaves out the frames of recovering, which are the first.
+func ownStack(stack []byte) []byte {
+	_, own, found := bytes.Cut(stack, []byte("\npanic("))
+	for range 2 { // the line of panic and its file
+		_, own, _ = bytes.Cut(own, []byte("\n"))
+	}
+	if !found || len(own) == 0 {
+		return stack
+	}
+	return own
 }
 
 var v1Decoding = jsonv1.DefaultOptionsV1()

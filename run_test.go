@@ -167,6 +167,31 @@ func TestContextOfHandler(t *testing.T) {
 	})
 }
 
+// TestContextEndsWithHandler: a context that nobody has looked at while the handler
+// ran has ended when it has returned, for who kept it.
+func TestContextEndsWithHandler(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		w := e.worker(tasuki.WorkerConfig{})
+		kept := make(chan context.Context, 1)
+		tasuki.Handle(w, number, func(ctx context.Context, _ *tasuki.Job[int]) error {
+			kept <- ctx
+			return nil
+		})
+		e.run(w)
+		e.enqueue(number.With(tasuki.Opts{Timeout: time.Hour}), 1)
+		ctx := <-kept
+		e.settled("default", 1)
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Second):
+			t.Error("it does not end")
+		}
+		if !errors.Is(ctx.Err(), context.Canceled) || !errors.Is(context.Cause(ctx), context.Canceled) {
+			t.Errorf("Err is %v, the cause %v; want context.Canceled", ctx.Err(), context.Cause(ctx))
+		}
+	})
+}
+
 func TestTimeout(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		k := number.With(tasuki.Opts{Timeout: 50 * time.Millisecond, MaxAttempts: 1})
@@ -204,6 +229,33 @@ func TestTimeout(t *testing.T) {
 		if !strings.Contains(dead[0], `"error":"the attempt took longer than its timeout: context deadline exceeded"`) {
 			t.Errorf("dead %s", dead)
 		}
+	})
+}
+
+// TestEndlessTimeout: other programs may write any number; the handler sees one
+// that a time.Duration can hold, and runs.
+func TestEndlessTimeout(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		w := e.worker(tasuki.WorkerConfig{})
+		var timeouts recorder[time.Duration]
+		tasuki.Handle(w, number, func(ctx context.Context, job *tasuki.Job[int]) error {
+			deadline, ok := ctx.Deadline()
+			if left := time.Until(deadline); !ok || ctx.Err() != nil || left > job.Timeout || left < job.Timeout-time.Hour {
+				t.Errorf("deadline %v, %v, Err %v; want it after %v", deadline, ok, ctx.Err(), job.Timeout)
+			}
+			timeouts.add(job.Timeout)
+			return nil
+		})
+		e.run(w)
+		for _, ms := range []int64{1<<53 - 1, 1 << 53, 9223372036854} { // the last is what fits just so
+			e.do("RPUSH", e.key("default"), fmt.Sprintf(`{"kind":"number","timeout_ms":%d,"args":1}`, ms))
+		}
+		for _, d := range timeouts.wait(t, 3) {
+			if d != 100*365*24*time.Hour {
+				t.Errorf("timeout %v, want the longest that is allowed", d)
+			}
+		}
+		e.settled("default", 3)
 	})
 }
 
@@ -532,6 +584,32 @@ func TestErrorThatPanics(t *testing.T) {
 		tasuki.Handle(w, number, func(context.Context, *tasuki.Job[int]) error { return (*badError)(nil) })
 		e.run(w)
 		e.enqueue(number, 1)
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Dead == 1 })
+	})
+}
+
+// TestMiddlewareSeesPanic: for it, a panic is an error like another, whose stack
+// begins where the handler panicked.
+func TestMiddlewareSeesPanic(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		var seen recorder[error]
+		w := e.worker(tasuki.WorkerConfig{MaxAttempts: 1, Use: []tasuki.Middleware{func(next tasuki.Handler) tasuki.Handler {
+			return func(ctx context.Context, job *tasuki.RawJob) error {
+				err := next(ctx, job)
+				seen.add(err)
+				return err
+			}
+		}}})
+		tasuki.Handle(w, number, func(context.Context, *tasuki.Job[int]) error { panic("boom") })
+		e.run(w)
+		e.enqueue(number, 1)
+		var panicked *tasuki.PanicError
+		if err := seen.wait(t, 1)[0]; !errors.As(err, &panicked) || panicked.Value != "boom" {
+			t.Fatalf("the middleware saw %v", err)
+		}
+		if first, _, _ := strings.Cut(string(panicked.Stack), "\n"); !strings.Contains(first, "TestMiddlewareSeesPanic") {
+			t.Errorf("the stack begins with %q", first)
+		}
 		e.waitQueue("default", func(q inspect.Queue) bool { return q.Dead == 1 })
 	})
 }

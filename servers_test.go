@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -104,6 +105,39 @@ func TestSentinelFailover(t *testing.T) {
 	})
 	got.wait(t, 11)
 	e.settled("default", 11)
+}
+
+// TestNameMoves: the server becomes a replica and keeps its connections, while the
+// name under which it was reached leads to another. Client and worker follow.
+func TestNameMoves(t *testing.T) {
+	t.Parallel()
+	before, after := redistest.Start(t), redistest.Start(t)
+	e := newEnv(t, after.URL())
+	var to atomic.Pointer[redistest.Server]
+	to.Store(before)
+	e.client = e.openWith("redis://name:6379", &tasuki.ClientConfig{Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", to.Load().Socket())
+	}})
+	w := e.worker(tasuki.WorkerConfig{})
+	got := collect(w, number)
+	e.run(w)
+	e.enqueue(number, 1)
+	got.wait(t, 1)
+	to.Store(after)
+	if reply := before.Do(t, "REPLICAOF", "127.0.0.1", "1"); reply != "+OK" { // read-only; its master is nobody
+		t.Fatal(reply)
+	}
+	start := time.Now()
+	if _, err := number.Enqueue(e.ctx, e.client, 1); err != nil {
+		t.Fatalf("after %v: %v", time.Since(start), err)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("the enqueue took %v", took)
+	}
+	got.wait(t, 2)
+	e.settled("default", 1)
+	t.Logf("run at the other server after %v", time.Since(start))
 }
 
 // TestTLS: a rediss URL with an authority of one's own, and without it.

@@ -186,7 +186,9 @@ func (s *session) end() error {
 		}
 	}()
 	f := s.fetcher
-	f.stop()
+	if running := f.stop(); running > 0 {
+		s.w.log.Info("tasuki: worker stops; its handlers have the grace to end", "running", running, "grace", max(s.w.cfg.Grace, 0))
+	}
 	<-noted
 	grace := max(s.w.cfg.Grace, 0)
 	now := time.Now()
@@ -233,6 +235,9 @@ func (s *session) leave() error {
 	var err error
 	if left > 0 {
 		err = fmt.Errorf("tasuki: redis did not take %d outcomes within %v: their jobs run again", left, flushFor)
+	} else if f.unleft {
+		// In the list of workers it is soon seen to be dead, and swept.
+		err = errors.New("tasuki: redis did not take that the worker has left a queue: it is swept there")
 	} else if e := s.w.client.store.Retire(ctx, s.id); e != nil {
 		err = fmt.Errorf("tasuki: the worker is not out of the list of workers: %w", e)
 	}

@@ -147,7 +147,9 @@ func (w *Worker) logOutcome(r *run, job *wire.Job, level slog.Level, message str
 		return
 	}
 	attrs = append(attrs, "queue", r.q.name, "id", job.ID, "kind", job.Kind)
-	if err != nil {
+	if p, ok := err.(*PanicError); ok {
+		attrs = append(attrs, "err", p.short(), "stack", string(p.Stack))
+	} else if err != nil {
 		attrs = append(attrs, "err", err)
 	}
 	w.log.Log(ctx, level, message, attrs...)

@@ -2,8 +2,11 @@ package tasuki_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -69,6 +72,45 @@ func TestRetriesThenDead(t *testing.T) {
 		dead, _ := e.do("ZRANGE", e.key("default", "dead"), "0", "-1").AsStrSlice()
 		if !strings.Contains(dead[0], `"attempts":4,"reason":"out of attempts","error":"failure 4"`) {
 			t.Errorf("dead %s", dead)
+		}
+	})
+}
+
+// TestKeptAsEnqueued: a job that is written anew for a retry has the arguments and
+// the meta that it was enqueued with, however odd they are.
+func TestKeptAsEnqueued(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		meta := map[string]string{`"quoted"`: `\"\\`, "": "\x00\n", "\u2028": "日本 <&>"}
+		k := tasuki.Define[json.RawMessage]("odd")
+		w := e.worker(tasuki.WorkerConfig{Backoff: soon})
+		var seen recorder[string]
+		tasuki.Handle(w, k, func(_ context.Context, job *tasuki.Job[json.RawMessage]) error {
+			if !maps.Equal(job.Meta, meta) {
+				t.Errorf("meta %q in attempt %d, want %q", job.Meta, job.Attempt, meta)
+			}
+			seen.add(string(job.Args))
+			if job.Attempt < 3 {
+				return errors.New(`a "quoted" error`)
+			}
+			return nil
+		})
+		e.run(w)
+		args := []string{`{"a":1,"a":2}`, `[{"b":{"c":1,"c":null}}]`, `"\"}\\"`}
+		var want []string
+		for _, text := range args {
+			want = append(want, text, text, text)
+			if _, err := k.With(tasuki.Opts{Meta: meta}).Enqueue(e.ctx, e.client, json.RawMessage(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		q := e.settled("default", int64(len(args)))
+		if q.Counts["done"] != 3 || q.Counts["retry"] != 6 {
+			t.Errorf("%+v: want each done in the third attempt", q)
+		}
+		got := seen.get()
+		slices.Sort(got)
+		if slices.Sort(want); !slices.Equal(got, want) {
+			t.Errorf("arguments %q, want %q", got, want)
 		}
 	})
 }
@@ -266,6 +308,38 @@ func TestUnwritableOutcome(t *testing.T) {
 			t.Error(err)
 		}
 		if q := e.queue("default"); q.Dead != 3 || q.Running != 0 {
+			t.Errorf("%+v", q)
+		}
+	})
+}
+
+// TestServedBesideUnwritable: a queue in which an outcome cannot be written is
+// served all the same, at once, also when every slot was taken by then.
+func TestServedBesideUnwritable(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		if err := e.do("SET", e.key("default", "dead"), "in the way").Error(); err != nil {
+			t.Fatal(err)
+		}
+		w := e.worker(tasuki.WorkerConfig{Concurrency: 1})
+		tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
+			if job.Args == 0 {
+				return tasuki.Kill(errors.New("dead"))
+			}
+			return nil
+		})
+		e.enqueue(number, 4)
+		stop := e.run(w)
+		e.waitLog("an outcome cannot be written")
+		start := time.Now()
+		e.waitQueueRaw("default", map[string]int64{"done": 3})
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("the others were done after %v: the queue was found by chance", took)
+		}
+		e.do("DEL", e.key("default", "dead"))
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if q := e.queue("default"); q.Dead != 1 || q.Running != 0 {
 			t.Errorf("%+v", q)
 		}
 	})

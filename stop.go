@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// stop ends claiming. What was claimed and not started goes back to the head.
-func (f *fetcher) stop() {
+// stop ends claiming. What was claimed and not started goes back to the head; how
+// many run is returned.
+func (f *fetcher) stop() (running int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.stopping = true
@@ -18,6 +19,7 @@ func (f *fetcher) stop() {
 		q.endWait()
 	}
 	f.wakeLoop()
+	return len(f.active)
 }
 
 // interrupt ends the contexts of what still runs.

@@ -252,6 +252,36 @@ func TestSuspectsRunAlone(t *testing.T) {
 	})
 }
 
+// TestSuspectsOfSeveralQueues: while one of them runs another is not claimed, and
+// when it has ended that one is next, also if it lies in another queue. The worker
+// has a process of its own, as all workers of a process share the one place.
+func TestSuspectsOfSeveralQueues(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		names := []string{"a", "b", "c"}
+		var queues []tasuki.Queue
+		for _, name := range names {
+			queues = append(queues, tasuki.Queue{Name: name})
+		}
+		p := e.startProcess(processConfig{Queues: queues, Concurrency: 2, Do: "sleep", Sleep: 300 * time.Millisecond})
+		p.wait("up", 1)
+		for _, name := range names {
+			e.waitQueue(name, func(q inspect.Queue) bool { return q.Workers == 1 })
+		}
+		start := time.Now()
+		for i, name := range names {
+			e.do("RPUSH", e.key(name, "suspect"), fmt.Sprintf(`{"id":"s","kind":"number","crashes":2,"token":"t","args":%d}`, i))
+			e.do("PUBLISH", e.key(name, "channel"), "ready")
+		}
+		p.wait("done", len(names))
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("they were done after %v: one was found by chance", took)
+		}
+		for _, name := range names {
+			e.settled(name, 1)
+		}
+	})
+}
+
 // TestKilledWhileStopping: what is cut off by the end of a stop is no crash.
 func TestKilledWhileStopping(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
@@ -405,6 +435,43 @@ func TestRegistrationLost(t *testing.T) {
 		old := strings.TrimSuffix(e.workers("a")[0], ".1")
 		if n, err := e.do("HLEN", e.key("a", "held", old)).AsInt64(); err != nil || n != 2 {
 			t.Errorf("%d held by the old incarnation, %v", n, err)
+		}
+	})
+}
+
+// TestLeaseLostWhileWaiting: a worker that waits in a queue when it loses its lease
+// there is handed the next job under the new one: at once, and nobody has crashed.
+func TestLeaseLostWhileWaiting(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		w := e.worker(tasuki.WorkerConfig{Concurrency: 2})
+		started, end := make(chan *tasuki.Job[int]), make(chan struct{})
+		tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
+			started <- job
+			<-end
+			return nil
+		})
+		e.run(w)
+		const n = 5
+		for i := range n {
+			e.enqueue(number, 1)
+			select {
+			case job := <-started:
+				if job.Crashes != 0 {
+					t.Errorf("job %d: %d crashes", i, job.Crashes)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatalf("job %d is not run", i)
+			}
+			e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 1 && w.Waits("default") })
+			old := e.heldBy("default")
+			if i < n-1 {
+				e.do("ZREM", e.key("default", "workers"), old) // as in a failover that has lost it
+			}
+			end <- struct{}{} // the exchange that settles it learns of the loss
+			e.waitQueue("default", func(q inspect.Queue) bool { return q.Counts["done"] == int64(i+1) })
+		}
+		if q := e.settled("default", n); q.Counts["crashed"] != 0 || q.Workers != 1 {
+			t.Errorf("%+v", q)
 		}
 	})
 }

@@ -167,7 +167,8 @@ func (q Queue) validate() error {
 type Handler func(ctx context.Context, job *RawJob) error
 
 // Middleware stands before a Handler: it may change the context, look at the
-// job, at the error and at the time it took. It sees arguments as bytes.
+// job, at the error (a *PanicError, if the handler has panicked) and at the time it
+// took. It sees arguments as bytes.
 type Middleware func(next Handler) Handler
 
 // Service is what Attach takes: anything that runs until its context ends.
@@ -352,6 +353,10 @@ func (w *Worker) wrapHandlers() {
 		routes = append(routes, w.other)
 	}
 	for _, r := range routes {
+		// A panic is an error for middlewares too; call is there once more for
+		// their own.
+		h := r.handler
+		r.handler = func(ctx context.Context, job *RawJob) error { return call(ctx, h, job) }
 		for _, use := range slices.Backward(w.cfg.Use) {
 			r.handler = use(r.handler)
 		}
@@ -431,5 +436,9 @@ func (w *Worker) warnOnce(key, message string, attrs ...any) {
 
 // kindNames are the kinds that the worker has handlers for, sorted.
 func (w *Worker) kindNames() string {
-	return strings.Join(slices.Sorted(maps.Keys(w.kinds)), " ")
+	names := slices.Sorted(maps.Keys(w.kinds))
+	if w.other != nil {
+		names = append(names, "and all others")
+	}
+	return strings.Join(names, " ")
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -292,6 +294,51 @@ func TestStopsWithoutRedis(t *testing.T) {
 	})
 	e.run(next)
 	attempts.wait(t, 1)
+	e.settled("default", 1)
+}
+
+// TestStopsWhileRedisStandsStill: a stop ends in bounded time when Redis does not
+// answer. What Redis then still hands over to the worker that is gone is found.
+func TestStopsWhileRedisStandsStill(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	e := newEnv(t, s.URL())
+	w := e.worker(tasuki.WorkerConfig{})
+	stop := e.run(w)
+	redistest.WaitFor(t, "the wait", func() error {
+		if !w.Waits("default") || w.ClientID("default") == 0 {
+			return errors.New("it does not wait")
+		}
+		return nil
+	})
+	other := e.run(e.worker(tasuki.WorkerConfig{}))
+	e.waitQueue("default", func(q inspect.Queue) bool { return q.Workers == 2 })
+	if err := other(); err != nil { // Redis knows the script with which a queue is left
+		t.Fatal(err)
+	}
+	next := e.worker(tasuki.WorkerConfig{})
+	got := collect(next, number)
+	producer, err := net.Dial("unix", s.Socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer producer.Close()
+	s.Signal(t, syscall.SIGSTOP)
+	// It lies in the socket until the server goes on.
+	fmt.Fprintf(producer, "RPUSH %s '{\"kind\":\"number\",\"args\":7}'\r\n", e.key("default"))
+	start := time.Now()
+	err = stop()
+	took := time.Since(start)
+	s.Signal(t, syscall.SIGCONT)
+	if took > 25*time.Second {
+		t.Errorf("the stop took %v", took)
+	}
+	t.Logf("the stop took %v: %v", took, err)
+	e.run(next)
+	if all := got.wait(t, 1); all[0] != 7 {
+		t.Errorf("got %v", all)
+	}
+	e.waitQueue("default", func(q inspect.Queue) bool { return q.Workers == 1 })
 	e.settled("default", 1)
 }
 

@@ -2,6 +2,7 @@ package native_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/tasuki-dev/tasuki/inspect"
 	"github.com/tasuki-dev/tasuki/internal/native"
 	"github.com/tasuki-dev/tasuki/internal/redistest"
+	"github.com/tasuki-dev/tasuki/internal/source"
 	"github.com/tasuki-dev/tasuki/internal/source/sourcetest"
 	"github.com/tasuki-dev/tasuki/internal/store"
 	"github.com/tasuki-dev/tasuki/internal/wire"
@@ -50,6 +52,58 @@ func TestSource(t *testing.T) {
 				})
 			})
 		})
+	}
+}
+
+// TestWaitOutlivesLease: what is handed to an incarnation that has ended while it
+// waited nobody may run; it goes back, and its successor claims it.
+func TestWaitOutlivesLease(t *testing.T) {
+	t.Parallel()
+	q := open(t, redistest.Shared(t).URL(), "mail", false)
+	src := q.Source.(*native.Source)
+	type handed struct {
+		d   *source.Delivery
+		err error
+	}
+	waited := make(chan handed, 1)
+	go func() {
+		d, err := src.Wait(context.Background())
+		waited <- handed{d, err}
+	}()
+	redistest.WaitFor(t, "the wait", func() error {
+		if src.ClientID() == 0 {
+			return errors.New("it is not connected")
+		}
+		return nil
+	})
+	q.EndLease(t)
+	exchange := func(r source.Request) *source.Reply {
+		t.Helper()
+		reply, err := src.Exchange(t.Context(), &r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply
+	}
+	lost := exchange(source.Request{}).Lost
+	if lost == 0 {
+		t.Fatal("the loss of the lease is not told")
+	}
+	q.Push(t, q.Element(1))
+	if got := <-waited; got.d != nil || got.err != nil {
+		t.Errorf("Wait has brought %+v, %v: want nothing", got.d, got.err)
+	}
+	claimed := exchange(source.Request{Want: 1, Strays: true}).Claimed
+	if len(claimed) != 1 || claimed[0].Element != q.Element(1) || claimed[0].Tag < lost {
+		t.Fatalf("claimed were %+v: want the job, under a tag from %d on", claimed, lost)
+	}
+	if reply := exchange(source.Request{Done: []source.Tag{claimed[0].Tag}}); reply.Settled != 1 || reply.Held != 0 {
+		t.Errorf("%+v: want it done", reply)
+	}
+	stop, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := src.Run(stop); err != nil { // it leaves the queue
+		t.Error(err)
 	}
 }
 

@@ -71,6 +71,15 @@ func errorKind(text string) error {
 	return nil
 }
 
+// connectError says why there is no connection. Nothing was sent over it.
+func connectError(address string, err error) error {
+	var reply *rueidis.RedisError
+	if errors.As(err, &reply) {
+		return explain("connect to "+address, err)
+	}
+	return fmt.Errorf("connect to %s: %w: %w", address, errNotSent, err)
+}
+
 // hasCode tells whether code stands in text as a word: key names stand there too.
 func hasCode(text, code string) bool {
 	for from := 0; ; {

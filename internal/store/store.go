@@ -91,7 +91,7 @@ func (s *Store) client(ctx context.Context, blocking bool) (rueidis.Client, erro
 		if c != nil {
 			c.Close()
 		}
-		return nil, explain("dial "+opt.InitAddress[0], err)
+		return nil, connectError(opt.InitAddress[0], err)
 	}
 	if !blocking {
 		s.madeAt = time.Now()

@@ -42,6 +42,7 @@ func TestParse(t *testing.T) {
 		"escaped id":         {element: `{"id":"a\u0062","kind":"k"}`, want: Job{ID: "ab", Kind: "k", Args: []byte("null")}},
 		"unicode id":         {element: `{"id":"é","kind":"k"}`, want: Job{ID: "é", Kind: "k", Args: []byte("null")}},
 		"escaped quote":      {element: `{"id":"a","kind":"k","args":"\"}"}`, want: Job{ID: "a", Kind: "k", Args: []byte(`"\"}"`)}},
+		"names twice":        {element: `{"id":"a","kind":"k","meta":{"\"":"b"},"args":{"x":1,"x":[{"y":1,"y":2}]}}`, want: Job{ID: "a", Kind: "k", Meta: map[string]string{`"`: "b"}, Args: []byte(`{"x":1,"x":[{"y":1,"y":2}]}`)}},
 		"wrapped raw":        {element: `{"id":"a","attempts":1,"raw":"cGluZw=="}`, want: Job{ID: "a", Attempts: 1, IsRaw: true, Raw: []byte("ping")}},
 		"wrapped empty":      {element: `{"id":"a","raw":""}`, want: Job{ID: "a", IsRaw: true, Raw: []byte{}}},
 		"wrapped job":        {element: `{"id":"a","unknown":3,"unknown_since":9,"raw":"eyJpZCI6ImIiLCJraW5kIjoiayJ9"}`, want: Job{ID: "b", Kind: "k", Unknown: 3, UnknownSince: 9, Args: []byte("null")}},
