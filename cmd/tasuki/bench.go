@@ -36,10 +36,10 @@ shown is the median of the ratios. Absolute figures tell more of the machine.
 Without --redis it starts a redis-server of its own on a loopback port, or, if
 there is none in PATH, the embedded server, which is slower. On a server that is
 given it uses keys that begin with "tasuki-bench", and removes them.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if runs < 1 || runs > 100 {
-				return usageError(fmt.Errorf("--runs: %d: allowed are 1 to 100", runs))
+				return usageError(fmt.Errorf("--runs: %d: %s", runs, allowedNumbers["runs"]))
 			}
 			report, err := runBench(cmd.Context(), a.redis, runs, only, cmd.ErrOrStderr())
 			if err != nil {

@@ -112,7 +112,7 @@ func (b *bench) promote() {
 		<-block
 		return nil
 	})
-	at := time.Now().Add(1500 * time.Millisecond)
+	at := time.Now().Add(2000 * time.Millisecond)
 	spec := benchKind.With(tasuki.Opts{Queue: "due", At: at}).Spec(benchValue)
 	specs := make([]tasuki.Spec, n)
 	for i := range specs {
@@ -171,8 +171,8 @@ func (b *bench) slowlog() func() (float64, bool) {
 	}
 }
 
-// idle counts the commands that workers send which have nothing to do. Another
-// worker observes meanwhile; what it sends is taken off. The client is a new one,
+// idle counts the commands that workers send which have nothing to do. What the
+// observer sends is taken off. The client is a new one,
 // for one that was busy keeps connections for a while.
 func (b *bench) idle() {
 	if !b.own {
@@ -183,7 +183,6 @@ func (b *bench) idle() {
 	must(err)
 	defer client.Close()
 	nothing := func(context.Context, *tasuki.Job[benchArgs]) error { return nil }
-	defer b.worker(b.client, []string{"observer"}, 1, nothing)()
 	observer, ok := b.commands()
 	if !ok {
 		return
@@ -223,10 +222,10 @@ func (b *bench) commands() (float64, bool) {
 		}
 		return n, ok
 	}
-	time.Sleep(time.Second) // for what a start sends
+	time.Sleep(500 * time.Millisecond) // for what a start sends
 	before, ok := count()
 	start := time.Now()
-	time.Sleep(3 * time.Second)
+	time.Sleep(5 * time.Second) // idle connections are asked for a sign of life this often
 	after, _ := count()
 	return (after - before) / time.Since(start).Seconds(), ok
 }

@@ -20,7 +20,7 @@ elements that cannot be read, keys of no known owner. It changes nothing and may
 run beside workers; with a large backlog it takes a while.
 
 The exit code is 7 when it has found problems.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := a.connect(cmd.Context())
 			if err != nil {

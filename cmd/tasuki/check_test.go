@@ -15,6 +15,7 @@ func TestCheck(t *testing.T) {
 	if r := e.tasuki("check", "-o", "json").want(t, exitOK); r.stdout != "[]\n" {
 		t.Errorf("it prints %q", r.stdout)
 	}
+	e.tasuki("check", "extra").want(t, exitUsage, `check takes no arguments: leave out "extra"`)
 	stranger := e.namespace + ":stranger"
 	redistest.Shared(t).Do(t, "SET", stranger, "x")
 	defer redistest.Shared(t).Do(t, "DEL", stranger) // before the end's own check

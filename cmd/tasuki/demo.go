@@ -29,7 +29,7 @@ Without --redis it starts a server inside the process and says where; any other
 program can push to the list as well:
 
     redis-cli -u redis://127.0.0.1:PORT RPUSH queue hello`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := demo{url: a.redis, namespace: a.namespace, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()}
 			return d.run(cmd.Context())

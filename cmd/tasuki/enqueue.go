@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -35,7 +36,8 @@ What begins with a dash and is no flag stands behind two: -- -5.
 
 A reply of Redis can be lost (exit code 5). With --id the call can be repeated
 safely: what is there already is not doubled.`,
-		Args: cobra.MaximumNArgs(2),
+		// How many it takes depends on --raw, which may come from the environment.
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd, args) },
 	}
 	outputFlag(cmd, &e.output)
@@ -121,8 +123,10 @@ func (e *enqueue) read(cmd *cobra.Command, args []string) (spec tasuki.Spec, bul
 		return spec, false, errors.New("--list: what is put into a list of another program is plain: add --raw, and leave out the KIND")
 	case !e.raw && len(args) == 0:
 		return spec, false, errors.New("the KIND is missing: tasuki enqueue KIND [JSON|-]")
+	case !e.raw && len(args) > 2:
+		return spec, false, fmt.Errorf("%q is too much: allowed is one JSON behind the KIND; quote it: '{\"user_id\": 42}'", args[2])
 	case given("max-attempts") && e.opts.MaxAttempts == 0:
-		return spec, false, errors.New("--max-attempts: 0: allowed are 1 to 1000000, and -1 for no limit")
+		return spec, false, fmt.Errorf("--max-attempts: 0: %s", allowedNumbers["max-attempts"])
 	}
 	for name, value := range map[string]string{"queue": e.opts.Queue, "id": e.opts.ID, "list": e.list} {
 		if given(name) && value == "" { // a variable of a script that is not set
@@ -172,8 +176,20 @@ func (e *enqueue) read(cmd *cobra.Command, args []string) (spec tasuki.Spec, bul
 	if payload == "" && !e.raw {
 		return spec, false, errors.New("the arguments are empty: leave them out, or write null")
 	}
+	if !e.raw && !json.Valid([]byte(payload)) {
+		return spec, false, noJSON(payload)
+	}
 	spec.Args = []byte(payload)
 	return spec, bulky, nil
+}
+
+// noJSON says how the arguments that were meant may be written.
+func noJSON(payload string) error {
+	if strings.ContainsAny(payload, `{}[]"`) {
+		return fmt.Errorf("%.40q is no JSON: %w; single quotes keep the shell from changing it: '{\"user_id\": 42}'",
+			payload, json.Unmarshal([]byte(payload), new(json.RawMessage)))
+	}
+	return fmt.Errorf("%.40q is no JSON: a string is written '\"hello\"'", payload)
 }
 
 // put returns a function that puts in payloads in the way of spec, and returns an

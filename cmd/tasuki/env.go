@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -36,7 +36,11 @@ func flagsFromEnv(cmd *cobra.Command) error {
 		}
 		for _, value := range values {
 			if e := cmd.Flags().Set(f.Name, value); e != nil {
-				err = usageError(fmt.Errorf("%s: %w", envOf(f.Name), e))
+				var invalid *pflag.InvalidValueError
+				if errors.As(e, &invalid) {
+					e = valueError(envOf(f.Name), invalid)
+				}
+				err = usageError(e)
 				return
 			}
 		}

@@ -38,7 +38,7 @@ func TestEnvironment(t *testing.T) {
 	// A flag comes before the variable, an empty variable is none, and a wrong one
 	// is named.
 	e.with([]string{"TASUKI_QUEUE=mail", "TASUKI_IN="}, "enqueue", "k", "--queue", "flag").want(t, exitOK, "flag/")
-	e.with([]string{"TASUKI_MAX_ATTEMPTS=many"}, "enqueue", "k").want(t, exitUsage, "TASUKI_MAX_ATTEMPTS", "many")
+	e.with([]string{"TASUKI_MAX_ATTEMPTS=many"}, "enqueue", "k").want(t, exitUsage, `TASUKI_MAX_ATTEMPTS: "many": allowed are 1 to`)
 	e.with([]string{"TASUKI_OUTPUT=xml"}, "queue", "ls").want(t, exitUsage, "TASUKI_OUTPUT", "text and json")
 	e.with([]string{"TASUKI_META=x"}, "enqueue", "k").want(t, exitUsage, "NAME=VALUE")
 

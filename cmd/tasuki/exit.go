@@ -43,7 +43,7 @@ func newExitCodes() *cobra.Command {
     6    Redis is full, and nothing was enqueued: try again when there is room
     7    tasuki check has found problems
     8    handlers have ignored the end of their context
-    130  it was interrupted`,
+    130  it was interrupted before it was done`,
 	}
 }
 

@@ -24,7 +24,7 @@ not tried again. A handler that does not heed its context goes on.
 
 It reaches a job that runs, and says nothing of whether one did. A job that is
 ready, scheduled or waits for a retry is not touched.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// An id has no slash, the key of a foreign list may.
 			slash := strings.LastIndexByte(args[0], '/')

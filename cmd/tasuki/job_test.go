@@ -45,5 +45,6 @@ func TestJobCancel(t *testing.T) {
 	for _, address := range []string{"x", "/x", "default/", ""} {
 		e.tasuki("job", "cancel", address).want(t, exitUsage, "QUEUE/ID")
 	}
+	e.tasuki("job", "cancel").want(t, exitUsage, "the QUEUE/ID is missing: tasuki job cancel QUEUE/ID")
 	e.tasuki("job", "cancle").want(t, exitUsage, "cancle")
 }

@@ -56,8 +56,10 @@ func newRoot() *cobra.Command {
 
 Every flag can be given by an environment variable: --max-attempts by
 TASUKI_MAX_ATTEMPTS, and so on; what can be repeated has a line there for each.
-A URL with a password belongs into TASUKI_REDIS_URL, where it is in no list of
-processes. tasuki help exit-codes tells what the exit codes mean.`,
+The exception is --redis, which is given by TASUKI_REDIS_URL. A URL with a
+password belongs there, where it is in no list of processes. tasuki help
+exit-codes tells what the exit codes mean.`,
+		Version:       readBuild().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
@@ -65,7 +67,7 @@ processes. tasuki help exit-codes tells what the exit codes mean.`,
 		},
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.redis, "redis", "", "`URL` of the server: redis://, rediss:// or unix:// [$TASUKI_REDIS_URL]")
+	flags.StringVar(&a.redis, "redis", "", "`URL` of the server: redis://, rediss:// or unix:// [$TASUKI_REDIS_URL] (default "+defaultRedis+", but for bench and demo)")
 	flags.StringVar(&a.namespace, "namespace", "tasuki", "`NAME` that begins every key [$TASUKI_NAMESPACE]")
 	root.AddCommand(
 		newBench(a),
@@ -78,6 +80,13 @@ processes. tasuki help exit-codes tells what the exit codes mean.`,
 		newVersion(),
 		newWork(a),
 	)
+	root.Flags().Bool("version", false, "say which tasuki this is, as the command does")
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = helpTopic
+	}
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	return root
 }
@@ -121,7 +130,11 @@ func group(use, short string, subcommands ...*cobra.Command) *cobra.Command {
 		Short: short,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 { // cobra itself would show the help, and exit with 0
-				return usageError(fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath()))
+				var names []string
+				for _, c := range subcommands {
+					names = append(names, c.Name())
+				}
+				return usageError(fmt.Errorf("unknown command %q for %q: allowed are %s", args[0], cmd.CommandPath(), strings.Join(names, ", ")))
 			}
 			return cmd.Help()
 		},

@@ -9,7 +9,10 @@ import (
 
 func TestVersion(t *testing.T) {
 	t.Parallel()
-	run(t, command(t, "version")).want(t, exitOK, "tasuki ", runtime.Version())
+	text := run(t, command(t, "version")).want(t, exitOK, "tasuki ", runtime.Version()).stdout
+	if flag := run(t, command(t, "--version")).want(t, exitOK).stdout; flag != text {
+		t.Errorf("--version prints %q, version %q", flag, text)
+	}
 	b := decode[build](t, run(t, command(t, "version", "-o", "json")).want(t, exitOK).stdout)
 	if b.Version == "" || b.Go != runtime.Version() || b.Platform != runtime.GOOS+"/"+runtime.GOARCH {
 		t.Errorf("it is %+v", b)
@@ -25,6 +28,13 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	run(t, command(t)).want(t, exitOK, "enqueue", "exit-codes")
+	run(t, command(t, "help", "queue", "get")).want(t, exitOK, "get NAME")
+	for _, topic := range [][]string{{"nope"}, {"queue", "nope"}} {
+		r := run(t, command(t, append([]string{"help"}, topic...)...)).want(t, exitUsage, strings.Join(topic, " "))
+		if r.stdout != "" || strings.Count(r.stderr, "\n") != 1 {
+			t.Errorf("help %q prints %q and %q", topic, r.stdout, r.stderr)
+		}
+	}
 	run(t, command(t, "enqueu")).want(t, exitUsage, "enqueu")
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		run(t, command(t, "completion", shell)).want(t, exitOK, "tasuki")

@@ -29,7 +29,7 @@ func onQueue(a *app, cmd *cobra.Command, do func(ctx context.Context, i *inspect
 	var output string
 	outputFlag(cmd, &output)
 	if cmd.Args == nil {
-		cmd.Args = cobra.ExactArgs(1)
+		cmd.Args = oneArg
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		client, err := a.connect(cmd.Context())
@@ -59,6 +59,9 @@ func look(ctx context.Context, i *inspect.Inspector, name string) (inspect.Queue
 		return inspect.Queue{}, lookFailure(err)
 	}
 	if !slices.Contains(names, name) {
+		if list := "list:" + name; slices.Contains(names, list) {
+			return inspect.Queue{}, failure(fmt.Errorf("queue %q: %w: did you mean %s, the list of another program?", name, inspect.ErrNotFound, list))
+		}
 		return inspect.Queue{}, failure(fmt.Errorf("queue %q: %w: nothing was ever enqueued there and no worker has served it; tasuki queue ls lists the queues", name, inspect.ErrNotFound))
 	}
 	q, err := i.Queue(ctx, name)
@@ -71,7 +74,7 @@ func newQueueLs(a *app) *cobra.Command {
 		Use:     "ls",
 		Aliases: []string{"list"},
 		Short:   "List the queues and how many jobs are in which state",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := a.connect(cmd.Context())
 			if err != nil {
@@ -149,7 +152,7 @@ jobs can be enqueued all the while.`,
 		if by == "" {
 			by = whoami()
 		}
-		return change(ctx, i, q.Name, i.Pause(ctx, q.Name, by))
+		return change(ctx, i, q.Name, i.Pause(ctx, q.Name, by), func(q inspect.Queue) string { return "paused: " + paused(q) })
 	})
 	cmd.Flags().StringVar(&by, "by", "", "`WHO` pauses it, for others to read (default you: user@host)")
 	return cmd
@@ -160,12 +163,16 @@ func newQueueResume(a *app) *cobra.Command {
 		Use:   "resume NAME",
 		Short: "End the pause of a queue",
 	}, func(ctx context.Context, i *inspect.Inspector, q inspect.Queue, _ []string) (any, string, error) {
-		return change(ctx, i, q.Name, i.Resume(ctx, q.Name))
+		text := "resumed"
+		if !q.Paused {
+			text = "was not paused"
+		}
+		return change(ctx, i, q.Name, i.Resume(ctx, q.Name), func(inspect.Queue) string { return text })
 	})
 }
 
 // change returns what is to be printed of a queue that was paused or resumed.
-func change(ctx context.Context, i *inspect.Inspector, name string, err error) (any, string, error) {
+func change(ctx context.Context, i *inspect.Inspector, name string, err error, text func(q inspect.Queue) string) (any, string, error) {
 	if err != nil {
 		return nil, "", failure(err)
 	}
@@ -173,7 +180,7 @@ func change(ctx context.Context, i *inspect.Inspector, name string, err error) (
 	if err != nil {
 		return nil, "", lookFailure(err)
 	}
-	return q, fmt.Sprintf("%s: paused: %s", name, paused(q)), nil
+	return q, fmt.Sprintf("%s: %s", name, text(q)), nil
 }
 
 // whoami is user@host, as far as the system says.
@@ -198,7 +205,7 @@ the given ids, or all. If some of the ids are not among the dead jobs, the other
 are revived, and the exit code is 4.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return errors.New("the NAME of the queue is missing")
+				return errors.New("the NAME is missing: tasuki queue revive NAME {ID…|--all}")
 			}
 			return nil
 		},

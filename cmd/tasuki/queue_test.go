@@ -47,8 +47,13 @@ func TestQueueUnknown(t *testing.T) {
 			t.Errorf("%q prints %q", args, r.stdout)
 		}
 	}
-	e.tasuki("queue", "lss").want(t, exitUsage, "lss")
-	e.tasuki("queue", "get").want(t, exitUsage)
+	list := "lk:" + e.namespace
+	e.tasuki("enqueue", "--raw", "--list", list, "x").want(t, exitOK)
+	e.tasuki("queue", "get", list).want(t, exitNotFound, "did you mean list:"+list)
+	e.drain(tasuki.Queue{List: list}, 1)
+	e.tasuki("queue", "lss").want(t, exitUsage, `"lss"`, "allowed are get, ls, pause, resume, revive")
+	e.tasuki("queue", "get").want(t, exitUsage, "the NAME is missing: tasuki queue get NAME")
+	e.tasuki("queue", "get", "a", "b").want(t, exitUsage, `queue get takes one NAME: leave out "b"`)
 	e.tasuki("queue").want(t, exitOK, "pause")
 }
 
@@ -67,10 +72,12 @@ func TestQueuePause(t *testing.T) {
 	if q := e.queue("default"); q.Paused {
 		t.Errorf("it is %+v", q)
 	}
+	e.tasuki("queue", "resume", "default").want(t, exitOK, "default: was not paused\n")
 	e.tasuki("queue", "pause", "default").want(t, exitOK)
 	if q := e.queue("default"); q.PausedBy == "" {
 		t.Error("nobody has paused it")
 	}
+	e.tasuki("queue", "resume", "default").want(t, exitOK, "default: resumed\n")
 }
 
 func TestQueueRevive(t *testing.T) {

@@ -13,17 +13,10 @@ func newVersion() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Say which tasuki this is",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b := readBuild()
-			text := fmt.Sprintf("tasuki %s", b.Version)
-			if b.Revision != "" {
-				text += " " + b.Revision
-			}
-			if b.Modified {
-				text += " (modified)"
-			}
-			return show(cmd.OutOrStdout(), output, b, "%s, %s, %s", text, b.Go, b.Platform)
+			return show(cmd.OutOrStdout(), output, b, "%s", b)
 		},
 	}
 	outputFlag(cmd, &output)
@@ -38,6 +31,17 @@ type build struct {
 	Modified bool   `json:"modified,omitempty"`
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
+}
+
+func (b build) String() string {
+	text := "tasuki " + b.Version
+	if b.Revision != "" {
+		text += " " + b.Revision
+	}
+	if b.Modified {
+		text += " (modified)"
+	}
+	return fmt.Sprintf("%s, %s, %s", text, b.Go, b.Platform)
 }
 
 func readBuild() build {

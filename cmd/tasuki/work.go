@@ -85,8 +85,8 @@ KEY:tail:tail.`,
 	flags.Var(&queueFlag{"queue", parseQueue, &cfg.queues}, "queue", "`NAME[=WEIGHT]` of a queue; can be repeated (default \"default\")")
 	flags.Var(&queueFlag{"list", parseList, &cfg.queues}, "list", "`KEY[:tail]` of a list that another program fills; can be repeated")
 	flags.IntVar(&cfg.concurrency, "concurrency", 10, "`NUMBER` of commands that run at a time")
-	flags.DurationVar(&cfg.grace, "grace", 25*time.Second, "`TIME` between SIGTERM and SIGKILL")
-	flags.DurationVar(&cfg.timeout, "timeout", 0, "`TIME` for an attempt of a job that does not say one; 0 is no limit")
+	flags.DurationVar(&cfg.grace, "grace", 25*time.Second, "`DURATION` between SIGTERM and SIGKILL")
+	flags.DurationVar(&cfg.timeout, "timeout", 0, "`DURATION` of an attempt of a job that does not say one; 0 is no limit")
 	flags.IntVar(&cfg.maxAttempts, "max-attempts", 20, "`NUMBER` for a job that does not say one; -1 is no limit")
 	return cmd
 }
@@ -104,13 +104,13 @@ type workConfig struct {
 func (c *workConfig) validate(client *tasuki.Client) error {
 	switch {
 	case c.concurrency < 1 || c.concurrency > 10_000:
-		return fmt.Errorf("--concurrency: %d: allowed are 1 to 10000", c.concurrency)
+		return fmt.Errorf("--concurrency: %d: %s", c.concurrency, allowedNumbers["concurrency"])
 	case c.grace < 0 || c.grace > 24*time.Hour:
 		return fmt.Errorf("--grace: %v: allowed are 0 to 24h", c.grace)
 	case c.timeout != 0 && c.timeout < time.Millisecond:
 		return fmt.Errorf("--timeout: %v: allowed are 1ms and more, and 0 for no limit", c.timeout)
 	case c.maxAttempts != -1 && (c.maxAttempts < 1 || c.maxAttempts > 1_000_000):
-		return fmt.Errorf("--max-attempts: %d: allowed are 1 to 1000000, and -1 for no limit", c.maxAttempts)
+		return fmt.Errorf("--max-attempts: %d: %s", c.maxAttempts, allowedNumbers["max-attempts"])
 	case len(c.queues) > 64:
 		return fmt.Errorf("--queue and --list: %d of them: allowed are 64, as each has a connection of its own", len(c.queues))
 	}

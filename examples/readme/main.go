@@ -17,7 +17,7 @@ var Welcome = tasuki.Define[string]("email.welcome")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C kills it
 	client, err := tasuki.Open(cmp.Or(os.Getenv("TASUKI_REDIS_URL"), "redis://localhost:6379"), nil)
 	check(err)
 	defer client.Close()

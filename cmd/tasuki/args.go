@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// noArgs is cobra.NoArgs, which would speak of an unknown command.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes no arguments: leave out %q", shortPath(cmd), args[0])
+	}
+	return nil
+}
+
+// oneArg demands the one argument that the command's Use names.
+func oneArg(cmd *cobra.Command, args []string) error {
+	_, what, _ := strings.Cut(cmd.Use, " ")
+	switch {
+	case len(args) == 0:
+		return fmt.Errorf("the %s is missing: %s %s", what, cmd.CommandPath(), what)
+	case len(args) > 1:
+		return fmt.Errorf("%s takes one %s: leave out %q", shortPath(cmd), what, args[1])
+	}
+	return nil
+}
+
+// shortPath is the command's words without the program's name, with which every
+// error begins.
+func shortPath(cmd *cobra.Command) string { return strings.TrimPrefix(cmd.CommandPath(), "tasuki ") }
+
+// helpTopic demands that help is asked for a command that is there: cobra itself
+// would show the usage, and exit with 0.
+func helpTopic(cmd *cobra.Command, args []string) error {
+	if _, rest, err := cmd.Root().Find(args); err != nil || len(rest) > 0 {
+		return fmt.Errorf("there is no help for %q: tasuki help lists the commands", strings.Join(args, " "))
+	}
+	return nil
+}
+
+// flagError says what is wrong with a flag of the call.
+func flagError(cmd *cobra.Command, err error) error {
+	var value *pflag.InvalidValueError
+	var unknown *pflag.NotExistError
+	switch {
+	case errors.As(err, &value):
+		return valueError("--"+value.GetFlag().Name, value)
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
+		dashed := "-" + unknown.GetSpecifiedShortnames()
+		return fmt.Errorf("unknown flag %s: an argument that begins with a dash stands behind two: -- %s", dashed, dashed)
+	case errors.As(err, &unknown):
+		return fmt.Errorf("%w: %s --help lists those that exist", err, cmd.CommandPath())
+	}
+	return err
+}
+
+// allowedNumbers is what the flags that are numbers allow.
+var allowedNumbers = map[string]string{
+	"concurrency":  "allowed are 1 to 10000",
+	"max-attempts": "allowed are 1 to 1000000, and -1 for no limit",
+	"runs":         "allowed are 1 to 100",
+}
+
+// valueError says what a flag allows, which was given under a name: its own, or
+// that of its variable.
+func valueError(name string, err *pflag.InvalidValueError) error {
+	flag := err.GetFlag()
+	allowed := err.Unwrap().Error()
+	switch flag.Value.Type() {
+	case "bool":
+		allowed = "allowed are true and false"
+	case "duration":
+		allowed = "allowed is a duration, such as 90s or 1h30m"
+	case "int":
+		allowed = allowedNumbers[flag.Name]
+	case "time":
+		allowed = "allowed is a time such as 2030-01-02T15:04:05Z"
+	}
+	return fmt.Errorf("%s: %q: %s", name, err.GetValue(), allowed)
+}
