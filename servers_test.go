@@ -45,7 +45,8 @@ func TestSentinelFailover(t *testing.T) {
 	master := redistest.Start(t, "--port", masterPort, "--bind", "127.0.0.1")
 	replica := redistest.Start(t, "--port", replicaPort, "--bind", "127.0.0.1", "--replicaof", "127.0.0.1", masterPort)
 	redistest.WaitFor(t, "the replica", func() error {
-		// WAIT answers how many replicas have all that was written.
+		// WAIT answers how many replicas there are, as this connection has
+		// written nothing.
 		if got := master.Do(t, "WAIT", "1", "100"); got != ":1" {
 			return errors.New(got)
 		}
@@ -86,7 +87,8 @@ func TestSentinelFailover(t *testing.T) {
 	got.wait(t, 10)
 	e.settled("default", 10)
 	redistest.WaitFor(t, "the replica to have all", func() error {
-		if reply := master.Do(t, "WAIT", "1", "100"); reply != ":1" {
+		// The counter of what is done is "10".
+		if reply := replica.Do(t, "HSTRLEN", e.key("default", "count"), "done"); reply != ":2" {
 			return errors.New(reply)
 		}
 		return nil
