@@ -50,6 +50,42 @@ func TestNeighbours(t *testing.T) {
 	e.settled("default", 2)
 }
 
+// TestOthersTakeWhatIsPushed: a plain list is fed by tasuki and emptied by another
+// program, which gets the bytes as they are; and the other way round.
+func TestOthersTakeWhatIsPushed(t *testing.T) {
+	t.Parallel()
+	s := redistest.Shared(t)
+	e := newEnv(t, s.URL())
+	cli := func(words ...string) string {
+		t.Helper()
+		out, err := exec.Command("redis-cli", append([]string{"-s", s.Socket()}, words...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("redis-cli %q: %v\n%s(make setup installs it)", words, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	list := e.namespace + "-plain"
+	if err := e.client.Push(e.ctx, tasuki.Queue{List: list}, []byte("first"), []byte(`{"two": 2}`)); err != nil {
+		t.Fatal(err)
+	}
+	if first, second := cli("LPOP", list), cli("LPOP", list); first != "first" || second != `{"two": 2}` {
+		t.Errorf("redis-cli took %q and %q", first, second)
+	}
+
+	w := e.worker(tasuki.WorkerConfig{Queues: []tasuki.Queue{{List: list}}})
+	var got recorder[string]
+	tasuki.HandleRaw(w, "list:"+list, func(_ context.Context, job *tasuki.RawJob) error {
+		got.add(string(job.Args))
+		return nil
+	})
+	e.run(w)
+	cli("RPUSH", list, "from outside")
+	if all := got.wait(t, 1); all[0] != "from outside" {
+		t.Errorf("the worker got %q", all)
+	}
+	e.settled("list:"+list, 1)
+}
+
 // TestDocsShowTheFiles demands that what the docs show is what is run.
 func TestDocsShowTheFiles(t *testing.T) {
 	t.Parallel()
