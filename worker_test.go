@@ -195,9 +195,7 @@ func TestStuckHandler(t *testing.T) {
 		got := collect(next, number)
 		e.run(next)
 		got.wait(t, 1)
-		if q := e.queue("default"); q.Running != 1 || q.Workers != 2 {
-			t.Errorf("%+v: want the stuck job held", q)
-		}
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 1 && q.Workers == 2 })
 		beats := func() int64 {
 			n, err := e.do("HGET", e.namespace+":workers", strings.Split(e.heldBy("default"), ".")[0]).AsInt64()
 			if err != nil {

@@ -1,5 +1,6 @@
 -- settle_leave.lua: the last call of an incarnation to a queue: it ends its own lease, puts back what
--- was still handed to it, and tells the others if it had the timer.
+-- was still handed to it, and tells the others, who ask then: it had the timer, or a token of the alarm
+-- that it has taken and not put back.
 --
 -- KEYS[1] list LIST where new jobs are taken
 -- KEYS[2] hand LIST what a BLMOVE has just handed to me
@@ -15,13 +16,12 @@ local have = redis.call('TYPE', list).ok
 if have ~= 'list' and have ~= 'none' and redis.call('EXISTS', hand) == 1 then
   return redis.error_reply('WRONGTYPE ' .. list .. ' is no list')
 end
-local first = redis.call('ZRANGEBYSCORE', workers, 0, 0, 'LIMIT', 0, 1)[1] == me
 redis.call('ZREM', workers, '') -- a full Redis allows a script whose first write is this
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- XX: an incarnation that was forgotten does not come back as a tombstone.
 redis.call('ZADD', workers, 'XX', now, me)
-if first then redis.pcall('PUBLISH', channel, 'left') end
+redis.pcall('PUBLISH', channel, 'left')
 local n = 0
 while true do
   local element = redis.call('RPOP', hand)
