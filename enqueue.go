@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -128,14 +127,14 @@ func (b *batch) fail(i int, err error) {
 
 // portions builds the elements of all jobs that are allowed.
 func (b *batch) portions(yield func(*portion) bool) {
-	var open []*portion // the last first, as the next job goes mostly there too
-	fresh := func(queue string, special bool, size, left int) *portion {
-		n := min(left, maxPortion)
-		return &portion{
-			queue: queue, special: special,
-			jobs: make([]int, 0, n), buf: make([]byte, 0, size), ends: make([]int, 0, n),
-		}
+	type key struct {
+		queue   string
+		special bool
 	}
+	open := map[key]*portion{}
+	var order []key
+	var last key // most jobs go where the one before went
+	var p *portion
 	for i := range b.specs {
 		s := &b.specs[i]
 		if err := s.check(b.client.cfg.MaxPayload); err != nil {
@@ -145,26 +144,38 @@ func (b *batch) portions(yield func(*portion) bool) {
 			b.bad[i] = err
 			continue
 		}
-		queue, special := s.Opts.queue(), s.Opts.ID != "" || s.Opts.In > 0 || !s.Opts.At.IsZero()
-		at := slices.IndexFunc(open, func(p *portion) bool { return p.queue == queue && p.special == special })
-		if at < 0 {
-			size := min((160+len(s.Args))*(len(b.specs)-i), 64<<10)
-			open, at = append(open, fresh(queue, special, size, len(b.specs)-i)), len(open)
+		k := key{s.Opts.queue(), s.Opts.ID != "" || s.Opts.In > 0 || !s.Opts.At.IsZero()}
+		left := len(b.specs) - i
+		if p == nil || k != last {
+			if p, last = open[k], k; p == nil {
+				p = newPortion(k.queue, k.special, left, min((160+len(s.Args))*left, 64<<10))
+				open[k] = p
+				order = append(order, k)
+			}
 		}
-		open[0], open[at] = open[at], open[0]
-		p := open[0]
 		b.build(p, i)
 		if len(p.jobs) == maxPortion || len(p.buf) >= maxPortionBytes {
 			if !yield(p) {
 				return
 			}
-			open[0] = fresh(queue, special, len(p.buf)+len(p.buf)/64, len(b.specs)-i)
+			p = newPortion(k.queue, k.special, left, len(p.buf)+len(p.buf)/64)
+			open[k] = p
 		}
 	}
-	for _, p := range open {
-		if len(p.jobs) > 0 && !yield(p) {
+	for _, k := range order {
+		if p := open[k]; len(p.jobs) > 0 && !yield(p) {
 			return
 		}
+	}
+}
+
+// newPortion has room for as many of the jobs that are left as go into a portion,
+// and for size bytes.
+func newPortion(queue string, special bool, left, size int) *portion {
+	n := min(left, maxPortion)
+	return &portion{
+		queue: queue, special: special,
+		jobs: make([]int, 0, n), buf: make([]byte, 0, size), ends: make([]int, 0, n),
 	}
 }
 
