@@ -348,6 +348,9 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // wrapHandlers puts the middlewares around every handler.
 func (w *Worker) wrapHandlers() {
+	if len(w.cfg.Use) == 0 {
+		return
+	}
 	routes := slices.Concat(slices.Collect(maps.Values(w.kinds)), slices.Collect(maps.Values(w.raw)))
 	if w.other != nil {
 		routes = append(routes, w.other)
