@@ -82,10 +82,11 @@ func newQueueLs(a *app) *cobra.Command {
 			}
 			defer client.Close()
 			queues, err := inspect.New(client).Queues(cmd.Context())
-			if err != nil {
+			if err != nil && len(queues) == 0 {
 				return lookFailure(err)
 			}
-			return show(cmd.OutOrStdout(), output, queues, "%s", queueTable(queues))
+			// One queue that cannot be looked at does not hide the others.
+			return errors.Join(show(cmd.OutOrStdout(), output, queues, "%s", queueTable(queues)), lookFailure(err))
 		},
 	}
 	outputFlag(cmd, &output)

@@ -39,6 +39,21 @@ func TestQueueLsAndGet(t *testing.T) {
 	}
 }
 
+// TestQueueLsBesideBroken: one queue that cannot be looked at does not hide the
+// others.
+func TestQueueLsBesideBroken(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	e.tasuki("enqueue", "k", "--queue", "broken").want(t, exitOK)
+	e.tasuki("enqueue", "k", "--queue", "whole").want(t, exitOK)
+	dead := e.namespace + ":{broken}:dead"
+	e.do("SET", dead, "x")
+	if r := e.tasuki("queue", "ls").want(t, exitRedis, "broken", "WRONGTYPE"); !strings.Contains(r.stdout, "whole") {
+		t.Errorf("it prints\n%s", r.stdout)
+	}
+	e.do("DEL", dead)
+}
+
 func TestQueueUnknown(t *testing.T) {
 	t.Parallel()
 	e := setup(t)
