@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,23 +24,11 @@ import (
 	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
 
-// freePort returns a port of the loopback that nothing listens on, at least just
-// now.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-}
-
 // TestSentinelFailover: the master is killed, a replica takes its place, and a
 // worker that reaches them through Sentinel goes on.
 func TestSentinelFailover(t *testing.T) {
 	t.Parallel()
-	masterPort, replicaPort, sentinelPort := freePort(t), freePort(t), freePort(t)
+	masterPort, replicaPort, sentinelPort := redistest.FreePort(t), redistest.FreePort(t), redistest.FreePort(t)
 	master := redistest.Start(t, "--port", masterPort, "--bind", "127.0.0.1")
 	replica := redistest.Start(t, "--port", replicaPort, "--bind", "127.0.0.1", "--replicaof", "127.0.0.1", masterPort)
 	redistest.WaitFor(t, "the replica", func() error {
@@ -147,7 +134,7 @@ func TestTLS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	pool := certificate(t, dir)
-	port := freePort(t)
+	port := redistest.FreePort(t)
 	redistest.Start(t, "--tls-port", port, "--bind", "127.0.0.1", "--tls-auth-clients", "no", "--requirepass", "secret",
 		"--tls-cert-file", dir+"/cert.pem", "--tls-key-file", dir+"/key.pem", "--tls-ca-cert-file", dir+"/cert.pem")
 	url := "rediss://:secret@127.0.0.1:" + port

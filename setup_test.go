@@ -1,11 +1,9 @@
 package tasuki_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"strings"
 	"sync"
@@ -31,7 +29,7 @@ type env struct {
 	client    *tasuki.Client
 	inspector *inspect.Inspector
 	redis     rueidis.Client // to look and meddle past the library
-	log       *logs
+	log       *redistest.Buffer
 }
 
 // onBoth runs a test on a real redis-server and on the embedded one.
@@ -56,9 +54,7 @@ func onBoth(t *testing.T, f func(t *testing.T, e *env)) {
 
 func newEnv(t testing.TB, url string) *env {
 	t.Helper()
-	h := fnv.New64a()
-	fmt.Fprint(h, t.Name(), time.Now().UnixNano())
-	e := &env{t: t, ctx: t.Context(), url: url, namespace: fmt.Sprintf("t%x", h.Sum64()), log: &logs{}}
+	e := &env{t: t, ctx: t.Context(), url: url, namespace: redistest.Namespace(t), log: &redistest.Buffer{}}
 	e.client = e.open(nil)
 	e.inspector = inspect.New(e.client)
 	opt := rueidis.MustParseURL(url)
@@ -262,24 +258,6 @@ func (e *env) waitLog(text string) {
 		}
 		return nil
 	})
-}
-
-// logs collects what is logged.
-type logs struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // recorder collects values in the order in which they come.

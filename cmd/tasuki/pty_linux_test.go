@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
 
 // openPTY returns the two ends of a pseudo-terminal: see pty(7).
@@ -47,7 +49,7 @@ func openPTY(t testing.TB) (master, terminal *os.File) {
 func startOnPTY(t testing.TB, cmd *exec.Cmd) (p *process, keyboard io.Writer) {
 	t.Helper()
 	master, terminal := openPTY(t)
-	p = &process{t: t, cmd: cmd, stdout: &buffer{}, stderr: &buffer{}, ended: make(chan struct{})}
+	p = &process{t: t, cmd: cmd, stdout: &redistest.Buffer{}, stderr: &redistest.Buffer{}, ended: make(chan struct{})}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, p.stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	cmd.WaitDelay = 10 * time.Second

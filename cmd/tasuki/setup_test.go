@@ -1,17 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -66,14 +63,14 @@ func run(t testing.TB, cmd *exec.Cmd) result {
 type process struct {
 	t              testing.TB
 	cmd            *exec.Cmd
-	stdout, stderr *buffer
+	stdout, stderr *redistest.Buffer
 	ended          chan struct{}
 }
 
 // start starts a command.
 func start(t testing.TB, cmd *exec.Cmd) *process {
 	t.Helper()
-	p := &process{t: t, cmd: cmd, stdout: &buffer{}, stderr: &buffer{}, ended: make(chan struct{})}
+	p := &process{t: t, cmd: cmd, stdout: &redistest.Buffer{}, stderr: &redistest.Buffer{}, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.stdout, p.stderr
 	cmd.WaitDelay = 10 * time.Second
 	if err := cmd.Start(); err != nil {
@@ -128,24 +125,6 @@ func (p *process) waitOutput(text string) {
 	})
 }
 
-// buffer collects what a command prints.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 // env is a namespace of its own on the shared server, and what looks at it past
 // the command. At the end of the test the namespace is checked.
 type env struct {
@@ -160,9 +139,7 @@ type env struct {
 // setup returns an env.
 func setup(t testing.TB) *env {
 	t.Helper()
-	h := fnv.New64a()
-	fmt.Fprint(h, t.Name(), time.Now().UnixNano())
-	e := &env{t: t, url: redistest.Shared(t).URL(), namespace: fmt.Sprintf("t%x", h.Sum64())}
+	e := &env{t: t, url: redistest.Shared(t).URL(), namespace: redistest.Namespace(t)}
 	client, err := tasuki.Open(e.url, &tasuki.ClientConfig{Namespace: e.namespace, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

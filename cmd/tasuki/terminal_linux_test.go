@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
 
 // The session that the documentation shows, on a real terminal.
@@ -48,7 +50,7 @@ func TestEnqueueProgress(t *testing.T) {
 	t.Parallel()
 	e := setup(t)
 	master, terminal := openPTY(t)
-	shown := &buffer{}
+	shown := &redistest.Buffer{}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

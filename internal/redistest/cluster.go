@@ -18,7 +18,7 @@ func StartCluster(t testing.TB) string {
 		ports, buses []string
 	)
 	for i := range count {
-		port, bus := freePort(t), freePort(t)
+		port, bus := FreePort(t), FreePort(t)
 		node := Start(t, "--port", port, "--bind", "127.0.0.1",
 			"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-announce-ip", "127.0.0.1")
 		node.must(t, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
@@ -47,9 +47,9 @@ func (s *Server) must(t testing.TB, words ...string) {
 	}
 }
 
-// freePort returns a port of the loopback that nothing listens on, at least just
+// FreePort returns a port of the loopback that nothing listens on, at least just
 // now.
-func freePort(t testing.TB) string {
+func FreePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net"
 	"os"
 	"os/exec"
@@ -21,7 +22,7 @@ import (
 type Server struct {
 	dir  string
 	args []string
-	log  lockedBuffer
+	log  Buffer
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
@@ -171,22 +172,31 @@ func (s *Server) Do(t testing.TB, words ...string) string {
 	return strings.TrimSpace(line)
 }
 
-// lockedBuffer collects what the server prints.
-type lockedBuffer struct {
+// Buffer collects what a process or a log prints. It is safe for concurrent use.
+type Buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (l *lockedBuffer) Write(p []byte) (int, error) {
+// Write implements io.Writer.
+func (l *Buffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
 }
 
-func (l *lockedBuffer) String() string {
+// String is all that was written so far.
+func (l *Buffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// Namespace returns a namespace of a test's own.
+func Namespace(t testing.TB) string {
+	h := fnv.New64a()
+	fmt.Fprint(h, t.Name(), time.Now().UnixNano())
+	return fmt.Sprintf("t%x", h.Sum64())
 }
 
 // WaitFor polls until f returns nil, and fails the test after half a minute.
