@@ -1,6 +1,7 @@
 package tasuki
 
-// Waits tells whether a running worker is blocked in a queue.
+// Waits tells whether a running worker is blocked in a queue, with nothing under
+// way there that would end the wait or ask Redis.
 func (w *Worker) Waits(queue string) bool {
 	s, err := w.running("Waits")
 	if err != nil {
@@ -10,7 +11,7 @@ func (w *Worker) Waits(queue string) bool {
 	defer s.fetcher.mu.Unlock()
 	for _, q := range s.fetcher.queues {
 		if q.name == queue {
-			return q.waiting
+			return q.stopWait != nil && q.inflight == 0
 		}
 	}
 	return false

@@ -83,7 +83,7 @@ type queue struct {
 	// no other wait begins and no exchange claims strays but the one that ends it.
 	hands    bool
 	touching int                // exchanges under way that claim strays: no wait may begin
-	stopWait context.CancelFunc // while waiting
+	stopWait context.CancelFunc // while waiting, until the wait is told to end
 	canWait  sync.Cond
 
 	done     []source.Tag     // finished and not sent

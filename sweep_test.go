@@ -468,7 +468,13 @@ func TestLeaseLostWhileWaiting(t *testing.T) {
 				e.do("ZREM", e.key("default", "workers"), old) // as in a failover that has lost it
 			}
 			end <- struct{}{} // the exchange that settles it learns of the loss
-			e.waitQueue("default", func(q inspect.Queue) bool { return q.Counts["done"] == int64(i+1) })
+			lost := time.Now()
+			e.waitQueue("default", func(q inspect.Queue) bool {
+				return q.Counts["done"] == int64(i+1) && q.Workers == 1 && w.Waits("default")
+			})
+			if took := time.Since(lost); took > 10*time.Second {
+				t.Errorf("job %d: the wait under the old lease went on for %v", i, took)
+			}
 		}
 		if q := e.settled("default", n); q.Counts["crashed"] != 0 || q.Workers != 1 {
 			t.Errorf("%+v", q)

@@ -108,6 +108,9 @@ func (f *fetcher) endWaitsWhenFull() {
 func (q *queue) endWait() {
 	if q.waiting {
 		q.open = true
+	}
+	if q.stopWait != nil {
 		q.stopWait()
+		q.stopWait = nil
 	}
 }
