@@ -68,6 +68,9 @@ func TestSpecIsPlainData(t *testing.T) {
 
 // TestBadJobs demands of every mistake an error that names the field, the value
 // and what is allowed, and that nothing of it reaches Redis.
+//
+//fault:time a job for the year 10000, with a delay below 0 or beyond 100 years, or with a timeout below 0 | refused before it reaches Redis, with an error that names the field
+//fault:data names, ids, labels and payloads that are not allowed | refused before they reach Redis, with an error that names the field
 func TestBadJobs(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 200)

@@ -26,6 +26,7 @@ func collect(w *tasuki.Worker, k tasuki.Kind[int]) *recorder[int] {
 	return &got
 }
 
+//fault:time many jobs pushed in the same millisecond | they start in the order in which they were pushed
 func TestFirstInFirstStarted(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{Concurrency: 1})
@@ -426,6 +427,8 @@ func TestSeveralWorkersInOneProcess(t *testing.T) {
 }
 
 // TestFenceGrows runs one job again and again, in every way in which that can be.
+//
+//fault:process a job runs again after a failure, a snooze or a retry | its fencing number has grown
 func TestFenceGrows(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{Concurrency: 1, Backoff: func(tasuki.Info, error) time.Duration { return 0 }})
@@ -454,6 +457,7 @@ func TestFenceGrows(t *testing.T) {
 	})
 }
 
+//fault:time jobs scheduled each earlier than those before, and in the past | none starts before its time, none waits for a tick
 func TestScheduled(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{})
@@ -497,6 +501,8 @@ func TestScheduled(t *testing.T) {
 }
 
 // TestTimerIsTakenOver stops the worker that holds the timer.
+//
+//fault:process the worker stops that holds a queue's timer | another takes it over, and due jobs are in time
 func TestTimerIsTakenOver(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		first, second := e.worker(tasuki.WorkerConfig{}), e.worker(tasuki.WorkerConfig{})
@@ -522,6 +528,8 @@ func TestTimerIsTakenOver(t *testing.T) {
 }
 
 // TestManyDue has more due at once than one call moves.
+//
+//fault:time thousands of jobs due in the same millisecond | all run, moved in portions
 func TestManyDue(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		e.enqueue(number.With(tasuki.Opts{In: time.Millisecond}), 3000)
@@ -534,6 +542,8 @@ func TestManyDue(t *testing.T) {
 }
 
 // TestElementsOfAllKinds fills a list with what other programs may push.
+//
+//fault:data elements that are no jobs | the raw handler gets them, or they are dead with the reason; jobs beside them run
 func TestElementsOfAllKinds(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{})
@@ -563,6 +573,8 @@ func TestElementsOfAllKinds(t *testing.T) {
 
 // TestBrokenQueueIsAlone: a queue whose keys have the wrong type does not stop
 // the others, and works again when it is mended.
+//
+//fault:data the key of a queue has another type | other queues go on, and this one does when it is mended
 func TestBrokenQueueIsAlone(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: "broken"}, {Name: "whole"}}})

@@ -234,6 +234,8 @@ func TestTimeout(t *testing.T) {
 
 // TestEndlessTimeout: other programs may write any number; the handler sees one
 // that a time.Duration can hold, and runs.
+//
+//fault:time a timeout beyond what a duration can hold | the longest that is allowed
 func TestEndlessTimeout(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{})
@@ -307,6 +309,8 @@ func TestCancel(t *testing.T) {
 }
 
 // TestWaysToEnd has a handler end in every way in which a Go function can.
+//
+//fault:process handler panics, also with nil, in a defer or again, or calls `runtime.Goexit` | a failed attempt with the stack; the slot is free again
 func TestWaysToEnd(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{Concurrency: 2, MaxAttempts: 1})
@@ -354,6 +358,8 @@ func TestWaysToEnd(t *testing.T) {
 }
 
 // TestUndecodableArguments: they may be of a newer program, so it is tried again.
+//
+//fault:data arguments that the handler's type does not take | a failed attempt, tried again
 func TestUndecodableArguments(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{})
@@ -370,6 +376,7 @@ func TestUndecodableArguments(t *testing.T) {
 	})
 }
 
+//fault:data a kind that no worker knows yet, as while a new version is rolled out | put back with a delay, no attempt counted; run when a worker knows it
 func TestUnknownKind(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		old, fresh := e.worker(tasuki.WorkerConfig{}), e.worker(tasuki.WorkerConfig{})
@@ -398,6 +405,7 @@ func TestUnknownKind(t *testing.T) {
 	})
 }
 
+//fault:data a kind that no worker knows for a day | dead, with the reason
 func TestUnknownForTooLong(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		// It was first unknown two days ago.
@@ -419,6 +427,8 @@ func TestUnknownForTooLong(t *testing.T) {
 }
 
 // TestFutureElement is put back whole for a newer worker.
+//
+//fault:data an element of a newer version of the format | put back whole for a newer worker
 func TestFutureElement(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		e.do("RPUSH", e.key("default"), `{"v":2,"id":"f","kind":"number","args":1}`, `{"id":"r","kind":"number","rec":1}`)
@@ -578,6 +588,8 @@ type badError struct{ text string }
 func (b *badError) Error() string { return b.text }
 
 // TestErrorThatPanics: that is a failure of the job, not of the process.
+//
+//fault:process an error of a handler panics when it is read | a failed attempt
 func TestErrorThatPanics(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{MaxAttempts: 1})

@@ -247,6 +247,8 @@ func TestRevive(t *testing.T) {
 }
 
 // TestDeadIsCapped has more dead jobs than there is room for.
+//
+//fault:data more dead jobs than there is room for | the oldest are removed, and counted
 func TestDeadIsCapped(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{MaxAttempts: 1, DeadMax: 50, Concurrency: 50})
@@ -264,6 +266,8 @@ func TestDeadIsCapped(t *testing.T) {
 }
 
 // TestLongError is cut, and what it holds does no harm.
+//
+//fault:data an error of many bytes, with control characters | kept, cut short
 func TestLongError(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{MaxAttempts: 2, Backoff: soon})
@@ -281,6 +285,8 @@ func TestLongError(t *testing.T) {
 
 // TestUnwritableOutcome: of outcomes that come together, the one that Redis will
 // not take does not hold up the others, and is written when it can be.
+//
+//fault:server one outcome of several that Redis will not take | the others are written; that one stays held until it can be
 func TestUnwritableOutcome(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		if err := e.do("SET", e.key("default", "dead"), "in the way").Error(); err != nil {
@@ -315,6 +321,8 @@ func TestUnwritableOutcome(t *testing.T) {
 
 // TestServedBesideUnwritable: a queue in which an outcome cannot be written is
 // served all the same, at once, also when every slot was taken by then.
+//
+//fault:server every slot held outcomes that Redis will not take | the queue is served all the same
 func TestServedBesideUnwritable(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		if err := e.do("SET", e.key("default", "dead"), "in the way").Error(); err != nil {

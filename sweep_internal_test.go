@@ -13,6 +13,8 @@ import (
 
 // TestPatrolRemovesInfos: what a worker says of itself goes when it has been in no
 // list of workers for long, and not before.
+//
+//fault:process worker killed between two steps of its start or end | what it said of itself is removed
 func TestPatrolRemovesInfos(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()

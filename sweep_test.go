@@ -34,6 +34,8 @@ func kills(t testing.TB) int {
 // TestKillNine kills workers with 100 running jobs, and measures until each runs
 // elsewhere. The figure is for the log: it is judged with room, as this machine
 // may be busy.
+//
+//fault:process worker killed with `kill -9` while 100 jobs run | each runs again elsewhere within seconds, with a crash and no failed attempt counted
 func TestKillNine(t *testing.T) {
 	t.Parallel()
 	const jobs = 100
@@ -110,6 +112,8 @@ func killOne(t *testing.T, jobs int, observer bool) []time.Duration {
 }
 
 // TestPutBackInOrder: what a dead worker held is run again in its order.
+//
+//fault:process worker killed with a part of the queue in its hands | what it held goes back to the head, in its order
 func TestPutBackInOrder(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		e.enqueue(number, 250)
@@ -138,6 +142,8 @@ func TestPutBackInOrder(t *testing.T) {
 }
 
 // TestAllWorkersDie: the first new worker recovers everything.
+//
+//fault:process all workers killed | the first new worker runs all their jobs again
 func TestAllWorkersDie(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		e.enqueue(number, 60)
@@ -163,6 +169,8 @@ func TestAllWorkersDie(t *testing.T) {
 
 // TestPoison has one job kill every process that runs it. It is dead after three,
 // and none of the others is lost to it.
+//
+//fault:process a job ends every process that runs it | dead as poison after three deaths; all other jobs are done
 func TestPoison(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		dir := t.TempDir() + "/ledger"
@@ -216,6 +224,8 @@ func TestPoison(t *testing.T) {
 
 // TestSuspectsRunAlone: of the jobs with two crashes behind them, a process runs
 // one at a time, beside others.
+//
+//fault:process several jobs that were there at two deaths | a process runs one of them at a time, beside others
 func TestSuspectsRunAlone(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		for i := range 5 {
@@ -255,6 +265,8 @@ func TestSuspectsRunAlone(t *testing.T) {
 // TestSuspectsOfSeveralQueues: while one of them runs another is not claimed, and
 // when it has ended that one is next, also if it lies in another queue. The worker
 // has a process of its own, as all workers of a process share the one place.
+//
+//fault:process such jobs in several queues of a process | one at a time across the queues, the next one at once
 func TestSuspectsOfSeveralQueues(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		names := []string{"a", "b", "c"}
@@ -283,6 +295,8 @@ func TestSuspectsOfSeveralQueues(t *testing.T) {
 }
 
 // TestKilledWhileStopping: what is cut off by the end of a stop is no crash.
+//
+//fault:process worker killed while it stops | its jobs run again; a stop is counted, no crash
 func TestKilledWhileStopping(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		e.enqueue(number, 5)
@@ -308,6 +322,8 @@ func TestKilledWhileStopping(t *testing.T) {
 }
 
 // TestShortPause: a worker that is frozen for 10 s is not taken for dead.
+//
+//fault:process worker frozen for 10 s | it is not taken for dead
 func TestShortPause(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		e.enqueue(number, 20)
@@ -332,6 +348,8 @@ func TestShortPause(t *testing.T) {
 // TestLongPause freezes a worker until others have taken its jobs, and wakes it
 // again: nothing that it does then has an effect, and it goes on under a new
 // lease.
+//
+//fault:process worker frozen for longer than 30 s, then woken | others run its jobs; it settles nothing, cancels its handlers, has lower fencing numbers, and works again under a new lease
 func TestLongPause(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		e.enqueue(number, 20)
@@ -396,6 +414,8 @@ func TestLongPause(t *testing.T) {
 
 // TestRegistrationLost deletes the list of a queue's workers under a worker: it
 // goes on under a new incarnation, and what it held runs again.
+//
+//fault:server the list of a queue's workers is lost | handlers there end with `ErrLeaseLost`, and the worker goes on under a new lease; its other queues notice nothing
 func TestRegistrationLost(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{Concurrency: 4, Queues: []tasuki.Queue{{Name: "a"}, {Name: "b"}}})
@@ -441,6 +461,8 @@ func TestRegistrationLost(t *testing.T) {
 
 // TestLeaseLostWhileWaiting: a worker that waits in a queue when it loses its lease
 // there is handed the next job under the new one: at once, and nobody has crashed.
+//
+//fault:server a lease is lost while its worker waits | the next job runs at once under the new lease
 func TestLeaseLostWhileWaiting(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{Concurrency: 2})
@@ -484,6 +506,8 @@ func TestLeaseLostWhileWaiting(t *testing.T) {
 
 // TestFlushed flushes the server under workers. What was there is gone; they go
 // on.
+//
+//fault:server `FLUSHALL` and `SCRIPT FLUSH` under workers | handlers end with `ErrLeaseLost`, and the workers go on with what comes then
 func TestFlushed(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

@@ -10,6 +10,8 @@ import (
 
 // TestEndedWaitsBringNothing ends waits as fast as it goes, many before their call
 // is sent. None may be taken for one that has brought an empty element.
+//
+//fault:network waits ended as fast as it goes, many before they are sent | none is taken for one that has brought a job
 func TestEndedWaitsBringNothing(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{})

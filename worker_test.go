@@ -53,6 +53,8 @@ func TestStopIdle(t *testing.T) {
 
 // TestStartStop starts and stops workers as fast as it goes, with jobs coming in
 // all the while.
+//
+//fault:process workers started and stopped as fast as it goes | every job runs once
 func TestStartStop(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		var done atomic.Int64
@@ -87,6 +89,8 @@ func TestStartStop(t *testing.T) {
 }
 
 // TestGraceIsGiven lets handlers end that take a while.
+//
+//fault:process told to stop while jobs run | nothing more is claimed, and handlers have the grace to end
 func TestGraceIsGiven(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{Concurrency: 2})
@@ -119,6 +123,8 @@ func TestGraceIsGiven(t *testing.T) {
 
 // TestInterruptedJobsGoBack: what outlasts the grace is put back at the head, in
 // order, and no attempt is counted.
+//
+//fault:process jobs outlast the grace of a stop | they go back to the head in order, with no attempt counted
 func TestInterruptedJobsGoBack(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{Concurrency: 20, Grace: -1})
@@ -168,6 +174,8 @@ func TestInterruptedJobsGoBack(t *testing.T) {
 
 // TestStuckHandler ignores its context. Its worker keeps the lease, so that
 // nobody starts the job beside it.
+//
+//fault:process handler ignores the end of its context in a stop | `Run` names it; its worker keeps the lease, so that nobody starts the job beside it
 func TestStuckHandler(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{Concurrency: 2, Grace: -1})
@@ -223,6 +231,8 @@ func TestStuckHandler(t *testing.T) {
 }
 
 // TestStuckIsReported has a handler ignore a timeout.
+//
+//fault:process handler ignores its timeout | it is logged, and keeps its slot
 func TestStuckIsReported(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{Concurrency: 1, Grace: 2 * time.Second})
@@ -243,6 +253,8 @@ func TestStuckIsReported(t *testing.T) {
 }
 
 // TestStartsBeforeRedis starts a worker while there is no server.
+//
+//fault:server no server when a worker starts | the worker tries until there is one
 func TestStartsBeforeRedis(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -262,6 +274,8 @@ func TestStartsBeforeRedis(t *testing.T) {
 }
 
 // TestStopsWithoutRedis ends in bounded time when Redis is away.
+//
+//fault:process told to stop while Redis is away | the stop ends in bounded time and says what was not written; that runs again
 func TestStopsWithoutRedis(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, "--appendonly", "yes")
@@ -297,6 +311,8 @@ func TestStopsWithoutRedis(t *testing.T) {
 
 // TestStopsWhileRedisStandsStill: a stop ends in bounded time when Redis does not
 // answer. What Redis then still hands over to the worker that is gone is found.
+//
+//fault:process told to stop while Redis does not answer | the stop ends in bounded time; what Redis then still hands over is found
 func TestStopsWhileRedisStandsStill(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
