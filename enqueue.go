@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tasuki-dev/tasuki/internal/failpoint"
 	"github.com/tasuki-dev/tasuki/internal/store"
 	"github.com/tasuki-dev/tasuki/internal/wire"
 )
@@ -105,6 +106,7 @@ func (b *batch) put() {
 		for p := range built {
 			if failed == nil {
 				failed = b.send(p)
+				failpoint.Hit(failpoint.BetweenPortions)
 				continue
 			}
 			for _, i := range p.jobs {

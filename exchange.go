@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tasuki-dev/tasuki/internal/failpoint"
 	"github.com/tasuki-dev/tasuki/internal/source"
 	"github.com/tasuki-dev/tasuki/internal/store"
 )
@@ -25,7 +26,19 @@ type exchange struct {
 func (x *exchange) do(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, exchangeLimit)
 	defer cancel()
+	settles := len(x.req.Done)+len(x.req.Outcomes) > 0
+	if settles {
+		if x.err = failpoint.Err(failpoint.BeforeSettle); x.err != nil {
+			return
+		}
+	}
 	x.reply, x.err = x.q.src.Exchange(ctx, &x.req)
+	if x.err == nil && settles {
+		x.err = failpoint.Err(failpoint.AfterSettle)
+	}
+	if x.err == nil && len(x.reply.Claimed) > 0 {
+		x.err = failpoint.Err(failpoint.AfterClaim)
+	}
 }
 
 // next begins the exchange that is due now, if there is one. f.mu is held, as in

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 	jsonv1 "github.com/go-json-experiment/json/v1"
 
+	"github.com/tasuki-dev/tasuki/internal/failpoint"
 	"github.com/tasuki-dev/tasuki/internal/source"
 	"github.com/tasuki-dev/tasuki/internal/wire"
 )
@@ -54,7 +55,9 @@ func (w *Worker) perform(r *run) (source.Outcome, error) {
 		return w.decideUnroutable(r, &job, err), nil
 	}
 	w.start(r, &job)
+	failpoint.Hit(failpoint.BeforeHandler)
 	err = call(&r.ctx, r.route.handler, &r.raw)
+	failpoint.Hit(failpoint.AfterHandler)
 	return w.decide(r, r.release(), err), err
 }
 

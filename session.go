@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tasuki-dev/tasuki/internal/failpoint"
 	"github.com/tasuki-dev/tasuki/internal/native"
 	"github.com/tasuki-dev/tasuki/internal/store"
 	"github.com/tasuki-dev/tasuki/internal/wire"
@@ -219,6 +220,7 @@ const flushFor = 5 * time.Second
 // leave writes the last outcomes and gives up the lease.
 func (s *session) leave() error {
 	f := s.fetcher
+	failpoint.Hit(failpoint.BeforeFlush)
 	left := f.flush(time.Now().Add(flushFor))
 	s.endBeat()
 	s.beating.Wait()
@@ -232,6 +234,7 @@ func (s *session) leave() error {
 	s.services.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
+	failpoint.Hit(failpoint.BeforeRetire)
 	var err error
 	if left > 0 {
 		err = fmt.Errorf("tasuki: redis did not take %d outcomes within %v: their jobs run again", left, flushFor)

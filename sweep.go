@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tasuki-dev/tasuki/internal/failpoint"
 	"github.com/tasuki-dev/tasuki/internal/store"
 	"github.com/tasuki-dev/tasuki/internal/wire"
 )
@@ -76,6 +77,7 @@ func (sw *sweeper) sweepQueue(ctx context.Context, name, worker string, about *a
 			if err := sw.store.Tombstone(ctx, q, m.Incarnation); err != nil {
 				return moved, err
 			}
+			failpoint.Hit(failpoint.AfterTombstone)
 		}
 		n, err := sw.sweepIncarnation(ctx, q, m.Incarnation, about)
 		moved += n
@@ -114,6 +116,7 @@ func (sw *sweeper) sweepIncarnation(ctx context.Context, q *store.Queue, incarna
 			return moved, fmt.Errorf("%s may claim again", incarnation)
 		}
 		moved += n
+		failpoint.Hit(failpoint.BetweenSwept)
 		if idle++; n > 0 {
 			idle = 0
 		}

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/tasuki-dev/tasuki/internal/failpoint"
 	"github.com/tasuki-dev/tasuki/internal/source"
 )
 
@@ -25,6 +26,9 @@ func (f *fetcher) waitIn(q *queue) {
 		f.mu.Unlock()
 		d, err := q.src.Wait(ctx)
 		cancel()
+		if d != nil {
+			failpoint.Hit(failpoint.AfterHandOver)
+		}
 		f.mu.Lock()
 		q.waiting, q.stopWait = false, nil
 		if err != nil {

@@ -24,12 +24,13 @@ type arrow struct {
 // cmd → web → inspect → tasuki → internal/store → internal/wire.
 var arrows = []arrow{
 	{"internal/wire", nil, "the format is pure: no Redis, no I/O, so that it can be fuzzed and stays the same for all"},
+	{"internal/failpoint", nil, "what is called everywhere depends on nothing"},
 	{"internal/source", nil, "a seam knows neither of its sides"},
 	{"internal/store", []string{"internal/source", "internal/wire"}, "it names keys and sends commands; what a worker or a queue's owner decides is not its own"},
-	{"internal/native", []string{"internal/source", "internal/store"}, "a source knows its format and Redis, and nothing of handlers"},
+	{"internal/native", []string{"internal/failpoint", "internal/source", "internal/store"}, "a source knows its format and Redis, and nothing of handlers"},
 	{"internal/source/sourcetest", []string{"internal/source"}, "the suite is for every source, and so knows none"},
 	{"internal/bridge", []string{"internal/source", "internal/store"}, "the root imports it"},
-	{".", []string{"internal/bridge", "internal/native", "internal/source", "internal/store", "internal/wire"},
+	{".", []string{"internal/bridge", "internal/failpoint", "internal/native", "internal/source", "internal/store", "internal/wire"},
 		"a feature imports the core, and the core never learns of it: give it one general primitive instead"},
 	{"inspect", []string{".", "internal/bridge", "internal/store", "internal/wire"}, "it is beside the core and below the dashboard and the command"},
 	{"tasukitest", []string{".", "internal/bridge", "internal/source"}, "what it tells of a job is what the core decides, not what it reads out of Redis"},

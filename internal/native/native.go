@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tasuki-dev/tasuki/internal/failpoint"
 	"github.com/tasuki-dev/tasuki/internal/source"
 	"github.com/tasuki-dev/tasuki/internal/store"
 )
@@ -238,6 +239,7 @@ func (n *Source) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
+	failpoint.Hit(failpoint.BeforeLeave)
 	if err := n.s.Leave(ctx, n.q, me); err != nil {
 		return fmt.Errorf("leave %s: %w", n.q.Name, err)
 	}
@@ -325,6 +327,7 @@ func (n *Source) makeReady(ctx context.Context, was due, rung bool) due {
 		if moved < mostDue {
 			return d
 		}
+		failpoint.Hit(failpoint.BetweenDue)
 	}
 }
 
