@@ -45,6 +45,7 @@ type fetcher struct {
 	closed   bool
 	unleft   bool // a queue was not left in order: this worker has to be swept
 	lastBeat time.Time
+	steady   time.Time   // since then beats have come without a gap
 	fullAt   time.Time   // since when no slot is free
 	fullness *time.Timer // ends the waits when that has lasted
 	changed  sync.Cond   // something has ended or was settled
@@ -114,8 +115,9 @@ const (
 	// doing: jobs that this worker holds and does not know of are found by it.
 	askAfter = 20 * time.Second
 	// idleBeatLimit is how old the last beat may be for a job that is handed
-	// over to be started before Redis has accepted it: a worker that was frozen
-	// for longer may have been taken for dead.
+	// over to be started before Redis has accepted it, and how large the gaps
+	// between beats since its wait began: a worker that was frozen for longer
+	// may have been taken for dead.
 	idleBeatLimit = 2 * time.Second
 	// exchangeLimit is how long an exchange may take. What it carried is sent
 	// again then; a failover, in which it is repeated, takes about that long.
@@ -184,6 +186,9 @@ func (f *fetcher) beaten(now time.Time, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if ok {
+		if now.Sub(f.lastBeat) >= idleBeatLimit {
+			f.steady = now
+		}
 		f.lastBeat = now
 	}
 	stale := now.Sub(f.lastBeat) > staleAfter

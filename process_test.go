@@ -45,10 +45,23 @@ type processConfig struct {
 	Grace       time.Duration
 	Ledger      string // a file that gets a line for each event
 	// Do is what the handler does: "quick", "hold" (until its context ends),
-	// "ignore" (for ever), "sleep" (Sleep), "poison" (exits if the argument is
-	// below 0).
+	// "ignore" (for ever), "sleep" (Sleep), "spin" (see Spin), "files" (see
+	// takeFiles), "until" (there is a file Until), "poison" (exits if the argument is below 0).
 	Do    string
 	Sleep time.Duration
+	// Fatal is a way to end the process, of fatal: its handler takes it.
+	Fatal string
+	// Spin is a file whose first byte ends the busy loop of Do "spin".
+	Spin  string
+	Until string
+	// Produce makes it a producer of so many jobs, one by one or, with Batch,
+	// in one call.
+	Produce int
+	Batch   bool
+	// Files is how many files it may have open: 0 for as many as it is.
+	Files uint64
+	// Env is for its environment.
+	Env []string `json:"-"`
 }
 
 func (c *processConfig) main() int {
@@ -66,13 +79,28 @@ func (c *processConfig) main() int {
 	if err != nil {
 		panic(err)
 	}
+	if c.Produce > 0 {
+		return c.produce(client, note)
+	}
 	w, err := tasuki.NewWorker(client, &tasuki.WorkerConfig{Queues: c.Queues, Concurrency: c.Concurrency, Grace: c.Grace, MaxAttempts: 5, Backoff: soon})
 	if err != nil {
 		panic(err)
 	}
 	tasuki.Handle(w, number, func(ctx context.Context, job *tasuki.Job[int]) error {
 		note("start %d %d %d", job.Args, job.Fence(), time.Now().UnixMicro())
+		if c.Fatal != "" {
+			fatal[c.Fatal]()
+		}
 		switch c.Do {
+		case "spin":
+			spin(c.Spin)
+		case "files":
+			takeFiles(c.Sleep)
+		case "until":
+			if until(ctx, c.Until); ctx.Err() != nil {
+				note("ended %d %v", job.Args, context.Cause(ctx))
+				return ctx.Err()
+			}
 		case "hold":
 			<-ctx.Done()
 			note("ended %d %v", job.Args, context.Cause(ctx))
@@ -97,6 +125,11 @@ func (c *processConfig) main() int {
 	})
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal ends the process, as it does without the first
+	c.answer(note)
+	if c.Files > 0 {
+		limitFiles(c.Files)
+	}
 	note("up")
 	if err := w.Run(ctx); err != nil {
 		note("failed %v", err)
@@ -130,7 +163,7 @@ func (e *env) startProcess(c processConfig) *process {
 		e.t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), processEnv+"="+string(text))
+	cmd.Env = append(append(os.Environ(), processEnv+"="+string(text)), c.Env...)
 	cmd.Stderr, cmd.Stdout = e.log, e.log
 	p := &process{t: e.t, cmd: cmd, ledger: c.Ledger, ended: make(chan struct{})}
 	if err := cmd.Start(); err != nil {

@@ -23,6 +23,7 @@ func (f *fetcher) waitIn(q *queue) {
 		}
 		ctx, cancel := context.WithCancel(f.ctx)
 		q.waiting, q.hands, q.stopWait = true, true, cancel
+		began := time.Now()
 		f.mu.Unlock()
 		d, err := q.src.Wait(ctx)
 		cancel()
@@ -38,7 +39,7 @@ func (f *fetcher) waitIn(q *queue) {
 			f.backOff(q, f.blame(q, err))
 			continue
 		}
-		x := f.afterWait(q, d)
+		x := f.afterWait(q, d, began)
 		f.mu.Unlock()
 		if d != nil {
 			// The loop that runs the job is next on this processor: it begins
@@ -63,13 +64,13 @@ func (f *fetcher) mayWait(q *queue) bool {
 // over starts at once, if there is a slot; the exchange that accepts it is on its
 // way meanwhile. Without a slot nothing is accepted, and the exchange puts it
 // back at the head.
-func (f *fetcher) afterWait(q *queue, d *source.Delivery) *exchange {
+func (f *fetcher) afterWait(q *queue, d *source.Delivery, began time.Time) *exchange {
 	if d != nil && f.free > 0 && !f.stopping {
 		run := f.newRun(q, *d)
 		run.handed = make(chan struct{})
 		f.take(1)
 		q.handed = run
-		if time.Since(f.lastBeat) < idleBeatLimit {
+		if time.Since(f.lastBeat) < idleBeatLimit && began.After(f.steady) {
 			f.activate(run)
 			f.lineUp(run)
 			f.wakeLoop()
