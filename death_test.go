@@ -53,6 +53,10 @@ var fatal = map[string]func(){
 			kept = append(kept, make([]byte, 64<<20))
 		}
 	},
+	"SIGQUIT": func() {
+		syscall.Kill(os.Getpid(), syscall.SIGQUIT) //nolint:errcheck // it cannot fail for itself
+		select {}
+	},
 	"os.Exit": func() { os.Exit(3) },
 	"abort": func() {
 		syscall.Kill(os.Getpid(), syscall.SIGABRT) //nolint:errcheck // it cannot fail for itself
@@ -167,7 +171,7 @@ func TestKilledIdle(t *testing.T) {
 // TestFatalErrors has a job end its process in ways that no recover sees. It runs
 // again elsewhere, where it does no harm, with one crash counted.
 //
-//fault:process a job ends its process: panic in a goroutine of its own, concurrent map writes, stack overflow, out of memory, abort, `os.Exit` | a crash is counted, no attempt, and it runs again elsewhere
+//fault:process a job ends its process: panic in a goroutine of its own, concurrent map writes, stack overflow, out of memory, SIGABRT, SIGQUIT, `os.Exit` | a crash is counted, no attempt, and it runs again elsewhere
 func TestFatalErrors(t *testing.T) {
 	t.Parallel()
 	for way := range fatal {

@@ -1,13 +1,19 @@
 package tasuki
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/redistest"
+	"github.com/tasuki-dev/tasuki/internal/source"
+	"github.com/tasuki-dev/tasuki/internal/store"
 	"github.com/tasuki-dev/tasuki/internal/wire"
 )
 
@@ -56,5 +62,137 @@ func TestPatrolRemovesInfos(t *testing.T) {
 	}
 	if err := client.store.Retire(ctx, "listed"); err != nil {
 		t.Error(err)
+	}
+}
+
+// sweepers returns n sweepers, each of a client of its own, on a namespace of its own.
+func sweepers(t *testing.T, n int) []*sweeper {
+	t.Helper()
+	namespace := "t" + wire.NewIncarnation()
+	var all []*sweeper
+	for range n {
+		client, err := Open(redistest.Shared(t).URL(), &ClientConfig{Namespace: namespace, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(client.Close)
+		w, err := NewWorker(client, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, &sweeper{w: w, store: client.store})
+	}
+	return all
+}
+
+// enter makes a worker known in a queue, as its start does.
+func (sw *sweeper) enter(ctx context.Context, t *testing.T, q *store.Queue, worker string) {
+	t.Helper()
+	text, err := json.Marshal(&about{Host: worker, Queues: []string{q.Name}, Subscribed: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sw.store.Announce(ctx, worker, string(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := sw.store.AddQueue(ctx, q); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := sw.store.Register(ctx, q, worker, ""); err != nil || !ok {
+		t.Fatalf("register: %v, %v", ok, err)
+	}
+}
+
+// TestManySweepers has several observers bury one worker at the same time, step
+// beside step. Each job is put back by one of them.
+//
+//fault:process several observers bury the same worker at the same moment | every job is put back once, with one crash
+func TestManySweepers(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	all := sweepers(t, 4)
+	sw := all[0]
+	const n = 1000
+	for round := range 5 {
+		q, err := sw.store.Queue(fmt.Sprint("q", round))
+		if err != nil {
+			t.Fatal(err)
+		}
+		worker := fmt.Sprint("dead", round)
+		sw.enter(ctx, t, q, worker)
+		sw.claim(ctx, t, q, worker, n)
+		var wg sync.WaitGroup
+		for _, sw := range all {
+			wg.Go(func() { sw.bury(ctx, worker, slowDeath) })
+		}
+		wg.Wait()
+		ready := map[string]int{}
+		err = sw.store.Each(ctx, q.Ready, "list", func(element string, _ float64) {
+			j, err := wire.Parse(element)
+			if ready[j.ID]++; err != nil || j.Crashes != 1 || ready[j.ID] > 1 {
+				t.Errorf("%s: put back %d times, %v", element, ready[j.ID], err)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tally, err := sw.store.Tally(ctx, q); err != nil || len(ready) != n || tally.Counts["crashed"] != n || tally.Held[worker] != 0 {
+			t.Errorf("%d jobs are ready, %v, %+v", len(ready), err, tally)
+		}
+	}
+}
+
+// claim has a worker claim n jobs.
+func (sw *sweeper) claim(ctx context.Context, t *testing.T, q *store.Queue, worker string, n int) {
+	t.Helper()
+	w := sw.store.Waiter(q)
+	defer w.Close()
+	for tag := range source.Tag(n) {
+		if err := sw.store.Push(ctx, q, []string{fmt.Sprintf(`{"id":"j%d","kind":"k","args":1}`, tag)}); err != nil {
+			t.Fatal(err)
+		}
+		x := &store.Exchange{Incarnation: worker, Tag: store.FirstTag + tag, Request: source.Request{Want: 1}}
+		if got, err := sw.store.Fetch(ctx, q, x, w); err != nil || len(got.Elements) != 1 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+}
+
+// TestManyIncarnations: of a thousand workers that came and died nothing is left in
+// the end.
+//
+//fault:process a thousand workers start and die | nothing of them is left, once their tombstones are ten minutes old
+func TestManyIncarnations(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	sw := sweepers(t, 1)[0]
+	q, err := sw.store.Queue(DefaultQueue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 1000
+	for i := range n {
+		sw.enter(ctx, t, q, fmt.Sprint("w", i))
+	}
+	for i := range n {
+		sw.bury(ctx, fmt.Sprint("w", i), slowDeath)
+	}
+	infos, err := sw.store.About(ctx)
+	if err != nil || len(infos) != 0 {
+		t.Errorf("%d infos are left, %v", len(infos), err)
+	}
+	members, err := sw.store.Members(ctx, q)
+	if err != nil || len(members) != n {
+		t.Errorf("%d members, %v; want a tombstone of each", len(members), err)
+	}
+	sw.patrol(ctx, nil)
+	if members, err = sw.store.Members(ctx, q); err != nil || len(members) != n {
+		t.Errorf("after a patrol %d members, %v; want a tombstone of each, as they are young", len(members), err)
+	}
+	const age = `for _, m in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('ZINCRBY', KEYS[1], -600000, m) end return 'done'`
+	redistest.Shared(t).Do(t, "EVAL", age, "1", q.Workers)
+	sw.patrol(ctx, nil)
+	if members, err = sw.store.Members(ctx, q); err != nil || len(members) != 0 {
+		t.Errorf("in the end %d members, %v", len(members), err)
 	}
 }

@@ -22,6 +22,7 @@ import (
 type Server struct {
 	dir  string
 	args []string
+	env  []string // beside that of the test
 	log  Buffer
 
 	mu  sync.Mutex
@@ -33,7 +34,12 @@ type Server struct {
 // never a skip.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s, err := launch(args...)
+	return start(t, nil, args)
+}
+
+func start(t testing.TB, env, args []string) *Server {
+	t.Helper()
+	s, err := launch(env, args...)
 	if err != nil {
 		t.Fatalf("redistest: %v", err)
 	}
@@ -47,13 +53,13 @@ func Start(t testing.TB, args ...string) *Server {
 	return s
 }
 
-func launch(args ...string) (*Server, error) {
+func launch(env []string, args ...string) (*Server, error) {
 	// A socket's path may have 107 bytes; those of t.TempDir can have more.
 	dir, err := os.MkdirTemp("", "redistest")
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, args: args}
+	s := &Server{dir: dir, args: args, env: env}
 	return s, s.start()
 }
 
@@ -96,6 +102,7 @@ func (s *Server) start() error {
 		"--maxclients", "4000", "--loglevel", "warning",
 	}, s.args...)
 	cmd := exec.Command("redis-server", args...)
+	cmd.Env = append(os.Environ(), s.env...)
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log
 	cmd.SysProcAttr = sysProcAttr()
 	if err := cmd.Start(); err != nil {

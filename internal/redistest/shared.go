@@ -21,7 +21,7 @@ var shared struct {
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	shared.once.Do(func() {
-		s, err := launch()
+		s, err := launch(nil)
 		if err != nil {
 			t.Errorf("redistest: %v", err)
 			return

@@ -1,0 +1,206 @@
+package tasuki_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
+)
+
+// demandClock demands that Redis' clock differs from that of this machine by d.
+func (e *env) demandClock(d time.Duration) {
+	e.t.Helper()
+	now, err := e.do("TIME").AsIntSlice()
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	if off := time.Until(time.Unix(now[0], now[1]*1000)) - d; off.Abs() > 10*time.Second {
+		e.t.Fatalf("the clock of redis is %v away from where it was set", off)
+	}
+}
+
+// TestClockJumps sets the clock of Redis while workers wait, run jobs, and watch
+// each other. Whatever it does, they go by their own for how long something lasts.
+//
+//fault:time Redis' clock jumps an hour ahead under workers | nobody is taken for dead, nothing is lost; what is due by the new time runs within 25 s
+//fault:time Redis' clock jumps an hour back under workers | nobody is taken for dead, nothing is lost; what is scheduled from then on runs in time
+func TestClockJumps(t *testing.T) {
+	t.Parallel()
+	for _, jump := range []time.Duration{time.Hour, -time.Hour} {
+		t.Run(jump.String(), func(t *testing.T) {
+			t.Parallel()
+			s, clock := redistest.StartWithClock(t)
+			e := newEnv(t, s.URL())
+			release := make(chan struct{})
+			var runs atomic.Int64
+			for range 3 {
+				w := e.worker(tasuki.WorkerConfig{Concurrency: 5, Backoff: soon})
+				tasuki.Handle(w, number, func(ctx context.Context, job *tasuki.Job[int]) error {
+					runs.Add(1)
+					switch {
+					case job.Args < 6: // held over the jump
+						select {
+						case <-release:
+						case <-ctx.Done():
+							return ctx.Err()
+						}
+					case job.Args%10 == 0 && job.Attempt == 1:
+						return errors.New("once more")
+					}
+					return nil
+				})
+				e.run(w)
+			}
+			e.waitQueue("default", func(q inspect.Queue) bool { return q.Workers == 3 })
+			e.enqueue(number, 6)
+			e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 6 })
+			later := number.With(tasuki.Opts{In: 30 * time.Minute})
+			if _, err := later.Enqueue(e.ctx, e.client, 7); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second) // an observer is at work
+			clock.Set(t, jump)
+			e.demandClock(jump)
+			start := time.Now()
+			enqueued := int64(7)
+			more := func(in time.Duration, n int) {
+				for i := range n {
+					if _, err := number.With(tasuki.Opts{In: in}).Enqueue(e.ctx, e.client, 10+i); err != nil {
+						t.Fatal(err)
+					}
+				}
+				enqueued += int64(n)
+			}
+			scheduled := int64(1)
+			if jump > 0 {
+				scheduled = 0
+			}
+			drained := func() inspect.Queue {
+				return e.waitQueue("default", func(q inspect.Queue) bool {
+					return q.Counts["done"] == enqueued-scheduled && q.Scheduled == scheduled && q.Running+q.Ready+q.Retry == 0
+				})
+			}
+			// Longer than a wait, and than every limit but that of a frozen worker.
+			for time.Since(start) < 25*time.Second {
+				more(0, 20)
+				more(300*time.Millisecond, 5)
+				time.Sleep(500 * time.Millisecond)
+			}
+			close(release)
+			late := time.Now()
+			q := drained()
+			if took := time.Since(late); took > 10*time.Second {
+				t.Errorf("the last were done after %v", took)
+			}
+			if q.Counts["crashed"] != 0 || q.Workers != 3 || runs.Load() != q.Counts["claimed"] {
+				t.Errorf("%d runs, %+v", runs.Load(), q)
+			}
+		})
+	}
+}
+
+// TestClockSteps sets the clock of Redis by seconds, forth and back, while jobs are
+// enqueued, run, retried and made ready.
+//
+//fault:time Redis' clock is set forth and back by up to 5 s all the time, as around a leap second or by a bad time server | nothing is lost, nothing runs twice, nobody is taken for dead
+func TestClockSteps(t *testing.T) {
+	t.Parallel()
+	s, clock := redistest.StartWithClock(t)
+	e := newEnv(t, s.URL())
+	const n = 1500
+	var l ledger
+	for range 2 {
+		w := e.worker(tasuki.WorkerConfig{Concurrency: 5, Backoff: soon})
+		tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
+			if job.Attempt == 1 && job.Args%10 == 0 {
+				return errors.New("once more")
+			}
+			l.add(job.Args)
+			return nil
+		})
+		e.run(w)
+	}
+	for i := range n {
+		k := number
+		if i%3 == 0 {
+			k = k.With(tasuki.Opts{In: time.Duration(i%500) * time.Millisecond})
+		}
+		if _, err := k.Enqueue(e.ctx, e.client, i); err != nil {
+			t.Fatal(err)
+		}
+		if i%10 == 0 {
+			clock.Set(t, rand.N(10*time.Second)-5*time.Second)
+			time.Sleep(20 * time.Millisecond) // so that it lasts as long as an observer needs
+		}
+	}
+	q := e.settled("default", n)
+	if extra := l.check(t, n); extra != 0 || q.Counts["crashed"] != 0 || q.Counts["retry"] != n/10 || q.Workers != 2 {
+		t.Errorf("%d runs too many, %+v", extra, q)
+	}
+}
+
+// TestClocksDiffer runs workers and producers whose clocks differ from that of
+// Redis by much, in either direction: for them it is the same as if theirs were
+// wrong. Redis has one that all agree on, and times are compared with that.
+//
+//fault:time clocks of workers and producers are ten minutes or a day wrong | delays, retries and snoozes last as long as they should; a time of day is that of Redis
+func TestClocksDiffer(t *testing.T) {
+	t.Parallel()
+	for _, wrong := range []time.Duration{10 * time.Minute, -10 * time.Minute, 24 * time.Hour, -24 * time.Hour} {
+		t.Run(wrong.String(), func(t *testing.T) {
+			t.Parallel()
+			s, clock := redistest.StartWithClock(t)
+			clock.Set(t, -wrong) // that of the others is ahead by so much
+			e := newEnv(t, s.URL())
+			e.demandClock(-wrong)
+			const delay = 400 * time.Millisecond
+			w := e.worker(tasuki.WorkerConfig{Backoff: func(tasuki.Info, error) time.Duration { return delay }})
+			var starts recorder[time.Time]
+			tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
+				starts.add(time.Now())
+				switch len(starts.get()) {
+				case 1:
+					return errors.New("once more")
+				case 2:
+					return tasuki.Snooze(delay)
+				}
+				return nil
+			})
+			e.run(w)
+			e.waitQueue("default", func(q inspect.Queue) bool { return q.Workers == 1 })
+			last := time.Now()
+			if _, err := number.With(tasuki.Opts{In: delay}).Enqueue(e.ctx, e.client, 1); err != nil {
+				t.Fatal(err)
+			}
+			for i, start := range starts.wait(t, 3) {
+				if took := start.Sub(last); took < delay-10*time.Millisecond || took > delay+10*time.Second {
+					t.Errorf("run %d came after %v, want %v", i+1, took, delay)
+				}
+				last = start
+			}
+			e.settled("default", 1)
+			// A time of day that is past by Redis' clock runs, one that is to come waits.
+			redisNow := time.Now().Add(-wrong)
+			for name, at := range map[string]time.Time{"past": redisNow.Add(-time.Second), "future": redisNow.Add(time.Minute)} {
+				queue := fmt.Sprint("at-", name)
+				if _, err := number.With(tasuki.Opts{Queue: queue, At: at}).Enqueue(e.ctx, e.client, 1); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.AddQueue(tasuki.Queue{Name: queue}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e.settled("at-past", 1)
+			if q := e.queue("at-future"); q.Scheduled != 1 || q.Counts["claimed"] != 0 {
+				t.Errorf("%+v", q)
+			}
+		})
+	}
+}
