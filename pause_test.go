@@ -117,12 +117,10 @@ func TestLaptopSleep(t *testing.T) {
 			e.enqueue(number, 20)
 			release := filepath.Join(t.TempDir(), "release")
 			var all []*process
-			for range 2 {
+			for range 2 { // the first observes
 				p := e.startProcess(processConfig{Concurrency: 10, Do: "until", Until: release})
-				all = append(all, p)
-			}
-			for _, p := range all {
 				p.wait("start", 10)
+				all = append(all, p)
 			}
 			e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 20 })
 			time.Sleep(2 * time.Second) // an observer is at work
