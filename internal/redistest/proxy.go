@@ -9,10 +9,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Fate is what a Proxy does with a command.
@@ -25,18 +27,42 @@ const (
 	Reset        // the same, with a TCP reset where there is TCP
 	Swallow      // the server does it; from now on no reply comes, and the connection stays open
 	Refuse       // the server never sees it, the connection is closed
+	Hole         // the server never sees it nor what follows, and the connection stays open
+	Half         // the client reads the end of its connection at once; the server's goes on for two seconds
 )
+
+// linger is how long a connection to the server goes on that was closed by half.
+const linger = 2 * time.Second
 
 // Proxy stands between clients and a server and knows which reply belongs to
 // which command.
 type Proxy struct {
-	socket string
-	to     string
+	url   string
+	to    string // the server's socket
+	ended chan struct{}
 
-	mu    sync.Mutex
-	fate  func(command []string) Fate
-	conns map[net.Conn]bool
-	down  bool
+	mu     sync.Mutex
+	fate   func(command []string) Fate
+	answer func(command []string) string
+	alter  func(command []string, reply []byte) []byte
+	delay  func() time.Duration
+	conns  map[net.Conn]bool
+	dials  []time.Time
+	down   bool
+}
+
+// call is a command under way.
+type call struct {
+	command []string
+	fate    Fate
+	answer  string // in place of the server's reply; the server has not seen the command
+}
+
+// reply is one of the server's.
+type reply struct {
+	raw  []byte
+	push bool
+	due  time.Time // not to be passed on before
 }
 
 // StartProxy starts a proxy for a server, and ends it with the test.
@@ -46,10 +72,25 @@ func StartProxy(t testing.TB, s *Server) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{socket: filepath.Join(dir, "proxy.sock"), to: s.Socket(), conns: map[net.Conn]bool{}}
-	l, err := net.Listen("unix", p.socket)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return startProxy(t, s, "unix", filepath.Join(dir, "proxy.sock"))
+}
+
+// StartTCPProxy starts one that listens on a port of the loopback.
+func StartTCPProxy(t testing.TB, s *Server) *Proxy {
+	t.Helper()
+	return startProxy(t, s, "tcp", "127.0.0.1:0")
+}
+
+func startProxy(t testing.TB, s *Server, network, address string) *Proxy {
+	t.Helper()
+	l, err := net.Listen(network, address)
 	if err != nil {
 		t.Fatal(err)
+	}
+	p := &Proxy{url: "redis://" + l.Addr().String(), to: s.Socket(), conns: map[net.Conn]bool{}, ended: make(chan struct{})}
+	if network == "unix" {
+		p.url = "unix://" + address
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -58,20 +99,23 @@ func StartProxy(t testing.TB, s *Server) *Proxy {
 			if err != nil {
 				return
 			}
+			p.mu.Lock()
+			p.dials = append(p.dials, time.Now())
+			p.mu.Unlock()
 			wg.Go(func() { p.serve(conn) })
 		}
 	})
 	t.Cleanup(func() {
 		l.Close()
+		close(p.ended)
 		p.CutAll()
 		wg.Wait()
-		os.RemoveAll(dir)
 	})
 	return p
 }
 
 // URL is where clients reach the proxy.
-func (p *Proxy) URL() string { return "unix://" + p.socket }
+func (p *Proxy) URL() string { return p.url }
 
 // Decide sets what becomes of each command from now on; nil passes all.
 func (p *Proxy) Decide(fate func(command []string) Fate) {
@@ -96,6 +140,36 @@ func (p *Proxy) Once(fate Fate, is func(command []string) bool) <-chan struct{} 
 	return hit
 }
 
+// Answer sets what the proxy answers in place of the server, which does not see
+// the command then; "" passes it on.
+func (p *Proxy) Answer(answer func(command []string) string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answer = answer
+}
+
+// Alter sets what becomes of the bytes of each reply; nil leaves them.
+func (p *Proxy) Alter(alter func(command []string, reply []byte) []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.alter = alter
+}
+
+// Delay sets how much longer each reply takes; nil is no longer. They stay in
+// order, and do not wait for each other.
+func (p *Proxy) Delay(delay func() time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = delay
+}
+
+// Dials returns when connections were asked for.
+func (p *Proxy) Dials() []time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.dials)
+}
+
 // CutAll closes all connections.
 func (p *Proxy) CutAll() {
 	p.mu.Lock()
@@ -103,6 +177,22 @@ func (p *Proxy) CutAll() {
 	for conn := range p.conns {
 		conn.Close()
 	}
+}
+
+// ResetAll closes all connections with a reset where there is TCP.
+func (p *Proxy) ResetAll() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for conn := range p.conns {
+		reset(conn)
+	}
+}
+
+func reset(conn net.Conn) {
+	if c, ok := conn.(*net.TCPConn); ok {
+		c.SetLinger(0) //nolint:errcheck // it is closed in any case
+	}
+	conn.Close()
 }
 
 // Down refuses connections, and closes those that are there, until it is called
@@ -125,13 +215,43 @@ func (p *Proxy) track(conns ...net.Conn) bool {
 	return !p.down
 }
 
-func (p *Proxy) decide(command []string) Fate {
+func (p *Proxy) forget(conns ...net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.fate == nil {
-		return Pass
+	for _, conn := range conns {
+		delete(p.conns, conn)
 	}
-	return p.fate(command)
+}
+
+func (p *Proxy) decide(command []string) call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := call{command: command}
+	if p.fate != nil {
+		c.fate = p.fate(command)
+	}
+	if p.answer != nil {
+		c.answer = p.answer(command)
+	}
+	return c
+}
+
+func (p *Proxy) delayed(at time.Time) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.delay == nil {
+		return at
+	}
+	return at.Add(p.delay())
+}
+
+func (p *Proxy) altered(command []string, raw []byte) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.alter == nil {
+		return raw
+	}
+	return p.alter(command, raw)
 }
 
 func (p *Proxy) serve(client net.Conn) {
@@ -141,59 +261,158 @@ func (p *Proxy) serve(client net.Conn) {
 		return
 	}
 	defer server.Close()
+	defer p.forget(client, server)
 	if !p.track(client, server) {
 		return
 	}
 	// A subscription is confirmed by as many pushes as it names channels, and
 	// has no reply of another kind; so pushes are passed on and not counted.
-	fates := make(chan Fate, 10_000)
+	calls := make(chan call, 10_000)
+	replies := make(chan reply, 10_000)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		defer server.Close()
-		defer close(fates)
-		r := bufio.NewReader(client)
+		defer close(calls)
+		p.readCommands(client, server, calls)
+	})
+	wg.Go(func() {
+		defer close(replies)
+		r := bufio.NewReader(server)
 		for {
-			raw, command, err := readCommand(r)
+			raw, push, err := readReply(r)
 			if err != nil {
 				return
 			}
-			fate := p.decide(command)
-			if fate == Refuse {
-				client.Close()
-				return
+			replies <- reply{raw, push, p.delayed(time.Now())}
+		}
+	})
+	p.writeReplies(client, calls, replies)
+	client.Close()
+	server.Close()
+	for range replies { // its reader may wait for room
+	}
+	for range calls {
+	}
+	wg.Wait()
+}
+
+// readCommands passes on commands until the client has no more.
+func (p *Proxy) readCommands(client, server net.Conn, calls chan<- call) {
+	half, hole := false, false
+	defer func() {
+		if half {
+			select {
+			case <-time.After(linger):
+			case <-p.ended:
 			}
-			if !strings.HasSuffix(strings.ToUpper(command[0]), "SUBSCRIBE") {
-				fates <- fate
-			}
+		}
+		server.Close()
+	}()
+	r := bufio.NewReader(client)
+	for {
+		raw, command, err := readCommand(r)
+		if err != nil {
+			return
+		}
+		c := p.decide(command)
+		if hole = hole || c.fate == Hole; hole {
+			continue
+		}
+		if c.fate == Refuse {
+			client.Close()
+			return
+		}
+		if c.answer != "" || !strings.HasSuffix(strings.ToUpper(command[0]), "SUBSCRIBE") {
+			calls <- c
+		}
+		if c.answer == "" {
 			if _, err := server.Write(raw); err != nil {
 				return
 			}
 		}
-	})
-	r := bufio.NewReader(server)
-	silent := false
-	for {
-		raw, push, err := readReply(r)
-		if err != nil {
-			break
-		}
-		fate := Pass
-		if !push {
-			fate = <-fates
-		}
-		if silent = silent || fate == Swallow; silent {
-			continue
-		}
-		if fate == Cut || fate == Reset {
-			break
-		}
-		if _, err := client.Write(raw); err != nil {
-			break
+		if c.fate == Half {
+			half = true
+			client.(interface{ CloseWrite() error }).CloseWrite() //nolint:errcheck // the client may have gone first
 		}
 	}
-	client.Close()
-	server.Close()
-	wg.Wait()
+}
+
+// writeReplies passes on replies, each to the command that it belongs to.
+func (p *Proxy) writeReplies(client net.Conn, calls <-chan call, replies <-chan reply) {
+	silent := false
+	for {
+		var c call
+		var r reply
+		var ok bool
+		select {
+		case c, ok = <-calls:
+			if !ok {
+				calls = nil // what is on its way still comes
+				continue
+			}
+		case r, ok = <-replies:
+			if !ok {
+				return
+			}
+			if !r.push {
+				if calls == nil {
+					return
+				}
+				for c = range calls { // it was put there before the server saw the command
+					if c.answer == "" {
+						break
+					}
+					if _, err := client.Write([]byte(c.answer)); err != nil {
+						return
+					}
+				}
+			}
+		}
+		for c.answer == "" && r.raw == nil { // the reply to c
+			if r, ok = <-replies; !ok {
+				return
+			}
+			if r.push {
+				if !p.pass(client, r, silent) {
+					return
+				}
+				r = reply{}
+			}
+		}
+		if c.answer != "" {
+			r.raw = []byte(c.answer)
+		}
+		if silent = silent || c.fate == Swallow; silent {
+			continue
+		}
+		if c.fate == Reset {
+			reset(client)
+		}
+		if c.fate == Cut || c.fate == Reset {
+			return
+		}
+		if !r.push {
+			r.raw = p.altered(c.command, r.raw)
+		}
+		if !p.pass(client, r, silent) {
+			return
+		}
+	}
+}
+
+// pass writes a reply when it is due.
+func (p *Proxy) pass(client net.Conn, r reply, silent bool) bool {
+	if silent {
+		return true
+	}
+	if wait := time.Until(r.due); wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-p.ended:
+			return false
+		}
+	}
+	_, err := client.Write(r.raw)
+	return err == nil
 }
 
 func readLine(r *bufio.Reader, raw *bytes.Buffer) (string, error) {
@@ -249,7 +468,18 @@ func readCommand(r *bufio.Reader) ([]byte, []string, error) {
 func readReply(r *bufio.Reader) (raw []byte, push bool, err error) {
 	var b bytes.Buffer
 	err = readValue(r, &b)
-	return b.Bytes(), b.Len() > 0 && b.Bytes()[0] == '>', err
+	return b.Bytes(), isPush(b.Bytes()), err
+}
+
+// isPush tells whether something is no reply to a command. In RESP2 only its words
+// show that.
+func isPush(raw []byte) bool {
+	for _, begin := range []string{">", "*3\r\n$7\r\nmessage\r\n", "*3\r\n$9\r\nsubscribe\r\n", "*3\r\n$11\r\nunsubscribe\r\n"} {
+		if bytes.HasPrefix(raw, []byte(begin)) {
+			return true
+		}
+	}
+	return false
 }
 
 func readValue(r *bufio.Reader, raw *bytes.Buffer) error {
