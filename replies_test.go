@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/inspect"
 	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
 
@@ -51,6 +52,8 @@ func proxied(t *testing.T, args ...string) (*env, *redistest.Server, *redistest.
 
 // TestLostClaim loses the reply of a claim: the worker finds what it was given
 // and runs it, once.
+//
+//fault:network the reply of a claim is lost, with the connection or without | the same worker finds what it was given, and runs each job once
 func TestLostClaim(t *testing.T) {
 	for _, fate := range []redistest.Fate{redistest.Cut, redistest.Swallow} {
 		t.Run(fmt.Sprint(fate), func(t *testing.T) {
@@ -73,6 +76,8 @@ func TestLostClaim(t *testing.T) {
 }
 
 // TestLostHandOver loses the reply of a BLMOVE that has moved a job.
+//
+//fault:network the reply of a wait that has brought a job is lost | the same worker finds the job and runs it once
 func TestLostHandOver(t *testing.T) {
 	t.Parallel()
 	e, _, proxy := proxied(t)
@@ -103,6 +108,8 @@ func TestLostHandOver(t *testing.T) {
 
 // TestLostSettle loses the reply of a call that settles: it is sent again, and
 // changes nothing.
+//
+//fault:network the reply of a call that settles is lost | it is sent again and changes nothing more; no job runs again
 func TestLostSettle(t *testing.T) {
 	t.Parallel()
 	e, _, proxy := proxied(t)
@@ -137,6 +144,8 @@ func TestLostSettle(t *testing.T) {
 }
 
 // TestLostEnqueue loses the reply of an enqueue in every form.
+//
+//fault:network the reply of an enqueue is lost | it answers ErrUncertain; with an id of your own a second call is safe and puts nothing in twice
 func TestLostEnqueue(t *testing.T) {
 	t.Parallel()
 	e, _, proxy := proxied(t)
@@ -213,6 +222,8 @@ func TestLostEnqueue(t *testing.T) {
 
 // TestCutsUnderLoad cuts replies of all kinds at random while jobs are enqueued
 // and run, and counts.
+//
+//fault:network replies and commands of all kinds are cut at random under load | no job is lost, the worker is not taken for dead
 func TestCutsUnderLoad(t *testing.T) {
 	t.Parallel()
 	e, s, proxy := proxied(t)
@@ -266,6 +277,8 @@ func TestCutsUnderLoad(t *testing.T) {
 
 // TestDeadlineIsOnesOwn: what is called with a short deadline while Redis stands
 // still fails alone; what others have on the same connection goes through.
+//
+//fault:network a call ends with its deadline while others are under way on the same connection | only that call fails
 func TestDeadlineIsOnesOwn(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -302,4 +315,118 @@ func TestDeadlineIsOnesOwn(t *testing.T) {
 	}
 	s.Signal(t, syscall.SIGCONT)
 	wg.Wait()
+}
+
+// TestRepliesStayWithTheirCalls ends calls in the middle by their deadlines, on a slow
+// way: what the others are told is theirs.
+//
+//fault:network calls are given up while their replies are on the way | no other call gets such a reply
+func TestRepliesStayWithTheirCalls(t *testing.T) {
+	t.Parallel()
+	e, _, proxy := proxied(t)
+	known := number.With(tasuki.Opts{ID: "known"})
+	if _, err := known.Enqueue(e.ctx, e.client, 0); err != nil {
+		t.Fatal(err)
+	}
+	proxy.Delay(func() time.Duration { return rand.N(4 * time.Millisecond) })
+	var wg sync.WaitGroup
+	var given atomic.Int64
+	for g := range 10 {
+		wg.Go(func() {
+			for i := range 100 {
+				ctx, cancel := e.ctx, func() {}
+				if i%3 == 0 {
+					ctx, cancel = context.WithTimeout(e.ctx, rand.N(4*time.Millisecond))
+				}
+				k, existed := known, true
+				if i%2 == 0 {
+					k, existed = number.With(tasuki.Opts{ID: fmt.Sprint("new", g, ".", i)}), false
+				}
+				info, err := k.Enqueue(ctx, e.client, i)
+				cancel()
+				switch {
+				case err == nil && info.Existed != existed:
+					t.Errorf("%s: existed is %v: that is the answer to another call", info.ID, info.Existed)
+				case err != nil && i%3 != 0:
+					t.Errorf("without a deadline: %v", err)
+				case err != nil:
+					given.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	proxy.Delay(nil)
+	if given.Load() == 0 {
+		t.Error("none was given up")
+	}
+}
+
+// garbage is what may come in place of a reply: what is no RESP, and what is none of
+// what was asked for.
+var garbage = []string{
+	"$3\r\n", // the first is one whose rest is waited for
+	"HTTP/1.1 400 Bad Request\r\n\r\n", "\x00\x00\x00\x00\r\n", "220 mail ESMTP\r\n", "*x\r\n",
+	"+OK\r\n", ":1\r\n", "_\r\n", "*0\r\n", "*1\r\n$3\r\nabc\r\n", "$5\r\n\xff\x00\xfe\r\n\r\n", "*2\r\n*0\r\n*0\r\n",
+	"*13\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n+\r\n*0\r\n:7\r\n", "-ERR what is this\r\n", "%1\r\n+a\r\n:1\r\n",
+}
+
+// TestGarbage gives the clients replies that make no sense. They fail, and go on with
+// a connection that does.
+//
+//fault:network replies are garbage: no RESP, or not what was asked for | calls fail with an error, nothing crashes, and no job is lost
+func TestGarbage(t *testing.T) {
+	t.Parallel()
+	e, s, proxy := proxied(t)
+	w := e.worker(tasuki.WorkerConfig{Concurrency: 5})
+	var l ledger
+	tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
+		l.add(job.Args)
+		return nil
+	})
+	e.run(w)
+	e.waitQueue("default", func(inspect.Queue) bool { return w.Waits("default") })
+	var altered atomic.Int64
+	proxy.Alter(func(c []string, reply []byte) []byte {
+		if c[0] != "EVALSHA" && c[0] != "EVAL" && c[0] != "BLMOVE" && c[0] != "BLPOP" || rand.IntN(4) != 0 {
+			return reply
+		}
+		altered.Add(1)
+		return []byte(garbage[1+rand.IntN(len(garbage)-1)])
+	})
+	direct := e.openAt(s.URL())
+	const n = 300
+	for i := range n {
+		if _, err := number.Enqueue(e.ctx, direct, i); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Millisecond) // so that some find it waiting
+	}
+	proxy.Alter(nil)
+	e.settled("default", n)
+	extra := l.check(t, n)
+	t.Logf("%d replies were garbage, %d runs above one for each job", altered.Load(), extra)
+	// Nor does a producer take one for an answer.
+	if _, err := number.With(tasuki.Opts{Queue: "other", ID: "y"}).Enqueue(e.ctx, e.client, 1); err != nil { // the script is loaded now
+		t.Fatal(err)
+	}
+	for _, text := range garbage {
+		proxy.Alter(func(c []string, reply []byte) []byte {
+			if c[0] == "EVALSHA" {
+				return []byte(text)
+			}
+			return reply
+		})
+		producer := e.open(nil)
+		ctx, cancel := context.WithTimeout(e.ctx, time.Second)
+		_, err := number.With(tasuki.Opts{Queue: "other", ID: "x"}).Enqueue(ctx, producer, 1)
+		cancel()
+		if err == nil {
+			t.Errorf("%q is taken for an answer", text)
+		}
+	}
+	proxy.Alter(nil)
+	if info, err := number.With(tasuki.Opts{Queue: "other", ID: "x"}).Enqueue(e.ctx, e.client, 1); err != nil || !info.Existed {
+		t.Errorf("%+v, %v", info, err)
+	}
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -46,17 +47,21 @@ func (s *Store) Enqueue(ctx context.Context, q *Queue, window time.Duration, mos
 		}
 		args = append(args, p.ID, when, p.Element)
 	}
-	reply, err := s.eval(ctx, scriptEnqueue, keys, args)
+	put := make([]bool, len(puts))
+	err := s.eval(ctx, scriptEnqueue, keys, args, func(reply rueidis.RedisResult) error {
+		numbers, err := reply.AsIntSlice()
+		if err == nil && len(numbers) != len(puts) {
+			err = fmt.Errorf("%d numbers for %d jobs", len(numbers), len(puts))
+		}
+		for i := range numbers {
+			if err == nil {
+				put[i] = numbers[i] == 1
+			}
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	numbers, err := reply.AsIntSlice()
-	if err != nil {
-		return nil, explain("enqueue", err)
-	}
-	put := make([]bool, len(numbers))
-	for i, n := range numbers {
-		put[i] = n == 1
 	}
 	return put, nil
 }

@@ -46,6 +46,12 @@ func explain(op string, err error) error {
 	return fmt.Errorf("%s: %w (%s)", op, kind, text)
 }
 
+// odd is the error for an answer that the command does not give: whose it is, and so
+// what was done, is not known.
+func odd(op string, err error) error {
+	return fmt.Errorf("%s: %w (an answer that makes no sense: %w)", op, ErrUncertain, err)
+}
+
 func errorKind(text string) error {
 	for _, c := range []struct {
 		kind  error

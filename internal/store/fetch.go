@@ -75,21 +75,41 @@ func (s *Store) Fetch(ctx context.Context, q *Queue, x *Exchange, w *Waiter) (*E
 		args = append(args, state, formatTag(o.Tag), strconv.FormatInt(ceilMillis(o.Delay), 10), o.Element)
 	}
 	keys := q.exchangeKeys(x.Incarnation)
-	reply, err := s.do(ctx, "fetch", func(shared context.Context, c rueidis.Client) rueidis.RedisResult {
-		if c.Mode() == rueidis.ClientModeCluster {
-			return scriptFetch.exec(shared, c, keys, args) // only there are redirections followed
+	var got *Exchanged
+	var strange error
+	read := func(reply rueidis.RedisResult) bool {
+		got, strange = nil, nil
+		if err := reply.Error(); err == nil || rueidis.IsRedisNil(err) {
+			got, strange = parseExchanged(reply, x)
 		}
-		if reply, ok := w.run(ctx, scriptFetch, keys, args); ok {
+		return strange == nil
+	}
+	_, err := s.do(ctx, "fetch", func(shared context.Context, c rueidis.Client) rueidis.RedisResult {
+		if c.Mode() == rueidis.ClientModeCluster {
+			reply := scriptFetch.exec(shared, c, keys, args) // only there are redirections followed
+			if !read(reply) {
+				s.distrust(c)
+			}
+			return reply
+		}
+		if reply, ok := w.run(ctx, scriptFetch, keys, args, read); ok {
 			return reply
 		}
 		conn, release := c.Dedicate()
 		defer release()
-		return scriptFetch.exec(ctx, conn, keys, args)
+		reply := scriptFetch.exec(ctx, conn, keys, args)
+		if !read(reply) {
+			conn.Close()
+		}
+		return reply
 	})
+	if err == nil && strange != nil {
+		err = odd("fetch", strange)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return parseExchanged(reply)
+	return got, nil
 }
 
 // tags are those for what is claimed, as fetch.lua takes them.
@@ -101,15 +121,15 @@ func (x *Exchange) tags() string {
 	return string(block)
 }
 
-func parseExchanged(reply rueidis.RedisResult) (*Exchanged, error) {
+func parseExchanged(reply rueidis.RedisResult, asked *Exchange) (*Exchanged, error) {
 	fields, err := reply.ToArray()
 	if err != nil || len(fields) != 13 {
-		return nil, fmt.Errorf("fetch: an answer of %d fields (%v)", len(fields), err)
+		return nil, fmt.Errorf("%d fields (%v)", len(fields), err)
 	}
 	var n [10]int64
 	for i := range n {
 		if n[i], err = fields[i].AsInt64(); err != nil {
-			return nil, fmt.Errorf("fetch: field %d: %w", i, err)
+			return nil, fmt.Errorf("field %d: %w", i, err)
 		}
 	}
 	x := &Exchanged{
@@ -120,7 +140,7 @@ func parseExchanged(reply rueidis.RedisResult) (*Exchanged, error) {
 		x.Due = time.UnixMilli(n[8])
 	}
 	if text, err := fields[10].ToString(); err != nil {
-		return nil, fmt.Errorf("fetch: trouble: %w", err)
+		return nil, fmt.Errorf("trouble: %w", err)
 	} else if text != "" {
 		x.Trouble = errors.New(text)
 		if kind := errorKind(text); kind != nil {
@@ -129,13 +149,16 @@ func parseExchanged(reply rueidis.RedisResult) (*Exchanged, error) {
 	}
 	refused, err := fields[11].AsStrSlice()
 	if err != nil {
-		return nil, fmt.Errorf("fetch: refused: %w", err)
+		return nil, fmt.Errorf("refused: %w", err)
 	}
 	if x.Refused, err = parseTags(refused); err != nil {
 		return nil, err
 	}
 	if x.Elements, err = fields[12].AsStrSlice(); err != nil {
-		return nil, fmt.Errorf("fetch: elements: %w", err)
+		return nil, fmt.Errorf("elements: %w", err)
+	}
+	if len(x.Elements) > asked.Want {
+		return nil, fmt.Errorf("%d elements where %d were wanted", len(x.Elements), asked.Want)
 	}
 	return x, nil
 }
@@ -152,14 +175,16 @@ func (s *Store) Register(ctx context.Context, q *Queue, incarnation, old string)
 // has the queue's timer (first). rung says that it has heard an alarm, which is
 // passed on if it was meant for another.
 func (s *Store) Due(ctx context.Context, q *Queue, incarnation string, most int, rung bool) (now time.Time, first bool, moved int, next time.Time, err error) {
-	reply, err := s.eval(ctx, scriptDue, []string{q.Ready, q.List, q.Scheduled, q.Retry, q.Workers, q.Alarm},
-		[]string{incarnation, strconv.Itoa(most), q.Channel, flag(rung)})
+	var n []int64
+	err = s.eval(ctx, scriptDue, []string{q.Ready, q.List, q.Scheduled, q.Retry, q.Workers, q.Alarm},
+		[]string{incarnation, strconv.Itoa(most), q.Channel, flag(rung)}, func(reply rueidis.RedisResult) (err error) {
+			if n, err = reply.AsIntSlice(); err == nil && len(n) != 4 {
+				err = fmt.Errorf("%d fields", len(n))
+			}
+			return err
+		})
 	if err != nil {
 		return now, false, 0, next, err
-	}
-	n, err := reply.AsIntSlice()
-	if err != nil || len(n) != 4 {
-		return now, false, 0, next, fmt.Errorf("fetch_due: an answer of %d fields (%v)", len(n), err)
 	}
 	if n[3] >= 0 {
 		next = time.UnixMilli(n[3])

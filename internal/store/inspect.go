@@ -145,13 +145,15 @@ func (s *Store) Tally(ctx context.Context, q *Queue) (*Tally, error) {
 		for _, incarnation := range known {
 			keys = append(keys, q.Hand(incarnation), q.Held(incarnation))
 		}
-		reply, err := s.eval(ctx, scriptTally, keys, nil)
+		var fields []rueidis.RedisMessage
+		err := s.eval(ctx, scriptTally, keys, nil, func(reply rueidis.RedisResult) (err error) {
+			if fields, err = reply.ToArray(); err == nil && len(fields) != 3 {
+				err = fmt.Errorf("%d fields", len(fields))
+			}
+			return err
+		})
 		if err != nil {
 			return nil, err
-		}
-		fields, err := reply.ToArray()
-		if err != nil || len(fields) != 3 {
-			return nil, fmt.Errorf("inspect_tally: an answer of %d fields (%v)", len(fields), err)
 		}
 		members, err := fields[0].AsStrSlice()
 		if err != nil {

@@ -67,7 +67,8 @@ func (p *Pulse) Beat(ctx context.Context, enter bool, channels func() []string) 
 		return beaten, err
 	}
 	if len(fields) != 4 {
-		return beaten, fmt.Errorf("beat: an answer of %d fields", len(fields))
+		p.Close()
+		return beaten, odd("beat", fmt.Errorf("%d fields", len(fields)))
 	}
 	known, err := fields[0].AsInt64()
 	if err == nil {
@@ -79,8 +80,12 @@ func (p *Pulse) Beat(ctx context.Context, enter bool, channels func() []string) 
 	if err == nil {
 		beaten.Subscriptions, err = fields[3].AsInt64()
 	}
+	if err != nil {
+		p.Close()
+		return beaten, odd("beat", err)
+	}
 	beaten.Known = known == 1
-	return beaten, explain("beat", err)
+	return beaten, nil
 }
 
 func (p *Pulse) connect(ctx context.Context, c rueidis.Client, channels, keys, args []string) (rueidis.RedisResult, error) {
@@ -177,7 +182,8 @@ func (p *Pulse) Observe(ctx context.Context) ([]Vital, error) {
 		return nil, err
 	}
 	if len(fields)%3 != 0 {
-		return nil, fmt.Errorf("observe: an answer of %d fields", len(fields))
+		p.Close()
+		return nil, odd("observe", fmt.Errorf("%d fields", len(fields)))
 	}
 	var vitals []Vital
 	for i := 0; i < len(fields); i += 3 {
@@ -186,7 +192,8 @@ func (p *Pulse) Observe(ctx context.Context) ([]Vital, error) {
 		beats, _ := fields[i+1].ToString()
 		v.Beats, _ = strconv.ParseInt(beats, 10, 64) // what is no number does not advance either
 		if v.Subscriptions, err = fields[i+2].AsInt64(); err != nil {
-			return nil, explain("observe", err)
+			p.Close()
+			return nil, odd("observe", err)
 		}
 		vitals = append(vitals, v)
 	}

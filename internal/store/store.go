@@ -163,19 +163,58 @@ func (s *Store) do(ctx context.Context, op string, f func(ctx context.Context, c
 	}
 }
 
-// eval runs a script with do.
-func (s *Store) eval(ctx context.Context, sc *script, keys, args []string) (rueidis.RedisResult, error) {
-	return s.do(ctx, sc.name, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult { return sc.exec(ctx, c, keys, args) })
+// Repeat calls f again while its reply is lost, until ctx ends. It is for what may be
+// done twice: a connection that was cut while nobody used it shows that only to
+// its next user.
+func Repeat(ctx context.Context, f func(ctx context.Context) error) error {
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 500*time.Millisecond) {
+		err := f(ctx)
+		if !errors.Is(err, ErrUncertain) || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// eval runs a script with do, and has its answer read.
+func (s *Store) eval(ctx context.Context, sc *script, keys, args []string, read func(reply rueidis.RedisResult) error) error {
+	var by rueidis.Client
+	reply, err := s.do(ctx, sc.name, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+		by = c
+		return sc.exec(ctx, c, keys, args)
+	})
+	if err != nil {
+		return err
+	}
+	if err := read(reply); err != nil {
+		s.distrust(by)
+		return odd(sc.name, err)
+	}
+	return nil
+}
+
+// distrust drops the shared connections: one of them has brought what was not asked
+// for, so whatever comes next on it may belong to another call.
+func (s *Store) distrust(c rueidis.Client) {
+	s.lock <- struct{}{}
+	defer func() { <-s.lock }()
+	if made := s.commands.Load(); made != nil && *made == c {
+		s.commands.Store(nil)
+		c.Close()
+	}
 }
 
 // evalInt runs a script that answers with one integer.
-func (s *Store) evalInt(ctx context.Context, sc *script, keys, args []string) (int64, error) {
-	reply, err := s.eval(ctx, sc, keys, args)
-	if err != nil {
-		return 0, err
-	}
-	n, err := reply.AsInt64()
-	return n, explain(sc.name, err)
+func (s *Store) evalInt(ctx context.Context, sc *script, keys, args []string) (n int64, err error) {
+	err = s.eval(ctx, sc, keys, args, func(reply rueidis.RedisResult) (err error) {
+		n, err = reply.AsInt64()
+		return err
+	})
+	return n, err
 }
 
 // Ping dials if need be and asks the server for a sign of life.

@@ -63,8 +63,11 @@ func (w *Waiter) Move(ctx context.Context, hand string) (element string, ok bool
 	if !ok {
 		return "", false, err
 	}
-	element, err = reply.ToString()
-	return element, err == nil, err
+	if element, err = reply.ToString(); err != nil {
+		w.Close()
+		return "", false, odd("wait in "+w.q.Name, err)
+	}
+	return element, true, nil
 }
 
 // Alarm waits until somebody leaves a token in the queue's alarm list, for d at
@@ -155,8 +158,10 @@ func (w *Waiter) connect(ctx context.Context) error {
 	return nil
 }
 
-// run runs a script over the connection, if that is made and nobody waits on it.
-func (w *Waiter) run(ctx context.Context, sc *script, keys, args []string) (reply rueidis.RedisResult, ok bool) {
+// run runs a script over the connection, if that is made and nobody waits on it. read
+// tells whether its answer makes sense: after one that does not, the connection is
+// closed.
+func (w *Waiter) run(ctx context.Context, sc *script, keys, args []string, read func(rueidis.RedisResult) bool) (reply rueidis.RedisResult, ok bool) {
 	if !w.mu.TryLock() {
 		return reply, false
 	}
@@ -165,7 +170,7 @@ func (w *Waiter) run(ctx context.Context, sc *script, keys, args []string) (repl
 		return reply, false
 	}
 	reply = sc.exec(ctx, w.conn, keys, args)
-	if err := reply.Error(); err != nil && !IsRedis(explain("fetch", err)) {
+	if err := reply.Error(); !read(reply) || err != nil && !IsRedis(explain("fetch", err)) {
 		w.closeLocked()
 	}
 	return reply, true
