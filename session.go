@@ -241,7 +241,7 @@ func (s *session) leave() error {
 	} else if f.unleft {
 		// In the list of workers it is soon seen to be dead, and swept.
 		err = errors.New("tasuki: redis did not take that the worker has left a queue: it is swept there")
-	} else if e := s.w.client.store.Retire(ctx, s.id); e != nil {
+	} else if e := store.Repeat(ctx, func(ctx context.Context) error { return s.w.client.store.Retire(ctx, s.id) }); e != nil {
 		err = fmt.Errorf("tasuki: the worker is not out of the list of workers: %w", e)
 	}
 	s.w.log.Info("tasuki: worker stopped", "worker", s.id)

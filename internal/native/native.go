@@ -240,7 +240,7 @@ func (n *Source) Run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	failpoint.Hit(failpoint.BeforeLeave)
-	if err := n.s.Leave(ctx, n.q, me); err != nil {
+	if err := store.Repeat(ctx, func(ctx context.Context) error { return n.s.Leave(ctx, n.q, me) }); err != nil {
 		return fmt.Errorf("leave %s: %w", n.q.Name, err)
 	}
 	return nil
