@@ -104,9 +104,10 @@ func clientOption(o *Options) (rueidis.ClientOption, error) {
 
 const (
 	dialTimeout = 5 * time.Second
-	// replyTimeout is how long any command that does not block may take. A
-	// server that is stalled for longer has its connections closed; what was
-	// on its way is then uncertain.
+	// replyTimeout is how long any command that does not block may take; on a
+	// shared connection that has gone silent it can be twice that, until a sign
+	// of life is missed. A server that is stalled for longer has its connections
+	// closed; what was on its way is then uncertain.
 	replyTimeout = 10 * time.Second
 )
 
