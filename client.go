@@ -26,7 +26,8 @@ type ClientConfig struct {
 	// Credentials is asked for user and password at every new connection, in
 	// place of those in the URL.
 	Credentials func(ctx context.Context) (user, password string, err error)
-	// Dial replaces the way to a connection. network is "tcp" or "unix".
+	// Dial replaces the way to a connection. network is "tcp" or "unix"; ctx ends
+	// after 5 s.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// Logger is slog.Default() unless told.

@@ -2,20 +2,12 @@ package tasuki_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -127,74 +119,4 @@ func TestNameMoves(t *testing.T) {
 	got.wait(t, 2)
 	e.settled("default", 1)
 	t.Logf("run at the other server after %v", time.Since(start))
-}
-
-// TestTLS: a rediss URL with an authority of one's own, and without it.
-func TestTLS(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	pool := certificate(t, dir)
-	port := redistest.FreePort(t)
-	redistest.Start(t, "--tls-port", port, "--bind", "127.0.0.1", "--tls-auth-clients", "no", "--requirepass", "secret",
-		"--tls-cert-file", dir+"/cert.pem", "--tls-key-file", dir+"/key.pem", "--tls-ca-cert-file", dir+"/cert.pem")
-	url := "rediss://:secret@127.0.0.1:" + port
-	client, err := tasuki.Open(url, &tasuki.ClientConfig{TLS: &tls.Config{RootCAs: pool}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if _, err := number.Enqueue(t.Context(), client, 1); err != nil {
-		t.Fatal(err)
-	}
-	w, err := tasuki.NewWorker(client, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	tasuki.Handle(w, number, func(context.Context, *tasuki.Job[int]) error {
-		stop()
-		return nil
-	})
-	if err := w.Run(ctx); err != nil {
-		t.Error(err)
-	}
-
-	stranger, err := tasuki.Open(url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stranger.Close()
-	if err := stranger.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate") || strings.Contains(err.Error(), "secret") {
-		t.Errorf("Ping with an unknown authority: %v", err)
-	}
-}
-
-// certificate writes a certificate for 127.0.0.1 and its key to dir.
-func certificate(t *testing.T, dir string) *x509.CertPool {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: der}, "key.pem": {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	return pool
 }

@@ -160,6 +160,12 @@ func (s *Server) Signal(t testing.TB, sig syscall.Signal) {
 // the answer.
 func (s *Server) Do(t testing.TB, words ...string) string {
 	t.Helper()
+	return s.DoAs(t, "", words...)
+}
+
+// DoAs is Do with the password of the server.
+func (s *Server) DoAs(t testing.TB, password string, words ...string) string {
+	t.Helper()
 	conn, err := net.Dial("unix", s.Socket())
 	if err != nil {
 		t.Fatalf("redistest: %v", err)
@@ -168,15 +174,24 @@ func (s *Server) Do(t testing.TB, words ...string) string {
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(conn, "*%d\r\n", len(words))
-	for _, word := range words {
-		fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(word), word)
+	r := bufio.NewReader(conn)
+	send := func(words ...string) string {
+		fmt.Fprintf(conn, "*%d\r\n", len(words))
+		for _, word := range words {
+			fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(word), word)
+		}
+		line, err := r.ReadString('\n')
+		if err != nil {
+			t.Fatalf("redistest: %v: %v", words, err)
+		}
+		return strings.TrimSpace(line)
 	}
-	line, err := bufio.NewReader(conn).ReadString('\n')
-	if err != nil {
-		t.Fatalf("redistest: %v: %v", words, err)
+	if password != "" {
+		if got := send("AUTH", password); got != "+OK" {
+			t.Fatalf("redistest: %s", got)
+		}
 	}
-	return strings.TrimSpace(line)
+	return send(words...)
 }
 
 // Buffer collects what a process or a log prints. It is safe for concurrent use.

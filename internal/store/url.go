@@ -79,6 +79,9 @@ func clientOption(o *Options) (rueidis.ClientOption, error) {
 			network = "unix"
 		}
 		opt.DialCtxFn = func(ctx context.Context, addr string, _ *net.Dialer, config *tls.Config) (net.Conn, error) {
+			// rueidis gives no limit, and others wait for the same connection.
+			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+			defer cancel()
 			conn, err := o.Dial(ctx, network, addr)
 			if err != nil || config == nil {
 				return conn, err
