@@ -26,7 +26,8 @@ var (
 )
 
 // explain says what an error of rueidis means. Redis prefixes its errors with a
-// code; inside a script, older servers put words before it.
+// code, of which rueidis cuts off ERR; inside a script, older servers put words before
+// it.
 func explain(op string, err error) error {
 	if err == nil {
 		return nil
@@ -59,9 +60,9 @@ func errorKind(text string) error {
 	}{
 		{ErrFull, []string{"OOM "}},
 		{ErrWrongType, []string{"WRONGTYPE "}},
-		{ErrRefused, []string{"NOPERM", "NOAUTH", "WRONGPASS", "ERR unknown command", "ERR Unknown Redis command", "not supported by tasuki"}},
+		{ErrRefused, []string{"NOPERM", "NOAUTH", "WRONGPASS", "unknown command", "unknown subcommand", "Unknown subcommand", "Unknown Redis command", "unsupported command", "not supported by tasuki"}},
 		// None of these was executed, so all of them can be sent again.
-		{errBusy, []string{"LOADING", "BUSY ", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "UNBLOCKED", "ERR max number of clients"}},
+		{errBusy, []string{"LOADING", "BUSY ", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "UNBLOCKED", "max number of clients"}},
 	} {
 		for _, code := range c.codes {
 			if hasCode(text, code) {
