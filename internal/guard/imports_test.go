@@ -38,6 +38,7 @@ var arrows = []arrow{
 	{"web", []string{".", "inspect"}, "what the dashboard can do, the admin API can do for everybody"},
 	{"cmd/...", public, "the command is a user of the library: what it needs is exported"},
 	{"examples/...", public, "an example uses what its reader can use"},
+	{"internal/model", nil, "it says what the scripts do, and must not learn it from them"},
 	{"internal/redistest", nil, "every package's tests use it"},
 	{"internal/guard", nil, "it reads, and runs nothing"},
 }

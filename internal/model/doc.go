@@ -1,0 +1,16 @@
+// Package model says in plain Go what the scripts of internal/store do, and what
+// workers and sweepers do with them.
+//
+// It has two halves. Queue is what Redis holds of one queue; each script is a method
+// of the same stem (enqueue.go, fetch.go, settle.go, sweep.go), written from the
+// header of the script and not from its body. Tests run both side by side and compare
+// all that they hold.
+//
+// World is a Queue with small workers and sweepers around it, which lose replies, send
+// late, die and are taken for dead. Search goes through everything that can happen in
+// it up to a depth, and checks in each state that no job is lost or doubled.
+//
+// What the model leaves out: keys of a wrong type, a full server, the bounds of one
+// call (500 jobs, 250 due), messages on channels, and bytes: an element is a job's
+// number with what the scripts' callers write into it.
+package model
