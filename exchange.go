@@ -268,8 +268,9 @@ func (f *fetcher) noteAccepted(x *exchange) {
 		}
 		return
 	}
-	run.accepted, run.fence = true, x.reply.Fence
+	run.accepted, run.fence, run.renamed = true, x.reply.Fence, x.reply.Renamed
 	if run.ended {
+		run.outcome.Tag = run.heldAs()
 		f.settle(run.q, run.outcome)
 		return
 	}

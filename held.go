@@ -80,7 +80,7 @@ func (f *fetcher) reconcile(q *queue, nth int) {
 	known := make(map[source.Tag]*run)
 	for _, r := range f.active {
 		if r.q == q && r.accepted && !r.lost {
-			known[r.tag] = r
+			known[r.heldAs()] = r
 		}
 	}
 	for _, tag := range q.done {

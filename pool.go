@@ -168,6 +168,7 @@ func (f *fetcher) endRun(r *run, outcome source.Outcome) {
 		r.outcome = outcome // until it is known that it may be settled
 	default:
 		q.running--
+		outcome.Tag = r.heldAs()
 		f.settle(q, outcome)
 	}
 	f.changed.Broadcast()

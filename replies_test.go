@@ -106,6 +106,57 @@ func TestLostHandOver(t *testing.T) {
 	}
 }
 
+// TestLateAcceptance holds up the call that accepts what was handed over, on a
+// connection that the worker has given up, until another job with the same bytes is
+// handed over: it must not take that one for the first, which is done.
+//
+//fault:network a packet of a connection that was given up comes late | no job is lost, also not one of several with the same bytes
+func TestLateAcceptance(t *testing.T) {
+	t.Parallel()
+	e, server, proxy := proxied(t)
+	w := e.worker(tasuki.WorkerConfig{Concurrency: 1})
+	var runs atomic.Int64
+	tasuki.HandleRaw(w, "default", func(ctx context.Context, _ *tasuki.RawJob) error {
+		if runs.Add(1) == 2 {
+			<-ctx.Done() // it does not end before the late call is there
+			return context.Cause(ctx)
+		}
+		return nil
+	})
+	const handed = 22 // where this of ARGV is in the command
+	isFetch := isScript(t, "fetch")
+	var held, sent atomic.Pointer[[]string]
+	proxy.Decide(func(c []string) redistest.Fate {
+		if !isFetch(c) || c[handed] == "" {
+			return redistest.Pass
+		}
+		if held.CompareAndSwap(nil, &c) {
+			return redistest.Refuse
+		}
+		if runs.Load() > 1 && sent.CompareAndSwap(nil, &c) {
+			server.Do(t, (*held.Load())...)
+		}
+		return redistest.Pass
+	})
+	e.run(w)
+	push := func() {
+		redistest.WaitFor(t, "a wait", func() error {
+			if !w.Waits("default") || w.ClientID("default") == 0 {
+				return errors.New("it does not wait")
+			}
+			return nil
+		})
+		server.Do(t, "RPUSH", e.namespace+":{default}", "x")
+	}
+	push()
+	e.settled("default", 1)
+	push()
+	e.settled("default", 2)
+	if n := runs.Load(); n != 3 || sent.Load() == nil {
+		t.Errorf("%d runs: want the first job's, one of the second that was lost, and one that ended", n)
+	}
+}
+
 // TestLostSettle loses the reply of a call that settles: it is sent again, and
 // changes nothing.
 //

@@ -34,10 +34,19 @@ type run struct {
 	id       string // once somebody has asked, or it was given one
 	fence    int64
 	accepted bool
+	renamed  source.Tag // under which it was accepted, if that is not tag
 	lone     bool
 	lost     bool // it belongs to others: nothing is written
 	ended    bool
 	outcome  source.Outcome // when it ended before it was accepted
+}
+
+// heldAs is the tag under which it is held. fetcher.mu is held.
+func (r *run) heldAs() source.Tag {
+	if r.renamed != 0 {
+		return r.renamed
+	}
+	return r.tag
 }
 
 // perform takes a run through its steps, and returns what becomes of the job and

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,7 +37,9 @@ type Source struct {
 	firstTag source.Tag // the first tag of this incarnation
 	left     bool       // Run has ended; nothing may be claimed any more
 	entering chan struct{}
-	timer    chan due // to Run: what an exchange said of the timer; of size one
+	handing  source.Tag   // what Wait has brought and was to be accepted last
+	tried    []source.Tag // under which that was sent
+	timer    chan due     // to Run: what an exchange said of the timer; of size one
 }
 
 var _ source.Source = (*Source)(nil)
@@ -107,11 +110,11 @@ func (n *Source) Exchange(ctx context.Context, r *source.Request) (*source.Reply
 	// claimed under the tags that it brought.
 	x := store.Exchange{Incarnation: me, Tag: n.next, Request: *r}
 	n.next += source.Tag(r.Want)
-	firstTag := n.firstTag
-	n.mu.Unlock()
-	if r.Handed != nil && r.Handed.Tag < firstTag {
+	if r.Handed != nil && r.Handed.Tag < n.firstTag {
 		x.Handed = nil // it was handed to an incarnation that is gone
 	}
+	n.tagHanded(&x)
+	n.mu.Unlock()
 	got, err := n.s.Fetch(ctx, n.q, &x, n.waiter)
 	if err != nil {
 		return nil, err
@@ -126,6 +129,9 @@ func (n *Source) Exchange(ctx context.Context, r *source.Request) (*source.Reply
 	}
 	if got.Accepted {
 		reply.Fence = got.Fence - int64(len(got.Elements))
+		if got.As != r.Handed.Tag {
+			reply.Renamed = got.As
+		}
 	}
 	reply.Claimed = make([]source.Delivery, len(got.Elements))
 	for i, element := range got.Elements {
@@ -143,6 +149,25 @@ func (n *Source) Exchange(ctx context.Context, r *source.Request) (*source.Reply
 		n.setTimer(d)
 	}
 	return reply, nil
+}
+
+// tagHanded gives what is to be accepted another tag in every call but the first. One
+// that was lost may still come, when a later one has done what it was for: then it finds
+// nothing in the hand list, or another job of the same bytes, which must not get the tag
+// of a job that was settled. n.mu is held.
+func (n *Source) tagHanded(x *store.Exchange) {
+	if x.Handed == nil {
+		return
+	}
+	if n.handing != x.Handed.Tag {
+		n.handing, n.tried = x.Handed.Tag, nil
+	}
+	x.Earlier = slices.Clone(n.tried)
+	if len(n.tried) > 0 {
+		x.Handed = &source.Delivery{Tag: n.next, Element: x.Handed.Element}
+		n.next++
+	}
+	n.tried = append(n.tried, x.Handed.Tag)
 }
 
 // Held returns what the incarnation holds.

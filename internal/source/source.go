@@ -67,6 +67,9 @@ type Reply struct {
 	Lone     bool  // the first of Claimed is a suspect
 	Accepted bool  // Handed is held now
 	Fence    int64 // of Handed, when it was accepted
+	// Renamed, if it is not 0, is the tag under which Handed is held: its own was
+	// in a call that was lost, and that may still come.
+	Renamed Tag
 
 	Settled int   // how many of Request.Done were still held
 	Refused []Tag // outcomes whose tag was not held any more

@@ -25,6 +25,7 @@ type Exchange struct {
 	Incarnation string
 	Tag         source.Tag // the first for what is claimed: up to Tag+Want-1
 	source.Request
+	Earlier []source.Tag // for Handed: those that calls have brought which were lost
 }
 
 // Exchanged is what fetch.lua answers.
@@ -33,7 +34,8 @@ type Exchanged struct {
 	Now      time.Time
 	Settled  int
 	Accepted bool
-	Fence    int64 // of the last of Elements, or of what was accepted if there are none
+	As       source.Tag // under which Handed is held, when it was accepted
+	Fence    int64      // of the last of Elements, or of what was accepted if there are none
 	Held     int
 	Paused   bool
 	First    bool      // the incarnation has the queue's timer
@@ -60,7 +62,11 @@ func (s *Store) Fetch(ctx context.Context, q *Queue, x *Exchange, w *Waiter) (*E
 	args := make([]string, 0, 11+len(x.Done)+4*len(x.Outcomes))
 	args = append(args, x.Incarnation, strconv.Itoa(x.Want), x.tags(), q.head(), flag(x.Lone), q.Channel, flag(x.Strays))
 	if x.Handed != nil {
-		args = append(args, formatTag(x.Handed.Tag), x.Handed.Element)
+		handed := formatTag(x.Handed.Tag)
+		for _, tag := range x.Earlier {
+			handed += formatTag(tag)
+		}
+		args = append(args, handed, x.Handed.Element)
 	} else {
 		args = append(args, "", "")
 	}
@@ -133,8 +139,17 @@ func parseExchanged(reply rueidis.RedisResult, asked *Exchange) (*Exchanged, err
 		}
 	}
 	x := &Exchanged{
-		Alive: n[0] == 1, Now: time.UnixMilli(n[1]), Settled: int(n[2]), Accepted: n[3] == 1, Fence: n[4],
+		Alive: n[0] == 1, Now: time.UnixMilli(n[1]), Settled: int(n[2]), Accepted: n[3] > 0, Fence: n[4],
 		Held: int(n[5]), Paused: n[6] == 1, First: n[7] == 1, Lone: n[9] == 1,
+	}
+	if x.Accepted {
+		if asked.Handed == nil || n[3] > int64(1+len(asked.Earlier)) {
+			return nil, fmt.Errorf("accepted under tag %d of %d", n[3], len(asked.Earlier))
+		}
+		x.As = asked.Handed.Tag
+		if n[3] > 1 {
+			x.As = asked.Earlier[n[3]-2]
+		}
 	}
 	if n[8] >= 0 {
 		x.Due = time.UnixMilli(n[8])

@@ -2,7 +2,8 @@
 -- moves what is due and claims ready jobs: one round trip for all that a worker wants of a queue.
 --
 -- It is safe to run twice. A tag leaves `held` once, so an outcome that comes again finds nothing;
--- whoever repeats a lost call brings a new range of tags, for the lost one may have claimed too.
+-- whoever repeats a lost call brings new tags, for the lost one may have claimed or accepted too, or may
+-- still come and do so.
 -- A worker that is not in `workers` with score 0 gets nothing: what it still holds it may settle.
 --
 -- KEYS[1] ready LIST own ready jobs of the queue
@@ -27,7 +28,8 @@
 -- ARGV[6] channel of the queue, to tell its workers of jobs that wake no BLMOVE
 -- ARGV[7] strays 1 to claim what else lies in hand: only if I know that no BLMOVE of mine is under
 --     way, nor a job that one has handed over and that was not accepted yet
--- ARGV[8] handed the tag for what was handed over, or ''
+-- ARGV[8] handed the tag for what was handed over, and behind it those that calls which were lost have
+--     brought for it, of 13 digits each; or ''
 -- ARGV[9] element what was handed over
 -- ARGV[10] done how many tags of jobs that are simply done follow, at most 500
 -- ARGV[11...] the tags, then groups of four for each other outcome:
@@ -36,6 +38,7 @@
 -- RETURN {alive, now ms, done, accepted, fence, held, paused, first, due ms or -1, lone, trouble, refused tags, elements}
 --     alive     0: nothing was claimed, my jobs are lost but for the outcomes that were not refused
 --     done      how many of the done tags were held
+--     accepted  which of the tags of handed it is held under now, from 1 on, or 0
 --     fence     the number of the last job claimed here; the elements have the numbers up to it
 --     held      how many I hold now
 --     first     1: I am the first of the workers, and have the timer
@@ -139,14 +142,23 @@ if earliest and (before < 0 or earliest < before) and try('LLEN', alarm) == 0 th
   try('RPUSH', alarm, '1')
 end
 
-local accepted, repeated = 0, 0
+-- What lies in hand with the same bytes may be another job. So what an earlier call has accepted is
+-- looked for before, and no call but the first brings its tag: it may come late, and then another
+-- job gets that tag.
+local accepted, took = 0, 0
 if alive and handed ~= '' then
-  if redis.call('LREM', hand, 1, element) == 1 then
-    redis.call('HSET', held, handed, element)
+  local mine = string.sub(handed, 1, 13)
+  for i = 14, #handed, 13 do
+    if accepted == 0 and redis.call('HEXISTS', held, string.sub(handed, i, i + 12)) == 1 then
+      accepted = (i + 12) / 13
+    end
+  end
+  if accepted == 0 and redis.call('LREM', hand, 1, element) == 1 then
+    redis.call('HSET', held, mine, element)
     lying = lying - 1
-    accepted = 1
-  elseif redis.call('HEXISTS', held, handed) == 1 then
-    accepted, repeated = 1, 1 -- this call has been here before
+    accepted, took = 1, 1
+  elseif accepted == 0 and redis.call('HEXISTS', held, mine) == 1 then
+    accepted = 1 -- this call has been here before
   end
 end
 
@@ -212,7 +224,7 @@ local fence = 0
 if #claimed + accepted > 0 then
   -- A repetition does not know the number that was given before: it takes the last one, which is
   -- not lower. So claimed is always what was settled, swept, and is held.
-  fence = try('HINCRBY', count, 'claimed', #claimed + accepted - repeated) or 0
+  fence = try('HINCRBY', count, 'claimed', #claimed + took) or 0
 end
 
 local first, due = 0, -1
