@@ -256,7 +256,7 @@ func (w *walk) outcomes(t *rapid.T, it model.Incarnation) (done, others []model.
 		stale := model.Tag(rapid.IntRange(0, int(w.next[it.Worker])-1).Draw(t, "tag"))
 		known := func(o model.Outcome) bool { return o.Tag == stale }
 		// What was handed over may yet come to be held under its tag.
-		handed := func(h model.Handed) bool { return h.Tag == stale }
+		handed := func(h model.Handed) bool { return h.Tag == stale || slices.Contains(h.Earlier, stale) }
 		if slices.ContainsFunc(held, func(h model.Held) bool { return h.Tag == stale }) ||
 			slices.ContainsFunc(others, known) || slices.ContainsFunc(w.handed, handed) {
 			continue
@@ -280,6 +280,11 @@ func (w *walk) exchange(t *rapid.T) {
 	for i, h := range slices.Backward(w.handed) {
 		if w.whose[i] == it && rapid.Bool().Draw(t, "accept") {
 			x.Handed = &h
+			if rapid.Bool().Draw(t, "sent before") {
+				w.handed[i].Earlier = append(slices.Clone(h.Earlier), h.Tag)
+				w.handed[i].Tag = w.next[it.Worker]
+				w.next[it.Worker]++
+			}
 			break
 		}
 	}

@@ -21,6 +21,7 @@ type Exchange struct {
 type Handed struct {
 	Tag     Tag
 	Element Element
+	Earlier []Tag // that were sent for it before
 }
 
 // State is what becomes of a job.
@@ -44,6 +45,7 @@ type Exchanged struct {
 	Alive    bool
 	Done     int
 	Accepted bool
+	As       Tag // under which what was handed over is held
 	Fence    int
 	Held     int
 	Paused   bool
@@ -169,19 +171,25 @@ func (q *Queue) accept(h *Hold, c *Exchange, x *Exchanged) (repeated bool) {
 	if !x.Alive || c.Handed == nil {
 		return false
 	}
-	i := slices.Index(h.Hand, c.Handed.Element)
-	if i >= 0 || q.Mistake == AcceptUnhanded {
+	for _, tag := range c.Handed.Earlier {
+		if i := h.find(tag); i >= 0 {
+			x.Accepted, x.As, x.AcceptedAs = true, tag, h.Held[i].Delivery
+			return true
+		}
+	}
+	x.As = c.Handed.Tag
+	if i := slices.Index(h.Hand, c.Handed.Element); i >= 0 || q.Mistake == AcceptUnhanded {
 		if i >= 0 {
 			h.Hand = slices.Delete(h.Hand, i, i+1)
 		}
-		x.AcceptedAs = q.put(h, c.Handed.Tag, c.Handed.Element)
-		x.Accepted = true
+		x.Accepted, x.AcceptedAs = true, q.put(h, x.As, c.Handed.Element)
 		return false
 	}
-	if i := h.find(c.Handed.Tag); i >= 0 {
+	if i := h.find(x.As); i >= 0 {
 		x.Accepted, x.AcceptedAs = true, h.Held[i].Delivery
 		return true
 	}
+	x.As = 0
 	return false
 }
 

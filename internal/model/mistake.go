@@ -25,5 +25,6 @@ const (
 	StraysAnytime   // strays are claimed while a wait is under way
 	StayGone        // a worker whose lease is gone does not enter anew
 	SuspectsAnytime // a suspect is claimed while another runs
-	SettleAnyAgain  // an outcome is settled again although its tag may stand for another job by now
+	AdoptAnyway     // a suspect that is found is run while another runs
+	AcceptAgain     // a call that accepts once more brings the tag of the first
 )

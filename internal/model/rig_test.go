@@ -250,6 +250,9 @@ func (r *rig) exchange(c model.Exchange) (any, error) {
 	x := store.Exchange{Incarnation: c.Incarnation.String(), Tag: tag(c.Tag), Request: source.Request{Want: c.Want, Lone: c.Lone, Strays: c.Strays}}
 	if c.Handed != nil {
 		x.Handed = &source.Delivery{Tag: tag(c.Handed.Tag), Element: c.Handed.Element.String()}
+		for _, t := range c.Handed.Earlier {
+			x.Earlier = append(x.Earlier, tag(t))
+		}
 	}
 	for _, o := range c.Done {
 		x.Done = append(x.Done, tag(o.Tag))
@@ -273,6 +276,9 @@ func (r *rig) exchange(c model.Exchange) (any, error) {
 	a := model.Exchanged{
 		Alive: got.Alive, Done: got.Settled, Accepted: got.Accepted, Fence: int(got.Fence), Held: got.Held,
 		Paused: got.Paused, First: got.First, Due: -1, Lone: got.Lone,
+	}
+	if got.Accepted {
+		a.As = model.Tag(got.As - store.FirstTag)
 	}
 	if !got.Due.IsZero() {
 		a.Due = got.Due.UnixMilli()
