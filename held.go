@@ -106,7 +106,10 @@ func (f *fetcher) reconcile(q *queue, nth int) {
 			continue
 		}
 		if j, _ := wire.Parse(d.Element); j.Crashes >= suspectCrashes {
-			r.lone = loneSuspect.CompareAndSwap(false, true)
+			if r.lone = loneSuspect.CompareAndSwap(false, true); !r.lone {
+				f.settle(q, f.w.release(r)) // the next of them was claimed since
+				continue
+			}
 		}
 		f.take(1)
 		q.running++

@@ -106,6 +106,43 @@ func TestLostHandOver(t *testing.T) {
 	}
 }
 
+// TestLostClaimOfSuspect loses the reply that brought a job with two crashes behind it,
+// so that the worker claims the next of them before it finds the first.
+//
+//fault:process the claim of a job with two crashes behind it is lost | its worker still runs one of these at a time
+func TestLostClaimOfSuspect(t *testing.T) { // alone: the process has one place for all its tests
+	e, server, proxy := proxied(t)
+	isFetch := isScript(t, "fetch")
+	proxy.Once(redistest.Cut, func(c []string) bool { return isFetch(c) && c[16] != "0" })
+	for i := range 2 {
+		e.do("RPUSH", e.key("default", "suspect"), fmt.Sprintf(`{"id":"s%d","kind":"number","crashes":2,"token":"t%d","args":%d}`, i, i, i))
+	}
+	w := e.worker(tasuki.WorkerConfig{Concurrency: 5})
+	var running, most atomic.Int64
+	goOn := make(chan struct{})
+	tasuki.Handle(w, number, func(context.Context, *tasuki.Job[int]) error {
+		most.Store(max(running.Add(1), most.Load()))
+		<-goOn
+		running.Add(-1)
+		return nil
+	})
+	e.run(w)
+	redistest.WaitFor(t, "the other to be put back", func() error {
+		if most.Load() == 2 {
+			return nil // too late
+		}
+		if n := server.Do(t, "LLEN", e.key("default", "suspect")); running.Load() != 1 || n != ":1" {
+			return fmt.Errorf("%d run, %s are left", running.Load(), n)
+		}
+		return nil
+	})
+	close(goOn)
+	e.settled("default", 2)
+	if most.Load() != 1 {
+		t.Errorf("%d suspects at a time", most.Load())
+	}
+}
+
 // TestLateAcceptance holds up the call that accepts what was handed over, on a
 // connection that the worker has given up, until another job with the same bytes is
 // handed over: it must not take that one for the first, which is done.

@@ -138,7 +138,7 @@ func (w *Worker) bury(r *run, job *wire.Job, reason string, err error) source.Ou
 // was never kept elsewhere go back to where they were found.
 func (w *Worker) release(r *run) source.Outcome {
 	job := r.parse()
-	return source.Outcome{Tag: r.tag, State: source.Release, Element: r.element, Found: job.Token == ""}
+	return source.Outcome{Tag: r.tag, State: source.Release, Element: r.element, Found: job.Token == "", Suspect: job.Crashes >= suspectCrashes}
 }
 
 func (w *Worker) logOutcome(r *run, job *wire.Job, level slog.Level, message string, err error, attrs ...any) {

@@ -36,6 +36,7 @@ type Outcome struct {
 	Delay   time.Duration // for Retry, Snooze and Unknown
 	Element string        // as it is to be kept; not used for Done, Cancelled and Expired
 	Found   bool          // for Release: Element is as a producer put it in
+	Suspect bool          // for Release: beside another of its kind it must not run
 }
 
 // Delivery is a job that the source holds for the worker from now on.

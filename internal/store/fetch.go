@@ -75,7 +75,10 @@ func (s *Store) Fetch(ctx context.Context, q *Queue, x *Exchange, w *Waiter) (*E
 	for i := range x.Outcomes {
 		o := &x.Outcomes[i]
 		state := string(o.State)
-		if o.State == source.Release && o.Found {
+		switch {
+		case o.State == source.Release && o.Suspect:
+			state = "suspect"
+		case o.State == source.Release && o.Found:
 			state = "undo"
 		}
 		args = append(args, state, formatTag(o.Tag), strconv.FormatInt(ceilMillis(o.Delay), 10), o.Element)

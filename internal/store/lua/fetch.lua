@@ -33,7 +33,8 @@
 -- ARGV[9] element what was handed over
 -- ARGV[10] done how many tags of jobs that are simply done follow, at most 500
 -- ARGV[11...] the tags, then groups of four for each other outcome:
---     state  retry, snooze, unknown → retry; release, undo → the head of ready, of list; dead; cancelled, expired
+--     state  retry, snooze, unknown → retry; release, undo, suspect → the head of ready, of list, of suspect;
+--         dead; cancelled, expired
 --     tag    ms: the delay of a retry    element as it is to be kept
 -- RETURN {alive, now ms, done, accepted, fence, held, paused, first, due ms or -1, lone, trouble, refused tags, elements}
 --     alive     0: nothing was claimed, my jobs are lost but for the outcomes that were not refused
@@ -73,7 +74,7 @@ local function is(key, kind)
 end
 
 -- A script undoes nothing when it fails, so all that could fail is looked at before the first write.
-local targets = {retry = retry, snooze = retry, unknown = retry, dead = dead, release = ready, undo = list}
+local targets = {retry = retry, snooze = retry, unknown = retry, dead = dead, release = ready, undo = list, suspect = suspect}
 local later = false
 for i = outcomes, #ARGV, 4 do
   local target = targets[ARGV[i]]
@@ -132,6 +133,10 @@ for i = outcomes, #ARGV, 4 do
     elseif state == 'undo' then
       redis.call(push, list, kept)
       state = 'release'
+    elseif state == 'suspect' then
+      redis.call('LPUSH', suspect, kept)
+      state = 'release'
+      try('PUBLISH', channel, 'ready') -- nobody blocks on it
     elseif state == 'dead' then
       redis.call('ZADD', dead, 'NX', now, kept)
     end
