@@ -235,6 +235,9 @@ func (w *walk) outcomes(t *rapid.T, it model.Incarnation) (done, others []model.
 			model.Counter(model.Undone),
 		}).Draw(t, "state")
 		o.State = model.State(state)
+		if state == model.Released && h.Element.Crashes >= 2 {
+			o.State = model.Suspected
+		}
 		switch state {
 		case model.Done:
 			done = append(done, model.Outcome{Tag: h.Tag, Delivery: h.Delivery})

@@ -27,14 +27,17 @@ type Handed struct {
 // State is what becomes of a job.
 type State uint8
 
-// The states of an Outcome: the counter under which it is counted, and Undone, which
-// is a release to where a producer has put the job.
-const Undone State = 200
+// The states of an Outcome: the counter under which it is counted, and two that are
+// counted as Released: to where a producer has put the job, and to the suspects.
+const (
+	Undone State = 200 + iota
+	Suspected
+)
 
 // Outcome is what a worker says of a job that it holds.
 type Outcome struct {
 	Tag      Tag
-	State    State // a Counter, or Undone
+	State    State // a Counter, Undone or Suspected
 	Delay    int64 // ms, for what is to be run again
 	Element  Element
 	Delivery uint32 // what it is meant for; see Held
@@ -137,6 +140,11 @@ func (q *Queue) settleAll(h *Hold, c *Exchange, x *Exchanged) (refusedDone []Tag
 		if o.State == Undone {
 			q.Count[Released]++
 			q.undo(o.Element)
+			continue
+		}
+		if o.State == Suspected {
+			q.Count[Released]++
+			pushLeft(&q.Suspect, o.Element)
 			continue
 		}
 		q.Count[o.State]++

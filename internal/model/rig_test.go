@@ -259,9 +259,12 @@ func (r *rig) exchange(c model.Exchange) (any, error) {
 	}
 	for _, o := range c.Outcomes {
 		out := source.Outcome{Tag: tag(o.Tag), Delay: time.Duration(o.Delay) * time.Millisecond, Element: o.Element.String()}
-		if o.State == model.Undone {
+		switch o.State {
+		case model.Undone:
 			out.State, out.Found = source.Release, true
-		} else {
+		case model.Suspected:
+			out.State, out.Suspect = source.Release, true
+		default:
 			out.State = source.State(model.Counter(o.State).String())
 		}
 		x.Outcomes = append(x.Outcomes, out)

@@ -318,7 +318,11 @@ func (w *World) read(i int) {
 		}
 		r := Run{Tag: h.Tag, Element: h.Element, Delivery: h.Delivery, Accepted: true, Suspect: h.Element.Crashes >= 2}
 		if w.free(i) == 0 || r.Suspect && k.Lone && w.Q.Mistake != AdoptAnyway {
-			w.settle(i, Outcome{Tag: h.Tag, State: Undone, Element: h.Element, Delivery: h.Delivery})
+			o := Outcome{Tag: h.Tag, State: Undone, Element: h.Element, Delivery: h.Delivery}
+			if r.Suspect {
+				o.State = Suspected
+			}
+			w.settle(i, o)
 			continue
 		}
 		r.Place = r.Suspect && !k.Lone
