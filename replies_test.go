@@ -38,6 +38,10 @@ func isCommand(name string) func(command []string) bool {
 	return func(command []string) bool { return command[0] == name }
 }
 
+// claims tells whether a call of fetch is the first that a new server does, for it does
+// not know the script before, and wants jobs: that is the second of ARGV.
+func claims(command []string) bool { return command[0] == "EVAL" && command[16] != "0" }
+
 // proxied returns an env whose client reaches a server of its own through a
 // proxy; redis-cli and inspect go past it.
 func proxied(t *testing.T, args ...string) (*env, *redistest.Server, *redistest.Proxy) {
@@ -60,7 +64,7 @@ func TestLostClaim(t *testing.T) {
 			t.Parallel()
 			e, _, proxy := proxied(t)
 			isFetch := isScript(t, "fetch")
-			hit := proxy.Once(fate, func(c []string) bool { return isFetch(c) && c[16] != "0" }) // the second of ARGV: want
+			hit := proxy.Once(fate, func(c []string) bool { return isFetch(c) && claims(c) })
 			e.enqueue(number, 10)
 			w := e.worker(tasuki.WorkerConfig{Concurrency: 10})
 			got := collect(w, number)
@@ -113,7 +117,7 @@ func TestLostHandOver(t *testing.T) {
 func TestLostClaimOfSuspect(t *testing.T) { // alone: the process has one place for all its tests
 	e, server, proxy := proxied(t)
 	isFetch := isScript(t, "fetch")
-	proxy.Once(redistest.Cut, func(c []string) bool { return isFetch(c) && c[16] != "0" })
+	proxy.Once(redistest.Cut, func(c []string) bool { return isFetch(c) && claims(c) })
 	for i := range 2 {
 		e.do("RPUSH", e.key("default", "suspect"), fmt.Sprintf(`{"id":"s%d","kind":"number","crashes":2,"token":"t%d","args":%d}`, i, i, i))
 	}
