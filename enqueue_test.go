@@ -17,7 +17,7 @@ var number = tasuki.Define[int]("number")
 
 func TestEnqueue(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
-		info, err := number.With(tasuki.Opts{Queue: "mail", MaxAttempts: 3, Timeout: time.Second, Meta: map[string]string{"a": "b"}}).Enqueue(e.ctx, e.client, 42)
+		info, err := number.With(tasuki.Opts{Queue: "mail", MaxAttempts: 3, Timeout: time.Second, Meta: map[string]string{"a": "b"}}).Enqueue(e.ctx, e.producer(), 42)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func TestEnqueueMany(t *testing.T) {
 			}
 			specs[i] = k.Spec(i)
 		}
-		infos, err := e.client.EnqueueMany(e.ctx, specs)
+		infos, err := e.producer().EnqueueMany(e.ctx, specs)
 		var many *tasuki.ManyError
 		if !errors.As(err, &many) || len(many.Errs) != n || len(infos) != n {
 			t.Fatalf("%d infos, error %v; want a ManyError for %d jobs", len(infos), err, n)
@@ -92,7 +92,7 @@ func TestEnqueueLarge(t *testing.T) {
 		for i := range specs {
 			specs[i] = k.Spec(strings.Repeat("x", 300_000))
 		}
-		if _, err := e.client.EnqueueMany(e.ctx, specs); err != nil {
+		if _, err := e.producer().EnqueueMany(e.ctx, specs); err != nil {
 			t.Fatal(err)
 		}
 		if q := e.queue("default"); q.Ready != 12 {
@@ -103,7 +103,7 @@ func TestEnqueueLarge(t *testing.T) {
 
 func TestEnqueueNothing(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
-		if infos, err := e.client.EnqueueMany(e.ctx, nil); len(infos) != 0 || err != nil {
+		if infos, err := e.producer().EnqueueMany(e.ctx, nil); len(infos) != 0 || err != nil {
 			t.Errorf("%v, %v", infos, err)
 		}
 	})
@@ -112,12 +112,12 @@ func TestEnqueueNothing(t *testing.T) {
 func TestOwnID(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		k := number.With(tasuki.Opts{ID: "order:42"})
-		first, err := k.Enqueue(e.ctx, e.client, 1)
+		first, err := k.Enqueue(e.ctx, e.producer(), 1)
 		if err != nil || first.Existed || first.ID != "order:42" {
 			t.Fatalf("first: %+v, %v", first, err)
 		}
 		for _, again := range []tasuki.Kind[int]{k, k.With(tasuki.Opts{In: time.Hour})} {
-			info, err := again.Enqueue(e.ctx, e.client, 2)
+			info, err := again.Enqueue(e.ctx, e.producer(), 2)
 			if err != nil || !info.Existed || info.ID != "order:42" {
 				t.Fatalf("again: %+v, %v", info, err)
 			}
@@ -126,12 +126,12 @@ func TestOwnID(t *testing.T) {
 			t.Errorf("queue %+v: want one job", q)
 		}
 		// In another queue it is another job.
-		if info, err := k.With(tasuki.Opts{Queue: "other"}).Enqueue(e.ctx, e.client, 2); err != nil || info.Existed {
+		if info, err := k.With(tasuki.Opts{Queue: "other"}).Enqueue(e.ctx, e.producer(), 2); err != nil || info.Existed {
 			t.Errorf("other queue: %+v, %v", info, err)
 		}
 		// Twice in one call.
 		specs := []tasuki.Spec{number.With(tasuki.Opts{ID: "x"}).Spec(1), number.With(tasuki.Opts{ID: "y"}).Spec(2), number.With(tasuki.Opts{ID: "x"}).Spec(3)}
-		infos, err := e.client.EnqueueMany(e.ctx, specs)
+		infos, err := e.producer().EnqueueMany(e.ctx, specs)
 		if err != nil || infos[0].Existed || infos[1].Existed || !infos[2].Existed {
 			t.Errorf("in one call: %+v, %v", infos, err)
 		}
@@ -144,7 +144,7 @@ func TestOwnID(t *testing.T) {
 		})
 		e.run(w)
 		done.wait(t, 3)
-		if info, err := k.Enqueue(e.ctx, e.client, 4); err != nil || !info.Existed {
+		if info, err := k.Enqueue(e.ctx, e.producer(), 4); err != nil || !info.Existed {
 			t.Errorf("when done: %+v, %v", info, err)
 		}
 	})
@@ -184,7 +184,7 @@ func TestSeenIsForgotten(t *testing.T) {
 func TestPush(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		list := e.namespace + "-plain"
-		if err := e.client.Push(e.ctx, tasuki.Queue{List: list}, []byte("a"), []byte(""), []byte("\xff\x00")); err != nil {
+		if err := e.producer().Push(e.ctx, tasuki.Queue{List: list}, []byte("a"), []byte(""), []byte("\xff\x00")); err != nil {
 			t.Fatal(err)
 		}
 		got, err := e.do("LRANGE", list, "0", "-1").AsStrSlice()
@@ -194,7 +194,7 @@ func TestPush(t *testing.T) {
 		for name, payloads := range map[string][][]byte{
 			"none": nil, "501": make([][]byte, 501), "too large": {make([]byte, 2<<20)}, "too much": {make([]byte, 1<<20), make([]byte, 1<<20)},
 		} {
-			if err := e.client.Push(e.ctx, tasuki.Queue{List: list}, payloads...); err == nil || !strings.Contains(err.Error(), "allowed") {
+			if err := e.producer().Push(e.ctx, tasuki.Queue{List: list}, payloads...); err == nil || !strings.Contains(err.Error(), "allowed") {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -242,7 +242,7 @@ func TestEnqueueIntoWrongType(t *testing.T) {
 			case "seen":
 				k = k.With(tasuki.Opts{ID: "a"})
 			}
-			if _, err := k.Enqueue(e.ctx, e.client, 1); err == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
+			if _, err := k.Enqueue(e.ctx, e.producer(), 1); err == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
 				t.Errorf("%q: %v", part, err)
 			}
 		}
@@ -258,7 +258,7 @@ func TestEnqueueEndedContext(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		ctx, cancel := context.WithCancel(e.ctx)
 		cancel()
-		_, err := number.Enqueue(ctx, e.client, 1)
+		_, err := number.Enqueue(ctx, e.producer(), 1)
 		if !errors.Is(err, context.Canceled) || errors.Is(err, tasuki.ErrUncertain) {
 			t.Errorf("%v: want context.Canceled, and certainty that nothing was sent", err)
 		}

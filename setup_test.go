@@ -18,17 +18,19 @@ import (
 	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
 
-// env is what a test needs: a client in a namespace of its own. At its end the
-// namespace is checked.
+// env is what a test needs: clients in a namespace of its own. On the shared server
+// each has the least rights that deploy/acl gives it. At its end the namespace is
+// checked.
 type env struct {
 	t         testing.TB
 	ctx       context.Context
 	url       string
 	namespace string
 	embedded  bool
-	client    *tasuki.Client
+	client    *tasuki.Client // of a worker
+	least     *tasuki.Client // of a producer; nil unless producers have fewer rights
 	inspector *inspect.Inspector
-	redis     rueidis.Client // to look and meddle past the library
+	redis     rueidis.Client // to look and meddle past the library, with all rights
 	log       *redistest.Buffer
 }
 
@@ -54,9 +56,13 @@ func onBoth(t *testing.T, f func(t *testing.T, e *env)) {
 
 func newEnv(t testing.TB, url string) *env {
 	t.Helper()
-	e := &env{t: t, ctx: t.Context(), url: url, namespace: redistest.Namespace(t), log: &redistest.Buffer{}}
+	e := &env{t: t, ctx: t.Context(), namespace: redistest.Namespace(t), log: &redistest.Buffer{}}
+	e.url = redistest.As(t, url, "worker", e.namespace)
 	e.client = e.open(nil)
-	e.inspector = inspect.New(e.client)
+	e.inspector = inspect.New(e.openAt(redistest.As(t, url, "operator", e.namespace)))
+	if e.url != url {
+		e.least = e.openAt(redistest.As(t, url, "producer", e.namespace))
+	}
 	opt := rueidis.MustParseURL(url)
 	opt.DisableCache, opt.ForceSingleClient = true, true
 	redis, err := rueidis.NewClient(opt)
@@ -78,6 +84,14 @@ func newEnv(t testing.TB, url string) *env {
 func (e *env) open(cfg *tasuki.ClientConfig) *tasuki.Client {
 	e.t.Helper()
 	return e.openWith(e.url, cfg)
+}
+
+// producer is a client that may enqueue, and as little else as can be.
+func (e *env) producer() *tasuki.Client {
+	if e.least != nil {
+		return e.least
+	}
+	return e.client
 }
 
 // openAt returns one that reaches it at another URL.
@@ -172,7 +186,7 @@ func (e *env) enqueue(k tasuki.Kind[int], n int) []tasuki.Info {
 	for i := range specs {
 		specs[i] = k.Spec(i)
 	}
-	infos, err := e.client.EnqueueMany(e.ctx, specs)
+	infos, err := e.producer().EnqueueMany(e.ctx, specs)
 	if err != nil {
 		e.t.Fatal(err)
 	}

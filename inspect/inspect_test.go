@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,8 +15,6 @@ import (
 )
 
 func TestMain(m *testing.M) { redistest.Main(m) }
-
-var namespaces atomic.Int64
 
 type env struct {
 	t         *testing.T
@@ -29,14 +26,20 @@ type env struct {
 
 func setup(t *testing.T) *env {
 	t.Parallel()
-	e := &env{t: t, namespace: fmt.Sprint("n", namespaces.Add(1)), server: redistest.Shared(t)}
-	client, err := tasuki.Open(e.server.URL(), &tasuki.ClientConfig{Namespace: e.namespace, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	e.client, e.inspector = client, inspect.New(client)
+	e := &env{t: t, namespace: redistest.Namespace(t), server: redistest.Shared(t)}
+	e.client = e.open(e.server.As(t, "worker", e.namespace))
+	e.inspector = inspect.New(e.open(e.server.As(t, "operator", e.namespace)))
 	return e
+}
+
+func (e *env) open(url string) *tasuki.Client {
+	e.t.Helper()
+	client, err := tasuki.Open(url, &tasuki.ClientConfig{Namespace: e.namespace, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.t.Cleanup(client.Close)
+	return client
 }
 
 // do sends a command past the library; %s in it is the namespace.

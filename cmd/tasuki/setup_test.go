@@ -125,33 +125,35 @@ func (p *process) waitOutput(text string) {
 	})
 }
 
-// env is a namespace of its own on the shared server, and what looks at it past
-// the command. At the end of the test the namespace is checked.
+// env is a namespace of its own on the shared server, with the users of deploy/acl,
+// and what looks at it past the command. At the end of the test the namespace is
+// checked.
 type env struct {
 	t         testing.TB
-	url       string
+	urls      map[string]string // by role
 	namespace string
-	client    *tasuki.Client
+	client    *tasuki.Client // of a worker
 	inspector *inspect.Inspector
-	redis     rueidis.Client // to look and meddle past the library
+	redis     rueidis.Client // to look and meddle past the library, with all rights
 }
 
 // setup returns an env.
 func setup(t testing.TB) *env {
 	t.Helper()
-	e := &env{t: t, url: redistest.Shared(t).URL(), namespace: redistest.Namespace(t)}
-	client, err := tasuki.Open(e.url, &tasuki.ClientConfig{Namespace: e.namespace, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
+	e := &env{t: t, namespace: redistest.Namespace(t), urls: map[string]string{}}
+	s := redistest.Shared(t)
+	for _, role := range []string{"producer", "worker", "operator"} {
+		e.urls[role] = s.As(t, role, e.namespace)
 	}
-	e.client, e.inspector = client, inspect.New(client)
-	opt := rueidis.MustParseURL(e.url)
+	e.client = e.open("worker")
+	e.inspector = inspect.New(e.open("operator"))
+	opt := rueidis.MustParseURL(s.URL())
 	opt.DisableCache, opt.ForceSingleClient = true, true
+	var err error
 	if e.redis, err = rueidis.NewClient(opt); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		defer client.Close()
 		defer e.redis.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -166,11 +168,30 @@ func setup(t testing.TB) *env {
 	return e
 }
 
-// command returns the command on the env's server and in its namespace.
+// open returns a client with the rights of a role.
+func (e *env) open(role string) *tasuki.Client {
+	e.t.Helper()
+	client, err := tasuki.Open(e.urls[role], &tasuki.ClientConfig{Namespace: e.namespace, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.t.Cleanup(client.Close)
+	return client
+}
+
+// command returns the command on the env's server and in its namespace, with no
+// more rights than it needs.
 func (e *env) command(args ...string) *exec.Cmd {
 	e.t.Helper()
 	cmd := command(e.t, args...)
-	cmd.Env = append(cmd.Env, "TASUKI_REDIS_URL="+e.url, "TASUKI_NAMESPACE="+e.namespace)
+	role := "operator"
+	switch args[0] {
+	case "enqueue":
+		role = "producer"
+	case "work":
+		role = "worker"
+	}
+	cmd.Env = append(cmd.Env, "TASUKI_REDIS_URL="+e.urls[role], "TASUKI_NAMESPACE="+e.namespace)
 	return cmd
 }
 

@@ -35,10 +35,14 @@ func Shared(t testing.TB) *Server {
 }
 
 // Main runs the tests, ends the shared server, and looks for goroutines that
-// were left behind.
+// were left behind, and for commands that the server has refused.
 func Main(m *testing.M) {
 	code := m.Run()
 	if shared.server != nil {
+		if refused, err := shared.server.refusals(); code == 0 && (err != nil || refused != "") {
+			fmt.Fprintf(os.Stderr, "redistest: the users of deploy/acl were refused something: add it there, and to the rights of internal/store: %v\n%s\n", err, refused)
+			code = 1
+		}
 		shared.server.Kill()
 		os.RemoveAll(shared.server.dir)
 	}

@@ -29,6 +29,7 @@ var (
 	scriptFetch     = loadScript("fetch")
 	scriptRegister  = loadScript("fetch_register")
 	scriptDue       = loadScript("fetch_due")
+	scriptRights    = loadScript("inspect_rights")
 	scriptTally     = loadScript("inspect_tally")
 	scriptLeave     = loadScript("settle_leave")
 	scriptRevive    = loadScript("settle_revive")

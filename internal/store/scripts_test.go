@@ -147,6 +147,17 @@ var operations = map[string]operation{
 		changes:   []string{"+alarm [1]"},
 		tolerates: "list ready retry scheduled",
 	},
+	"AskRights": {
+		script: "inspect_rights",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			answers, err := s.AskRights(ctx, q, []string{"3", "RPUSH", q.Ready, "x", "1", "NOSUCH"})
+			if err == nil && !slices.Equal(answers, []int64{may, noSuch}) {
+				err = fmt.Errorf("it answers %v", answers)
+			}
+			return err
+		},
+		tolerates: "ready",
+	},
 	"Tally": {
 		script: "inspect_tally",
 		run: func(ctx context.Context, s *Store, q *Queue) error {

@@ -5,7 +5,7 @@
 --
 -- KEYS[1] ready LIST own ready jobs of the queue
 -- KEYS[2] scheduled ZSET element → due, ms
--- KEYS[3] retry ZSET element → due, ms: read only
+-- KEYS[3] retry ZSET element → due, ms: counted only
 -- KEYS[4] seen ZSET id → time of enqueue, ms
 -- KEYS[5] alarm LIST at most one token: something is due earlier than before
 -- KEYS[6] count HASH what was settled how: enqueued twice is counted as existed
@@ -31,13 +31,7 @@ for key, kind in pairs(kinds) do
   end
 end
 
-local before = -1
-for _, set in ipairs({scheduled, retry}) do
-  local top = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
-  if top[2] and (before < 0 or tonumber(top[2]) < before) then before = tonumber(top[2]) end
-end
-
-local result, existed, ids, earliest = {}, 0, 0, nil
+local result, existed, ids, earliest, mine = {}, 0, 0, nil, 0
 for i = 3, #ARGV, 3 do
   local id, at, element = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local new = 1
@@ -61,21 +55,24 @@ for i = 3, #ARGV, 3 do
     if due <= now then
       redis.call('RPUSH', ready, element)
     else
-      redis.call('ZADD', scheduled, 'NX', due, element)
-      if not earliest or due < earliest then earliest = due end
+      local added = redis.call('ZADD', scheduled, 'NX', due, element)
+      if not earliest or due < earliest then earliest, mine = due, 0 end
+      if due == earliest then mine = mine + added end
     end
   end
   result[#result + 1] = new
 end
 
-if earliest and (before < 0 or earliest < before) and redis.call('LLEN', alarm) == 0 then
+-- Counted, not read: a producer needs no right to read jobs.
+if earliest and redis.call('ZCOUNT', scheduled, '-inf', earliest) == mine
+  and redis.call('ZCOUNT', retry, '-inf', earliest) == 0 and redis.call('LLEN', alarm) == 0 then
   redis.call('RPUSH', alarm, '1')
 end
 if existed > 0 then redis.pcall('HINCRBY', count, 'existed', existed) end
 if ids > 0 then
   -- Each call forgets a little more than it adds, so that none has to forget much.
-  local old = redis.call('ZRANGEBYSCORE', seen, '-inf', now - window, 'LIMIT', 0, 2 * ids + 10)
-  if #old > 0 then redis.call('ZREM', seen, unpack(old)) end
+  local old = redis.call('ZCOUNT', seen, '-inf', now - window)
+  if old > 0 then redis.call('ZREMRANGEBYRANK', seen, 0, math.min(old, 2 * ids + 10) - 1) end
   local over = redis.call('ZCARD', seen) - most
   if over > 0 then redis.call('ZREMRANGEBYRANK', seen, 0, math.min(over, 2 * ids + 10) - 1) end
 end

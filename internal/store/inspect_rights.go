@@ -1,0 +1,234 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+// Role is what a program does with Redis.
+type Role uint8
+
+// The roles. deploy/acl has a user for each.
+const (
+	Producer Role = 1 << iota
+	Worker
+	Operator // tasuki's own command, and who else looks at queues and acts on them
+)
+
+// right is a command that some roles send.
+type right struct {
+	roles Role
+	words string // the command, with the names of keys in braces
+	// without says what follows for a worker, or an operator, to whom it is
+	// refused. Empty: the role cannot do without.
+	without string
+}
+
+// rights are all commands that are sent, by scripts too. A test compares them with
+// the scripts, and with the files of deploy/acl.
+var rights = []right{
+	{Producer | Worker | Operator, "PING", ""},
+	{Producer | Worker | Operator, "EVALSHA 0 1 {ready}", ""},
+	{Producer | Worker | Operator, "EVAL x 1 {ready}", "scripts cannot be loaded again when the server has forgotten them: after a restart everything fails"},
+	{Producer | Worker | Operator, "CLUSTER SLOTS", "a Cluster is not recognised as one, and nothing works there; with a single server nothing is missing"},
+	{Producer | Worker | Operator, "TIME", ""},
+	{Producer | Worker | Operator, "TYPE {ready}", ""},
+	{Producer | Worker | Operator, "RPUSH {ready} x", ""},
+	{Producer | Worker | Operator, "HINCRBY {count} x 1", ""},
+	{Producer | Worker | Operator, "LLEN {ready}", ""},
+	{Producer | Worker, "LPUSH {ready} x", ""},
+	{Producer | Worker, "SADD {queues} x", ""},
+	{Producer | Worker, "SREM {queues} x", ""},
+	{Producer | Worker, "ZADD {scheduled} 0 x", ""},
+	{Producer | Worker | Operator, "ZCARD {seen}", ""},
+	{Producer | Worker, "ZCOUNT {scheduled} 0 0", ""},
+	{Producer | Worker, "ZREMRANGEBYRANK {seen} 0 0", ""},
+	{Producer | Worker, "ZSCORE {seen} x", ""},
+
+	{Worker, "BLMOVE {ready} {hand} LEFT RIGHT 1", "an idle queue is looked at once a second, where jobs would start when they are pushed"},
+	{Worker, "BLPOP {alarm} 1", "a job that is scheduled while no other is starts up to 20 s late"},
+	{Worker, "CLIENT ID", "a wait cannot be woken, so each lasts a second, and a stop or a pause up to that much longer"},
+	{Worker, "CLIENT UNBLOCK 0", "a wait cannot be woken, so each lasts a second, and a stop or a pause up to that much longer"},
+	{Worker, "SUBSCRIBE {channel}", "the death of a worker is noticed after 30 s instead of 2, no job can be cancelled, and a pause is noticed up to 20 s late"},
+	{Worker, "PUBSUB NUMSUB {channel}", "the death of a worker is noticed after 30 s instead of 2"},
+	{Worker | Operator, "PUBLISH {channel} x", "workers are not told of a pause, of a cancel, or of jobs in the lists of other programs that were put back: they look every 20 s"},
+	{Worker, "EXISTS {hand}", ""},
+	{Worker | Operator, "HDEL {held} x", ""},
+	{Worker, "HEXISTS {held} x", ""},
+	{Worker, "HGET {count} x", ""},
+	{Worker | Operator, "HGETALL {held}", ""},
+	{Worker, "HKEYS {held}", ""},
+	{Worker | Operator, "HLEN {held}", ""},
+	{Worker, "HMGET {held} x", ""},
+	{Worker | Operator, "HSET {held} x x", ""},
+	{Worker, "LPOP {ready}", ""},
+	{Worker | Operator, "LRANGE {hand} 0 0", ""},
+	{Worker, "LREM {hand} 1 x", ""},
+	{Worker, "LTRIM {alarm} 0 0", ""},
+	{Worker, "RPOP {hand}", ""},
+	{Worker | Operator, "SMEMBERS {queues}", ""},
+	{Worker | Operator, "ZRANGE {dead} 0 0", ""},
+	{Worker, "ZRANGEBYSCORE {retry} 0 0", ""},
+	{Worker | Operator, "ZREM {dead} x", ""},
+	{Worker | Operator, "INFO", "a worker does not warn of an evicting server at its start, and the doctor is half blind"},
+
+	{Operator, "ACL WHOAMI", "the doctor does not know the user's name"},
+	{Operator, "HVALS {held}", ""},
+	{Operator, "LINDEX {ready} 0", ""},
+	{Operator, "SCAN 0", "keys of no known queue or worker cannot be found"},
+}
+
+// Refusal is a command that the server refuses a role.
+type Refusal struct {
+	Command string
+	Without string // what follows; empty: the role cannot do without it
+	Missing bool   // there is no such command, for nobody
+}
+
+// ErrUntold: the server does not tell what a user may do.
+var ErrUntold = errors.New("neither EVAL nor MULTI is allowed")
+
+// Rights returns what the store's user is refused in each role, without sending
+// any of it. untold are commands of which the server did not say.
+func (s *Store) Rights(ctx context.Context) (refused map[Role][]Refusal, untold []string, err error) {
+	q, err := s.Queue("tasuki-doctor") // its keys are named, and never made
+	if err != nil {
+		return nil, nil, err
+	}
+	all := make([][]string, len(rights))
+	for i := range rights {
+		all[i] = s.wordsOf(&rights[i], q)
+	}
+	answers, err := s.askRights(ctx, q, all)
+	if err != nil {
+		return nil, nil, err
+	}
+	refused = map[Role][]Refusal{}
+	for i, r := range rights {
+		name := r.name()
+		switch answers[i] {
+		case mayNot, noSuch:
+			for _, role := range []Role{Producer, Worker, Operator} {
+				if r.roles&role != 0 {
+					refused[role] = append(refused[role], Refusal{name, r.without, answers[i] == noSuch})
+				}
+			}
+		case untoldYet:
+			untold = append(untold, name)
+		}
+	}
+	return refused, untold, nil
+}
+
+// name is the command with its subcommand.
+func (r *right) name() string {
+	words := strings.Fields(r.words)
+	if slices.Contains([]string{"ACL", "CLIENT", "CLUSTER", "PUBSUB"}, words[0]) {
+		return words[0] + " " + words[1]
+	}
+	return words[0]
+}
+
+// wordsOf fills in the names of keys.
+func (s *Store) wordsOf(r *right, q *Queue) []string {
+	keys := strings.NewReplacer("{ready}", q.Ready, "{count}", q.Count, "{queues}", s.queuesKey(), "{scheduled}", q.Scheduled, "{retry}", q.Retry,
+		"{dead}", q.Dead, "{seen}", q.Seen, "{hand}", q.Hand("w"), "{held}", q.Held("w"), "{alarm}", q.Alarm, "{channel}", q.Channel)
+	words := strings.Fields(r.words)
+	for i := range words {
+		words[i] = keys.Replace(words[i])
+	}
+	return words
+}
+
+// What a server says of a command.
+const (
+	noSuch    = -1
+	mayNot    = 0
+	may       = 1
+	untoldYet = 2
+)
+
+// askRights asks in a script, which leaves no trace in the server's ACL LOG; and a
+// server that has no such call, or allows no scripts, with commands that are queued
+// in a transaction and never done.
+func (s *Store) askRights(ctx context.Context, q *Queue, all [][]string) ([]int64, error) {
+	var args []string
+	for _, words := range all {
+		args = append(append(args, strconv.Itoa(len(words))), words...)
+	}
+	answers, err := s.AskRights(ctx, q, args)
+	if err == nil && len(answers) == len(all) {
+		return answers, nil
+	}
+	if err != nil && !IsRedis(err) {
+		return nil, err
+	}
+	c, err := s.client(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	if c.Mode() == rueidis.ClientModeCluster {
+		return nil, ErrUntold
+	}
+	conn, release := c.Dedicate()
+	defer release()
+	defer conn.Close() // whatever is left of a transaction goes with it
+	if err := explain("MULTI", conn.Do(ctx, conn.B().Multi().Build()).Error()); IsRedis(err) {
+		return nil, ErrUntold
+	} else if err != nil {
+		return nil, err
+	}
+	answers = make([]int64, len(all))
+	for i, words := range all {
+		if words[0] == "SUBSCRIBE" {
+			answers[i] = untoldYet // its answer is none of a transaction's
+			continue
+		}
+		switch err := explain(words[0], conn.Do(ctx, conn.B().Arbitrary(words...).Build()).Error()); {
+		case err == nil:
+			answers[i] = may
+		case isMissing(err):
+			answers[i] = noSuch
+		case errors.Is(err, ErrRefused):
+			answers[i] = mayNot
+		case IsRedis(err):
+			answers[i] = untoldYet
+		default:
+			return nil, err
+		}
+	}
+	return answers, nil
+}
+
+// isMissing tells whether a server refuses a command to everybody.
+func isMissing(err error) bool {
+	return hasCode(err.Error(), "ERR unknown command") || strings.Contains(err.Error(), "not supported by tasuki")
+}
+
+// AskRights runs inspect_rights.lua; it returns nothing when the server is too old.
+func (s *Store) AskRights(ctx context.Context, q *Queue, args []string) ([]int64, error) {
+	reply, err := s.eval(ctx, scriptRights, []string{q.Ready}, args)
+	if err != nil {
+		return nil, err
+	}
+	answers, err := reply.AsIntSlice()
+	return answers, explain(scriptRights.name, err)
+}
+
+// TryScripts runs a script that changes nothing.
+func (s *Store) TryScripts(ctx context.Context) error {
+	q, err := s.Queue("tasuki-doctor")
+	if err != nil {
+		return err
+	}
+	if _, err := s.Tally(ctx, q); err != nil {
+		return fmt.Errorf("scripts: %w", err)
+	}
+	return nil
+}

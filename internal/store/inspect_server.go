@@ -1,0 +1,204 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// Server is what one server says of itself. Either part may be refused.
+type Server struct {
+	Address   string
+	Info      map[string]string // INFO; nil with InfoErr
+	InfoErr   error
+	Config    map[string]string // some parameters of CONFIG GET; nil with ConfigErr, or when it was not asked
+	ConfigErr error
+}
+
+// settings are the parameters that Servers asks for. One pattern for all would
+// also bring passwords.
+var settings = []string{"maxmemory", "maxmemory-policy", "save", "appendonly", "appendfsync", "min-replicas-to-write"}
+
+// Servers asks each server that holds keys: one, or the masters of a Cluster, by
+// address. config asks for its settings as well. The error is that of the
+// connection; what a server refuses is in what is returned of it.
+func (s *Store) Servers(ctx context.Context, config bool) ([]Server, error) {
+	c, err := s.client(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	nodes := map[string]rueidis.Client{s.opt.InitAddress[0]: c}
+	if c.Mode() == rueidis.ClientModeCluster {
+		nodes = c.Nodes()
+	}
+	var servers []Server
+	for _, address := range slices.Sorted(maps.Keys(nodes)) {
+		server, err := ask(ctx, nodes[address], config)
+		if err != nil {
+			return nil, err
+		}
+		server.Address = address
+		if c.Mode() == rueidis.ClientModeCluster && server.Info["role"] == "slave" {
+			continue
+		}
+		servers = append(servers, *server)
+	}
+	return servers, nil
+}
+
+func ask(ctx context.Context, node rueidis.Client, config bool) (*Server, error) {
+	if ctx.Err() != nil {
+		return nil, notSent("info", ctx)
+	}
+	server := &Server{}
+	commands := []rueidis.Completed{node.B().Info().Build()}
+	if config {
+		for _, name := range settings {
+			commands = append(commands, node.B().ConfigGet().Parameter(name).Build())
+		}
+	}
+	replies := node.DoMulti(undated{ctx}, commands...)
+	text, err := replies[0].ToString()
+	switch err = explain("INFO", err); {
+	case err == nil:
+		server.Info = parseInfo(text)
+	case errors.Is(err, errBusy) || !IsRedis(err):
+		return nil, err
+	default:
+		server.InfoErr = err
+	}
+	for _, reply := range replies[1:] {
+		values, err := reply.AsStrMap()
+		if err != nil {
+			server.Config, server.ConfigErr = nil, explain("CONFIG GET", err)
+			break
+		}
+		if server.Config == nil {
+			server.Config = map[string]string{}
+		}
+		maps.Copy(server.Config, values)
+	}
+	return server, nil
+}
+
+func parseInfo(text string) map[string]string {
+	info := map[string]string{}
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimRight(line, "\r\n"), ":"); ok && !strings.HasPrefix(line, "#") {
+			info[name] = value
+		}
+	}
+	return info
+}
+
+// Int is a number of INFO.
+func (v *Server) Int(name string) (int64, bool) {
+	n, err := strconv.ParseInt(v.Info[name], 10, 64)
+	return n, err == nil
+}
+
+// Policy is what the server does when it is full; "" if it does not tell.
+func (v *Server) Policy() string {
+	if policy := v.Info["maxmemory_policy"]; policy != "" {
+		return policy
+	}
+	return v.Config["maxmemory-policy"]
+}
+
+// Evicts tells whether the server removes keys that have no expiry when it is full:
+// tasuki's have none.
+func (v *Server) Evicts() bool { return strings.HasPrefix(v.Policy(), "allkeys-") }
+
+// Evicted is how many keys were removed since the server started that may have been
+// tasuki's.
+func (v *Server) Evicted() int64 {
+	if strings.HasPrefix(v.Policy(), "volatile-") {
+		return 0 // those had an expiry
+	}
+	n, _ := v.Int("evicted_keys")
+	return n
+}
+
+// Unsaved tells whether the server is known to write nothing to a disk.
+func (v *Server) Unsaved() bool {
+	save, told := v.Config["save"]
+	return v.Info["aof_enabled"] == "0" && told && save == ""
+}
+
+// Product is what the server calls itself.
+func (v *Server) Product() (name, version string) {
+	switch {
+	case v.Info["tasuki_embedded"] != "":
+		return "tasuki's embedded server", v.Info["redis_version"]
+	case v.Info["valkey_version"] != "":
+		return "Valkey", v.Info["valkey_version"]
+	case v.Info["dragonfly_version"] != "":
+		return "Dragonfly", v.Info["dragonfly_version"]
+	}
+	return "Redis", v.Info["redis_version"]
+}
+
+// IsEmbedded tells whether it is the server of package embedded.
+func (v *Server) IsEmbedded() bool { return v.Info["tasuki_embedded"] != "" }
+
+// Mode is how the servers are reached: "single", "Sentinel" or "Cluster".
+func (s *Store) Mode(ctx context.Context) (string, error) {
+	c, err := s.client(ctx, false)
+	switch {
+	case err != nil:
+		return "", err
+	case c.Mode() == rueidis.ClientModeCluster:
+		return "Cluster", nil
+	case s.opt.Sentinel.MasterSet != "":
+		return "Sentinel", nil
+	}
+	return "single", nil
+}
+
+// IsDefaultUser tells whether the store's user is the one that Redis has if nobody
+// has made others.
+func (s *Store) IsDefaultUser() bool {
+	return s.opt.AuthCredentialsFn == nil && (s.opt.Username == "" || s.opt.Username == "default")
+}
+
+// User is the server's name of the user whose rights the store has.
+func (s *Store) User(ctx context.Context) (string, error) {
+	reply, err := s.do(ctx, "ACL WHOAMI", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+		return c.Do(ctx, c.B().AclWhoami().Build())
+	})
+	if err != nil {
+		return "", err
+	}
+	name, err := reply.ToString()
+	return name, explain("ACL WHOAMI", err)
+}
+
+// RoundTrips measures how long the server takes to answer, n times one after the
+// other.
+func (s *Store) RoundTrips(ctx context.Context, n int) ([]time.Duration, error) {
+	took := make([]time.Duration, n)
+	for i := range took {
+		start := time.Now()
+		if err := s.Ping(ctx); err != nil {
+			return nil, err
+		}
+		took[i] = time.Since(start)
+	}
+	return took, nil
+}
+
+// Ahead is how far the server's clock is ahead of this machine's, to within half a
+// round trip.
+func (s *Store) Ahead(ctx context.Context) (ahead, within time.Duration, err error) {
+	start := time.Now()
+	there, err := s.Now(ctx)
+	within = time.Since(start) / 2
+	// Without the monotonic clock, as it is compared with another machine's.
+	return there.Sub(start.Round(0).Add(within)), within, err
+}
