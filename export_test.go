@@ -19,3 +19,11 @@ func (w *Worker) Waits(queue string) bool {
 
 // DecodeArgs is how arguments are decoded.
 var DecodeArgs = decodeArgs
+
+// WaitLook waits until the worker has looked at the health of the server.
+func (w *Worker) WaitLook() {
+	w.mu.Lock()
+	s := w.session
+	w.mu.Unlock()
+	s.looking.Wait()
+}

@@ -32,6 +32,8 @@ type session struct {
 
 	services   sync.WaitGroup
 	endService context.CancelFunc
+	looking    sync.WaitGroup // at the health of the server, once
+	endLook    context.CancelFunc
 	failed     chan error // of a service, the first
 
 	channels chan []string // to the beat: channels to subscribe to as well
@@ -144,6 +146,9 @@ func (s *session) begin(ctx context.Context) error {
 	}
 	s.w.log.Info("tasuki: worker started", "worker", s.id, "redis", s.w.client.url, "queues", s.queueNames(),
 		"slots", s.w.cfg.Concurrency, "kinds", s.w.kindNames())
+	lookCtx, endLook := context.WithCancel(s.ctx)
+	s.endLook = endLook
+	s.looking.Go(func() { s.tellHealth(lookCtx) })
 	return nil
 }
 
@@ -174,6 +179,7 @@ func (s *session) end() error {
 		return nil // it never began
 	}
 	s.endService()
+	s.endLook()
 	noted := make(chan struct{})
 	go func() {
 		defer close(noted)
@@ -232,6 +238,7 @@ func (s *session) leave() error {
 	giveUp.Stop()
 	s.quit()
 	s.services.Wait()
+	s.looking.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	failpoint.Hit(failpoint.BeforeRetire)

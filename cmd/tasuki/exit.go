@@ -21,6 +21,8 @@ const (
 	exitFull      = 6
 	exitProblems  = 7
 	exitStuck     = 8
+	exitWarning   = 9
+	exitDanger    = 10
 
 	exitInterrupted = 130 // as shells have it: 128 and the number of SIGINT
 )
@@ -43,6 +45,8 @@ func newExitCodes() *cobra.Command {
     6    Redis is full, and nothing was enqueued: try again when there is room
     7    tasuki check has found problems
     8    handlers have ignored the end of their context
+    9    tasuki doctor has warnings
+    10   tasuki doctor has found danger: accepted jobs can be lost, or nothing works
     130  it was interrupted before it was done`,
 	}
 }

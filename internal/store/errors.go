@@ -128,3 +128,8 @@ func IsRedis(err error) bool {
 func notSent(op string, ctx context.Context) error {
 	return fmt.Errorf("%s: %w: %w", op, errNotSent, context.Cause(ctx))
 }
+
+// IsKeyRefused tells whether the server refuses a command for the keys that it names.
+func IsKeyRefused(err error) bool {
+	return errors.Is(err, ErrRefused) && strings.Contains(err.Error(), "one of the keys")
+}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -227,8 +226,6 @@ func (s *Store) TryScripts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.Tally(ctx, q); err != nil {
-		return fmt.Errorf("scripts: %w", err)
-	}
-	return nil
+	_, err = s.AskRights(ctx, q, nil)
+	return err
 }

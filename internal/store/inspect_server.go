@@ -57,14 +57,7 @@ func ask(ctx context.Context, node rueidis.Client, config bool) (*Server, error)
 		return nil, notSent("info", ctx)
 	}
 	server := &Server{}
-	commands := []rueidis.Completed{node.B().Info().Build()}
-	if config {
-		for _, name := range settings {
-			commands = append(commands, node.B().ConfigGet().Parameter(name).Build())
-		}
-	}
-	replies := node.DoMulti(undated{ctx}, commands...)
-	text, err := replies[0].ToString()
+	text, err := node.Do(undated{ctx}, node.B().Info().Build()).ToString()
 	switch err = explain("INFO", err); {
 	case err == nil:
 		server.Info = parseInfo(text)
@@ -73,17 +66,23 @@ func ask(ctx context.Context, node rueidis.Client, config bool) (*Server, error)
 	default:
 		server.InfoErr = err
 	}
-	for _, reply := range replies[1:] {
-		values, err := reply.AsStrMap()
-		if err != nil {
-			server.Config, server.ConfigErr = nil, explain("CONFIG GET", err)
-			break
-		}
-		if server.Config == nil {
-			server.Config = map[string]string{}
-		}
-		maps.Copy(server.Config, values)
+	if !config {
+		return server, nil
 	}
+	// One after the other: a server that refuses one refuses all, and notes each.
+	values := map[string]string{}
+	for _, name := range settings {
+		value, err := node.Do(undated{ctx}, node.B().ConfigGet().Parameter(name).Build()).AsStrMap()
+		if err = explain("CONFIG GET", err); err != nil && !IsRedis(err) {
+			return nil, err
+		}
+		if err != nil {
+			server.ConfigErr = err
+			return server, nil
+		}
+		maps.Copy(values, value)
+	}
+	server.Config = values
 	return server, nil
 }
 

@@ -147,3 +147,6 @@ func (s *Store) queuesKey() string  { return s.ns + ":queues" }
 // Its hash tag is the key of the workers, so that in Cluster a sharded
 // subscription and the script that counts it are on one node.
 func (s *Store) alivePrefix() string { return s.ns + ":alive:{" + s.workersKey() + "}:" }
+
+// Namespace begins the name of every key.
+func (s *Store) Namespace() string { return s.ns }

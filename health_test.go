@@ -1,0 +1,94 @@
+package tasuki_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
+)
+
+// TestHealthIsTold: a worker warns at its start of a server that may lose jobs, in one
+// line for each reason, and says nothing of one that is in order or does not tell.
+//
+//fault:server redis may evict jobs | each worker warns of it at its start
+//fault:server redis writes nothing to a disk | each worker warns of it at its start
+func TestHealthIsTold(t *testing.T) {
+	t.Parallel()
+	const evicts, evicted, forgets = "removes keys when it is full", "has removed keys since it started", "writes nothing to a disk"
+	aof := []string{"--appendonly", "yes"}
+	restricted := []string{"--user", "default", "on", "nopass", "~*", "&*", "+@all", "-info", "-config"}
+	for name, tt := range map[string]struct {
+		args []string
+		fill bool // until keys were removed; then the policy is changed
+		want []string
+	}{
+		"in order":        {args: aof},
+		"snapshots":       {args: []string{"--save", "60", "1"}},
+		"no persistence":  {want: []string{forgets}},
+		"evicting":        {args: append(aof, "--maxmemory-policy", "allkeys-lru"), want: []string{evicts}},
+		"volatile":        {args: append(aof, "--maxmemory-policy", "volatile-ttl")},
+		"both":            {args: []string{"--maxmemory-policy", "allkeys-random"}, want: []string{evicts, forgets}},
+		"has evicted":     {args: append(aof, "--maxmemory-policy", "allkeys-lru"), fill: true, want: []string{evicted}},
+		"INFO is refused": {args: append(restricted, "--maxmemory-policy", "allkeys-lru")},
+		"INFO is gone":    {args: []string{"--rename-command", "INFO", "", "--rename-command", "CONFIG", "", "--maxmemory-policy", "allkeys-lru"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.Start(t, tt.args...)
+			if tt.fill {
+				s.Do(t, "CONFIG", "SET", "maxmemory", "4mb")
+				for i := range 100 {
+					s.Do(t, "SET", fmt.Sprint("filler", i), strings.Repeat("x", 100_000))
+				}
+				for _, command := range [][]string{{"FLUSHALL"}, {"CONFIG", "SET", "maxmemory", "0"}, {"CONFIG", "SET", "maxmemory-policy", "noeviction"}} {
+					if got := s.Do(t, command...); got != "+OK" {
+						t.Fatal(got)
+					}
+				}
+			}
+			e := newEnv(t, s.URL())
+			w := e.worker(tasuki.WorkerConfig{})
+			got := collect(w, number)
+			stop := e.run(w)
+			e.enqueue(number, 1)
+			got.wait(t, 1)
+			for _, text := range tt.want {
+				e.waitLog(text)
+			}
+			w.WaitLook()
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			lines := 0
+			for _, text := range []string{evicts, evicted, forgets} {
+				lines += strings.Count(e.log.String(), text)
+			}
+			if warnings := strings.Count(e.log.String(), "level=WARN"); lines != len(tt.want) || warnings != lines {
+				t.Errorf("%d lines of the server and %d warnings, want %d", lines, warnings, len(tt.want))
+			}
+		})
+	}
+}
+
+// TestHealthDelaysNothing: a server that does not answer INFO delays neither the start
+// nor a job nor the stop.
+func TestHealthDelaysNothing(t *testing.T) {
+	t.Parallel()
+	e, _, proxy := proxied(t)
+	hit := proxy.Once(redistest.Swallow, isCommand("INFO"))
+	w := e.worker(tasuki.WorkerConfig{})
+	got := collect(w, number)
+	stop := e.run(w)
+	<-hit
+	proxy.Decide(nil)
+	if _, err := number.Enqueue(e.ctx, e.openAt(proxy.URL()), 1); err != nil {
+		t.Fatal(err)
+	}
+	got.wait(t, 1)
+	e.settled("default", 1)
+	if err := stop(); err != nil { // it would wait for the answer
+		t.Error(err)
+	}
+}
