@@ -85,3 +85,14 @@ func (s *Server) refusals() (string, error) {
 	}
 	return string(raw), nil
 }
+
+// StartWithACL starts a server with a file of users, in place of those that it has by
+// itself.
+func StartWithACL(t testing.TB, users string, args ...string) *Server {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "users.acl")
+	if err := os.WriteFile(file, []byte(users), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Start(t, append([]string{"--aclfile", file}, args...)...)
+}

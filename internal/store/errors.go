@@ -60,7 +60,7 @@ func errorKind(text string) error {
 	}{
 		{ErrFull, []string{"OOM "}},
 		{ErrWrongType, []string{"WRONGTYPE "}},
-		{ErrRefused, []string{"NOPERM", "NOAUTH", "WRONGPASS", "unknown command", "unknown subcommand", "Unknown subcommand", "Unknown Redis command", "unsupported command", "not supported by tasuki"}},
+		{ErrRefused, []string{"NOPERM", "NOAUTH", "WRONGPASS", "unknown command", "unknown subcommand", "Unknown subcommand", "Unknown Redis command", "The user executing the script can't", "unsupported command", "not supported by tasuki"}},
 		// None of these was executed, so all of them can be sent again.
 		{errBusy, []string{"LOADING", "BUSY ", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "UNBLOCKED", "max number of clients"}},
 	} {
@@ -131,5 +131,5 @@ func notSent(op string, ctx context.Context) error {
 
 // IsKeyRefused tells whether the server refuses a command for the keys that it names.
 func IsKeyRefused(err error) bool {
-	return errors.Is(err, ErrRefused) && strings.Contains(err.Error(), "one of the keys")
+	return errors.Is(err, ErrRefused) && strings.Contains(err.Error(), "one of the keys") // "at least", in a script
 }
