@@ -71,24 +71,3 @@ func TestHealthIsTold(t *testing.T) {
 		})
 	}
 }
-
-// TestHealthDelaysNothing: a server that does not answer INFO delays neither the start
-// nor a job nor the stop.
-func TestHealthDelaysNothing(t *testing.T) {
-	t.Parallel()
-	e, _, proxy := proxied(t)
-	hit := proxy.Once(redistest.Swallow, isCommand("INFO"))
-	w := e.worker(tasuki.WorkerConfig{})
-	got := collect(w, number)
-	stop := e.run(w)
-	<-hit
-	proxy.Decide(nil)
-	if _, err := number.Enqueue(e.ctx, e.openAt(proxy.URL()), 1); err != nil {
-		t.Fatal(err)
-	}
-	got.wait(t, 1)
-	e.settled("default", 1)
-	if err := stop(); err != nil { // it would wait for the answer
-		t.Error(err)
-	}
-}

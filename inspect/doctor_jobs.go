@@ -36,8 +36,9 @@ func (d *doctor) rights() error {
 		d.add("scripts", OK, "scripts are loaded and run", "", "")
 	case !store.IsRedis(err):
 		return err
-	case errors.Is(err, store.ErrWrongType):
-		d.add("scripts", Note, "unknown: "+err.Error(), "", "")
+	case store.IsKeyRefused(err):
+		d.add("rights", Danger, fmt.Sprintf("%s may not touch the keys of the namespace %s", who, d.store.Namespace()), "it is of no use here", "allow it the keys of this namespace: deploy/acl has a user for each role")
+		return nil
 	default:
 		d.add("scripts", Danger, "scripts do not run: "+err.Error(), "nothing can be claimed or settled, and nothing be enqueued with a time or an id", "allow EVAL and EVALSHA, and what the scripts do: deploy/acl has users for it")
 	}

@@ -26,7 +26,7 @@ const (
 // rounds looks at the way to the server.
 func (d *doctor) rounds() error {
 	took, err := d.store.RoundTrips(d.ctx, roundTrips)
-	if err = d.unknown("latency", "PING", err); err != nil {
+	if err = d.unknown("latency", "TIME", err); err != nil {
 		return err
 	}
 	if len(took) > 0 {
@@ -245,7 +245,7 @@ func (d *doctor) memory(v *store.Server) {
 	what := fmt.Sprintf("%s of %s in use, %s left", bytes(used), bytes(limit), bytes(max(limit-used, 0)))
 	const do = "raise maxmemory, add workers, or look for what else grows there"
 	switch {
-	case used >= limit:
+	case used >= limit-limit/100: // what it counts moves with the buffers of clients
 		d.add(name, Danger, what, "new jobs are refused (ErrFull) if nothing is evicted; workers go on with those that are there", do)
 	case used > limit/10*9:
 		d.add(name, Warning, what, "when it is full, new jobs are refused", do)
@@ -271,7 +271,7 @@ func (d *doctor) clients(v *store.Server) {
 		return
 	}
 	what := fmt.Sprintf("%s of at most %d", count(have, "connection"), most)
-	if have > most/10*9 {
+	if have*10 > most*9 {
 		d.add("clients", Warning, what, "beyond it nobody can connect. A worker has about 3 connections and 2 for each of its queues", "raise maxclients, and the limit of open files with it")
 	} else {
 		d.add("clients", OK, what, "", "")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,12 @@ import (
 	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
 
-func TestMain(m *testing.M) { redistest.Main(m) }
+func TestMain(m *testing.M) {
+	if text := os.Getenv(workerEnv); text != "" {
+		holder(text)
+	}
+	redistest.Main(m)
+}
 
 type env struct {
 	t         *testing.T

@@ -28,14 +28,14 @@ The exit code is 0 when there is nothing worse than notes, 9 when there are
 warnings, and 10 when accepted jobs are in danger or nothing works.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.connect(cmd.Context())
+			client, err := a.open() // a server whose disk is full refuses PING
 			if err != nil {
 				return err
 			}
 			defer client.Close()
 			findings, err := inspect.New(client).Doctor(cmd.Context(), &cfg)
 			if err != nil {
-				return lookFailure(err)
+				return a.unreached(err)
 			}
 			diagnosis := struct {
 				Worst    inspect.Level     `json:"worst"`

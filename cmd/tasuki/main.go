@@ -116,12 +116,17 @@ func (a *app) connect(ctx context.Context) (*tasuki.Client, error) {
 	}
 	if err := client.Ping(ctx); err != nil {
 		client.Close()
-		if a.redis == "" {
-			err = fmt.Errorf("%w; --redis or TASUKI_REDIS_URL says where Redis is", err)
-		}
-		return nil, lookFailure(err)
+		return nil, a.unreached(err)
 	}
 	return client, nil
+}
+
+// unreached is the failure of a command that did not reach Redis.
+func (a *app) unreached(err error) error {
+	if a.redis == "" {
+		err = fmt.Errorf("%w; --redis or TASUKI_REDIS_URL says where Redis is", err)
+	}
+	return lookFailure(err)
 }
 
 // group returns a command that only holds others.

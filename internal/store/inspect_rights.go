@@ -165,7 +165,7 @@ func (s *Store) askRights(ctx context.Context, q *Queue, all [][]string) ([]int6
 	if err == nil && len(answers) == len(all) {
 		return answers, nil
 	}
-	if err != nil && !IsRedis(err) {
+	if err != nil && (!IsRedis(err) || IsKeyRefused(err)) {
 		return nil, err
 	}
 	c, err := s.client(ctx, false)
@@ -207,7 +207,7 @@ func (s *Store) askRights(ctx context.Context, q *Queue, all [][]string) ([]int6
 
 // isMissing tells whether a server refuses a command to everybody.
 func isMissing(err error) bool {
-	return hasCode(err.Error(), "ERR unknown command") || strings.Contains(err.Error(), "not supported by tasuki")
+	return hasCode(err.Error(), "unknown command") || strings.Contains(err.Error(), "not supported by tasuki")
 }
 
 // AskRights runs inspect_rights.lua; it returns nothing when the server is too old.
