@@ -156,6 +156,9 @@ func runBench(ctx context.Context, url string, runs int, only string, progress i
 		return nil, err
 	}
 	defer b.client.Close()
+	if err := b.client.Ping(ctx); err != nil { // in words that show no password
+		return nil, lookFailure(err)
+	}
 	option, err := rueidis.ParseURL(server)
 	if err != nil {
 		return nil, err

@@ -70,8 +70,14 @@ func TestRedaction(t *testing.T) {
 		"me:s3cret@127.0.0.1:1":                    exitUsage,
 		"unix://me:s3cret@127.0.0.1/redis.sock":    exitUsage,
 		"redis://me:s3cret@127.0.0.1:1?addr=::::1": exitRedis,
+
+		"redis://s3cret@127.0.0.1:1":                                   exitRedis, // most likely no name
+		"redis://me:s3%2F%40%3Fcret@127.0.0.1:1":                       exitRedis,
+		"redis://:s3cret@127.0.0.1:1?addr=127.0.0.1:2&master_set=main": exitRedis,
+		"redis://127.0.0.1:1?addr=me:s3cret%40127.0.0.1:2":             exitUsage,
+		"redis://127.0.0.1:1?password=s3cret":                          exitUsage,
 	} {
-		for _, args := range [][]string{{"queue", "ls"}, {"demo"}, {"bench", "--runs", "1"}} { // three ways to a client
+		for _, args := range [][]string{{"queue", "ls"}, {"demo"}, {"bench", "--runs", "1"}, {"doctor"}} { // four ways to a client
 			cmd := command(t, args...)
 			cmd.Env = append(cmd.Env, "TASUKI_REDIS_URL="+url)
 			r := run(t, cmd).want(t, code)

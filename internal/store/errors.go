@@ -39,10 +39,10 @@ func explain(op string, err error) error {
 		}
 		return fmt.Errorf("%s: %w (%w)", op, ErrUncertain, err)
 	}
-	text := reply.Error()
+	text := withoutWords(reply.Error())
 	kind := errorKind(text)
 	if kind == nil {
-		return fmt.Errorf("%s: %w", op, err)
+		return &replyError{op + ": " + text, err}
 	}
 	return fmt.Errorf("%s: %w (%s)", op, kind, text)
 }
@@ -51,6 +51,24 @@ func explain(op string, err error) error {
 // what was done, is not known.
 func odd(op string, err error) error {
 	return fmt.Errorf("%s: %w (an answer that makes no sense: %w)", op, ErrUncertain, err)
+}
+
+// replyError is an error of the server that means nothing special here.
+type replyError struct {
+	text string
+	err  error
+}
+
+func (e *replyError) Error() string { return e.text }
+func (e *replyError) Unwrap() error { return e.err }
+
+// withoutWords takes away what a server repeats of a command that it does not know:
+// of HELLO and AUTH that is the password, of others it can be a payload.
+func withoutWords(text string) string {
+	if before, _, repeated := strings.Cut(text, ", with args beginning with"); repeated {
+		return before
+	}
+	return text
 }
 
 func errorKind(text string) error {

@@ -28,30 +28,16 @@ var urlWords = []string{"addr", "db", "master_set", "skip_verify"}
 
 // clientOption reads the URL. Its errors never show a password.
 func clientOption(o *Options) (rueidis.ClientOption, error) {
-	u, err := parseURL(o.URL)
+	u, err := checkURL(o.URL)
 	if err != nil {
 		return rueidis.ClientOption{}, err
-	}
-	switch u.Scheme {
-	case "redis", "rediss", "valkey", "valkeys":
-	case "unix":
-		if u.Path == "" || u.Host != "" {
-			return rueidis.ClientOption{}, errors.New("url: a unix URL has three slashes and a path: unix:///path/to.sock")
-		}
-	default:
-		return rueidis.ClientOption{}, fmt.Errorf("url: the scheme %q: allowed are redis, rediss and unix", u.Scheme)
-	}
-	for word := range u.Query() {
-		if !slices.Contains(urlWords, word) {
-			return rueidis.ClientOption{}, fmt.Errorf("url: %q behind the question mark: allowed are %s", word, strings.Join(urlWords, ", "))
-		}
 	}
 	if u.Scheme != "unix" {
 		u.Path = strings.TrimSuffix(u.Path, "/") // else it would be a database without a number
 	}
 	opt, err := rueidis.ParseURL(u.String())
 	if err != nil {
-		return opt, fmt.Errorf("url: %s: %s", u.Redacted(), strings.ReplaceAll(err.Error(), u.String(), "…"))
+		return opt, fmt.Errorf("url: %s: %s", redacted(u), strings.ReplaceAll(err.Error(), u.String(), "…"))
 	}
 	if o.TLS != nil {
 		opt.TLSConfig = o.TLS.Clone()
@@ -114,12 +100,39 @@ const (
 	replyTimeout = 10 * time.Second
 )
 
+// checkURL reads a URL and refuses one with anything in it that is not known.
+func checkURL(raw string) (*url.URL, error) {
+	u, err := parseURL(raw)
+	if err != nil {
+		return nil, err
+	}
+	switch u.Scheme {
+	case "redis", "rediss", "valkey", "valkeys":
+	case "unix":
+		if u.Path == "" || u.Host != "" {
+			return nil, errors.New("url: a unix URL has three slashes and a path: unix:///path/to.sock")
+		}
+	default:
+		return nil, fmt.Errorf("url: the scheme %q: allowed are redis, rediss and unix", u.Scheme)
+	}
+	for word := range u.Query() {
+		if !slices.Contains(urlWords, word) {
+			return nil, fmt.Errorf("url: %q behind the question mark: allowed are %s", word, strings.Join(urlWords, ", "))
+		}
+	}
+	return u, nil
+}
+
 // parseURL reads a URL, and refuses one in which a password may stand where none
 // is looked for: a character that has to be escaped cuts it in two, and its end
 // would be shown as a path or a port.
 func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
-	if err != nil || u.Opaque != "" || u.Fragment != "" || strings.Contains(u.RawQuery, "@") ||
+	words := ""
+	if err == nil {
+		words, err = url.QueryUnescape(u.RawQuery)
+	}
+	if err != nil || u.Opaque != "" || u.Fragment != "" || strings.Contains(words, "@") ||
 		u.Scheme != "unix" && strings.Contains(u.Path, "@") ||
 		strings.Contains(u.Hostname(), ":") && !strings.HasPrefix(u.Host, "[") {
 		return nil, errors.New("url: it cannot be read: allowed are redis://user:password@host:port/db, rediss://… and unix:///path/to.sock; " +
@@ -130,9 +143,20 @@ func parseURL(raw string) (*url.URL, error) {
 
 // Redact returns a URL without its password, for people to read.
 func Redact(raw string) string {
-	u, err := parseURL(raw)
+	u, err := checkURL(raw)
 	if err != nil {
 		return "(a URL that cannot be read)"
+	}
+	return redacted(u)
+}
+
+// redacted hides the password, and a name that stands there without one: most
+// likely it is the password, in the wrong place.
+func redacted(u *url.URL) string {
+	if password, _ := u.User.Password(); u.User != nil && password == "" {
+		hidden := *u
+		hidden.User = url.User("xxxxx")
+		return hidden.String()
 	}
 	return u.Redacted()
 }
