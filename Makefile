@@ -34,3 +34,7 @@ lint: ## Check format, vet and staticcheck
 .PHONY: unit
 unit: ## Run the tests of every module with the race detector
 	@for mod in $(filter-out ./tools,$(MODULES)); do (cd $$mod && $(GO) test -race -shuffle=on -timeout 15m ./...) || exit 1; done
+
+.PHONY: vuln
+vuln: ## Look for known holes in what is called: needs the network, no part of test
+	@./scripts/vuln.sh $(filter-out ./tools,$(MODULES))
