@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -150,5 +151,75 @@ func TestACLFilesLoad(t *testing.T) {
 	problems, err := i.Check(t.Context())
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v, %v", problems, err)
+	}
+}
+
+// clusterRights are what users need in a Cluster besides; docs/operating.md says so.
+const clusterRights = "+ssubscribe +pubsub|shardnumsub +asking"
+
+// TestClusterLeastRights: with a few words more, the users of deploy/acl do for a
+// Cluster as well, and nothing is refused to them.
+func TestClusterLeastRights(t *testing.T) {
+	t.Parallel()
+	if text, err := os.ReadFile("docs/operating.md"); err != nil || !strings.Contains(string(text), clusterRights) {
+		t.Errorf("docs/operating.md does not say %q: %v", clusterRights, err)
+	}
+	at := redistest.StartCluster(t)
+	e := newEnv(t, at)
+	opt := rueidis.MustParseURL(at)
+	opt.DisableCache = true
+	all, err := rueidis.NewClient(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer all.Close()
+	open := func(role string) *tasuki.Client {
+		command := append([]string{"ACL", "SETUSER"}, redistest.ACL(t, role)[1:]...)
+		for i := range command {
+			command[i] = strings.Replace(command[i], "tasuki:", e.namespace+":", 1)
+		}
+		for address, node := range all.Nodes() {
+			if err := node.Do(t.Context(), node.B().Arbitrary(append(command, strings.Fields(clusterRights)...)...).Build()).Error(); err != nil {
+				t.Fatalf("%s: %v", address, err)
+			}
+		}
+		return e.openAt(strings.Replace(at, "redis://", "redis://tasuki-"+role+":CHANGE-THIS-PASSWORD@", 1))
+	}
+	worker, producer, operator := open("worker"), open("producer"), inspect.New(open("operator"))
+	var queues []tasuki.Queue
+	for i := range 6 { // on all nodes
+		queues = append(queues, tasuki.Queue{Name: fmt.Sprint("q", i)})
+	}
+	w, err := tasuki.NewWorker(worker, &tasuki.WorkerConfig{Queues: queues})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := collect(w, number)
+	stop := e.run(w)
+	for _, q := range queues {
+		for _, in := range []time.Duration{0, 50 * time.Millisecond} {
+			if _, err := number.With(tasuki.Opts{Queue: q.Name, In: in}).Enqueue(e.ctx, producer, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	got.wait(t, 12)
+	for _, q := range queues {
+		e.settled(q.Name, 2)
+	}
+	if problems, err := operator.Check(e.ctx); err != nil || len(problems) > 0 {
+		t.Errorf("%v, %v", problems, err)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if text := e.log.String(); strings.Contains(text, "level=WARN") {
+		t.Error("there are warnings")
+	}
+	for address, node := range all.Nodes() {
+		refused, err := node.Do(t.Context(), node.B().Arbitrary("ACL", "LOG").Build()).ToArray()
+		if err != nil || len(refused) > 0 {
+			t.Errorf("%s has refused %v, %v", address, refused, err)
+		}
 	}
 }
