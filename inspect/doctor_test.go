@@ -313,7 +313,7 @@ func TestDoctorJobs(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	cmd.Wait() //nolint:errcheck // it was killed
+	cmd.Wait()                                         //nolint:errcheck // it was killed
 	e.do("ZADD", "%s:{default}:workers", "1000", "w1") // a tombstone that nobody has removed
 	e.do("SET", "%s:stranger", "x")
 	findings = e.doctor()
