@@ -54,8 +54,8 @@ func expect(t *testing.T, findings []inspect.Finding, name string, level inspect
 
 // TestDoctorServer looks at servers with one thing that is not as it should be.
 //
-//fault:server redis may evict jobs | the doctor tells it as a danger
-//fault:server redis keeps nothing, snapshots only, or syncs at its leisure | the doctor tells what is lost
+//fault:server redis may evict jobs, seen by an operator | tasuki doctor tells it as a danger
+//fault:server redis keeps nothing, snapshots only, or syncs at its leisure | tasuki doctor tells what would be lost
 func TestDoctorServer(t *testing.T) {
 	t.Parallel()
 	aof := func(args ...string) []string { return append([]string{"--appendonly", "yes"}, args...) }
@@ -195,7 +195,7 @@ func TestDoctorCluster(t *testing.T) {
 // TestDoctorRights: each user of deploy/acl may do what it is for, and one who lacks
 // something is told what follows. None of it is an error.
 //
-//fault:server a redis user may not do everything | the doctor tells what follows, and what to allow
+//fault:server a redis user may not do everything | tasuki doctor tells what follows, and what to allow
 func TestDoctorRights(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, "--appendonly", "yes")

@@ -211,13 +211,12 @@ func isMissing(err error) bool {
 }
 
 // AskRights runs inspect_rights.lua; it returns nothing when the server is too old.
-func (s *Store) AskRights(ctx context.Context, q *Queue, args []string) ([]int64, error) {
-	reply, err := s.eval(ctx, scriptRights, []string{q.Ready}, args)
-	if err != nil {
-		return nil, err
-	}
-	answers, err := reply.AsIntSlice()
-	return answers, explain(scriptRights.name, err)
+func (s *Store) AskRights(ctx context.Context, q *Queue, args []string) (answers []int64, err error) {
+	err = s.eval(ctx, scriptRights, []string{q.Ready}, args, func(reply rueidis.RedisResult) (err error) {
+		answers, err = reply.AsIntSlice()
+		return err
+	})
+	return answers, err
 }
 
 // TryScripts runs a script that changes nothing.
