@@ -289,6 +289,13 @@ func (w *World) rename() {
 			m.Ended = 1
 		}
 	}
+	for i := range w.Sweepers {
+		for j := range w.Sweepers[i].Todo {
+			if m := &w.Sweepers[i].Todo[j]; m.Ended != 0 {
+				m.Ended = 1
+			}
+		}
+	}
 	slices.SortFunc(w.Q.Members, compareMembers)
 	for _, set := range [][]Timed{w.Q.Retry, w.Q.Dead} {
 		// The order is kept, and so is what is due; whatever comes is later.
@@ -304,7 +311,8 @@ func (w *World) rename() {
 		w.renameTags(uint8(i))
 	}
 	slices.SortStableFunc(w.Late, func(a, b Call) int { return cmp.Compare(lateKey(a), lateKey(b)) })
-	jobs, tokens, deliveries := names[uint16]{}, names[uint32]{}, names[uint32]{}
+	var jobs names[uint16]
+	var tokens, deliveries names[uint32]
 	left := w.Left
 	w.Left = []uint8{0}
 	w.each(func(e *Element) {
@@ -317,7 +325,7 @@ func (w *World) rename() {
 		tokens.rename(&e.Token)
 	})
 	w.eachDelivery(func(d *uint32) { deliveries.rename(d) })
-	w.Q.deliveries = uint32(len(deliveries))
+	w.Q.deliveries = uint32(deliveries.count)
 }
 
 // forgetRecent removes what was settled lately and cannot come back: only a call that
@@ -352,34 +360,33 @@ func lateKey(c Call) int {
 	return -1
 }
 
-// names are new names for old ones, from 1 on in the order in which they are asked
-// for. Zero stays zero.
-type names[T comparable] map[T]T
+// names are old names in the order in which they are asked for, which gives them new
+// ones from 1 on. Zero stays zero.
+type names[T ~uint16 | ~uint32] struct {
+	old   [16]T
+	count int
+}
 
-func (n names[T]) rename(v *T) (isNew bool) {
-	var zero T
-	if *v == zero {
+func (n *names[T]) rename(v *T) (isNew bool) {
+	if *v == 0 {
 		return false
 	}
-	name, ok := n[*v]
-	if !ok {
-		switch p := any(&name).(type) {
-		case *uint16:
-			*p = uint16(len(n) + 1)
-		case *uint32:
-			*p = uint32(len(n) + 1)
-		}
-		n[*v] = name
+	i := 0
+	for i < n.count && n.old[i] != *v {
+		i++
 	}
-	*v = name
-	return !ok
+	if isNew = i == n.count; isNew {
+		n.old[i] = *v
+		n.count++
+	}
+	*v = T(i + 1)
+	return isNew
 }
 
 // renameTags numbers the tags of a worker without gaps.
 func (w *World) renameTags(worker uint8) {
-	var all []Tag
-	see := func(t *Tag) { all = append(all, *t) }
-	w.eachTag(worker, see)
+	all := make([]Tag, 0, 32)
+	w.eachTag(worker, func(t *Tag) { all = append(all, *t) })
 	slices.Sort(all)
 	all = slices.Compact(all)
 	w.eachTag(worker, func(t *Tag) {

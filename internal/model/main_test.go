@@ -11,6 +11,9 @@ import (
 var (
 	// walkFor is how long random sequences are run on each server.
 	walkFor = flag.Duration("model.for", 8*time.Second, "how long to run random sequences on each server")
+	// deeper and most are for a longer search.
+	deeper = flag.Int("model.deeper", 0, "how many steps more to search")
+	most   = flag.Int("model.most", 0, "the states after which a search stops")
 	// reportDir is where docs/proof/model.md goes.
 	reportDir = flag.String("proof.report", "", "write a report of the run to this directory")
 )

@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"hash/maphash"
 	"strings"
 	"time"
 )
@@ -43,11 +42,18 @@ func (c *Counterexample) Error() string {
 	return fmt.Sprintf("%s\n%v", strings.Join(c.Steps, "\n"), c.Err)
 }
 
-var seed = maphash.MakeSeed()
-
-// Two states with one hash would be taken for one. With 64 bits and ten million states
-// that has a chance of about one in 400,000.
-func hash(code []byte) uint64 { return maphash.Bytes(seed, code) }
+// hash names a state. Two with one hash would be taken for one: with 64 bits and ten
+// million states that has a chance of about one in 400,000. It is the same in every run
+// (FNV-1a, and the last mixing step of splitmix64), and so is the search.
+func hash(code []byte) uint64 {
+	h := uint64(14695981039346656037)
+	for _, b := range code {
+		h = (h ^ uint64(b)) * 1099511628211
+	}
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	return h ^ h>>31
+}
 
 // Run searches.
 func (s *Search) Run() *Found {
@@ -124,6 +130,16 @@ func sum(all []int) (n int) {
 
 func (f *Found) end(begun time.Time, seen map[uint64]struct{}) {
 	f.States, f.Time = len(seen), time.Since(begun)
+}
+
+// Deepest are the numbers of at most n states, spread over those that were found last.
+func (f *Found) Deepest(n int) []int {
+	last := f.Levels[len(f.Levels)-1]
+	var all []int
+	for i := range min(n, last) {
+		all = append(all, f.States-1-i*(last/min(n, last)))
+	}
+	return all
 }
 
 // way is the keys from the start to a state.

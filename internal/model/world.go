@@ -146,13 +146,11 @@ func (a Action) Describe(w *World) string {
 
 // Actions are all that can happen now.
 func (w *World) Actions() []Action {
-	var all []Action
+	all := make([]Action, 0, 16)
 	add := func(v Verb, operands ...uint8) {
-		a := Action{Verb: v}
-		for i, n := range operands {
-			*[]*uint8{&a.A, &a.B, &a.C}[i] = n
-		}
-		all = append(all, a)
+		var n [3]uint8
+		copy(n[:], operands)
+		all = append(all, Action{v, n[0], n[1], n[2]})
 	}
 	// tried adds an action with each fate that a call may have.
 	tried := func(v Verb, i uint8) {
@@ -326,10 +324,7 @@ func (w *World) timed() int {
 
 // call does a call and notes it.
 func (w *World) call(c Call) any {
-	before := make(map[uint16]int)
-	if _, sweeps := c.(Sweep); sweeps {
-		before = w.Q.Places()
-	}
+	before := w.places()
 	answer := w.Q.Do(c)
 	w.calls, w.answers = append(w.calls, c), append(w.answers, answer)
 	switch c := c.(type) {
@@ -348,7 +343,7 @@ func (w *World) call(c Call) any {
 		if s := answer.(Swept); s.Moved > 0 && w.Q.MayClaim(c.Incarnation) {
 			w.fault("%v was swept, and may still claim", c.Incarnation)
 		}
-		for job, n := range w.Q.Places() {
+		for job, n := range w.places() {
 			if n > before[job] {
 				w.fault("job %d is in %d places, and was in %d before the sweep", job, n, before[job])
 			}
@@ -487,6 +482,12 @@ func (w *World) sweep(i int) {
 	}
 }
 
+// places are in how many places of the queue each job is.
+func (w *World) places() (places [16]uint8) {
+	w.Q.each(func(e *Element) { places[e.Job]++ })
+	return places
+}
+
 func (w *World) held() int {
 	n := 0
 	for _, h := range w.Q.Holds {
@@ -500,9 +501,9 @@ func (w *World) check(held int) error {
 	if w.wrong != nil {
 		return w.wrong
 	}
-	places := w.Q.Places()
+	places := w.places()
 	for job, n := range w.Left {
-		if got := places[uint16(job)]; got != int(n) {
+		if got := places[job]; got != n {
 			return fmt.Errorf("job %d is in %d places, and has to be in %d", job, got, n)
 		}
 	}
