@@ -73,7 +73,7 @@ func conform(t *testing.T, name, url string) {
 		})
 	}
 	t.Logf("%d sequences of %d calls in %v: %v", sequences, calls, time.Since(start).Round(time.Second), done)
-	if !t.Failed() {
+	if !t.Failed() && sequences > 50 { // a machine that is busy does fewer
 		for _, call := range []string{"Exchange", "Sweep", "Move", "Enqueue", "Leave", "Revive", "Trim", "Due", "Forget"} {
 			if done["model."+call] == 0 {
 				t.Errorf("no %s was done", call)

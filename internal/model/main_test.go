@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	// meets what is done late.
 	set := map[string]bool{}
 	flag.Visit(func(f *flag.Flag) { set[f.Name] = true })
-	for name, value := range map[string]string{"rapid.steps": "60", "rapid.checks": "20", "rapid.nofailfile": "true"} {
+	for name, value := range map[string]string{"rapid.steps": "60", "rapid.checks": "5", "rapid.nofailfile": "true"} {
 		if !set[name] {
 			if err := flag.Set(name, value); err != nil {
 				panic(err)

@@ -38,7 +38,7 @@ var scenarios = []scenario{
 	},
 	{
 		name: "calm", about: "two workers with two slots; one is killed, no reply is lost",
-		workers: 2, slots: 2, portion: 1, ready: one, toPush: 1, limits: model.Limits{Buried: 1, Killed: 1}, depth: 12,
+		workers: 2, slots: 2, portion: 1, ready: one, toPush: 1, limits: model.Limits{Buried: 1, Killed: 1}, depth: 10,
 	},
 	{
 		name: "lost", about: "a worker of which two calls, replies or connections are lost, and a handler that fails",
