@@ -245,7 +245,7 @@ func (w *World) fields(c *coder) {
 	number(c, &w.ToPush)
 	list(c, &w.Left, number[uint8])
 	l := &w.Limits
-	for _, n := range []*uint8{&l.Lost, &l.Killed, &l.Buried, &l.Stopped, &l.Forgot, &l.Failed} {
+	for _, n := range []*uint8{&l.Lost, &l.Killed, &l.Buried, &l.Stopped, &l.Forgot, &l.Failed, &l.Deleted} {
 		number(c, n)
 	}
 }

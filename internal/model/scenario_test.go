@@ -61,6 +61,12 @@ var scenarios = []scenario{
 		workers: 1, slots: 2, portion: 32, suspect: suspects, limits: model.Limits{Lost: 1, Buried: 1, Failed: 1}, depth: 12,
 	},
 	{
+		// Who is dead by then, or was taken for dead and still holds something, nobody
+		// finds any more: what it holds only inspect.Check shows.
+		name: "deleted", about: "a worker whose list of workers is deleted, and a call that is lost or late",
+		workers: 1, slots: 1, portion: 32, ready: one, toPush: 1, limits: model.Limits{Lost: 1, Deleted: 1}, depth: 14,
+	},
+	{
 		name: "equal", about: "two jobs of the same bytes, and two calls that are lost or come late",
 		workers: 1, slots: 1, portion: 32, toPush: 2, equal: true, limits: model.Limits{Lost: 2}, depth: 20,
 	},

@@ -37,6 +37,7 @@ type Limits struct {
 	Stopped uint8 // sweepers that stop where they are
 	Forgot  uint8
 	Failed  uint8 // handlers
+	Deleted uint8 // lists of workers
 }
 
 // Sweeper is one that puts back what dead workers held: sweep.go of the root package.
@@ -97,6 +98,7 @@ const (
 	Forgets         // member
 	TimePasses      //
 	TimerMoves      //
+	Deletes         //
 )
 
 var fates = []string{"", ", and the reply is lost", ", and the call may come late"}
@@ -140,6 +142,8 @@ func (a Action) Describe(w *World) string {
 		return fmt.Sprintf("the tombstone of %v is old", w.Q.Members[a.A].Incarnation)
 	case TimePasses:
 		return "retries become due"
+	case Deletes:
+		return "the list of workers is deleted"
 	}
 	return "the timer makes due jobs ready"
 }
@@ -237,6 +241,9 @@ func (w *World) Actions() []Action {
 				add(Forgets, uint8(n))
 			}
 		}
+	}
+	if w.Limits.Deleted > 0 {
+		add(Deletes)
 	}
 	if due := w.Q.nextDue(); due > clock {
 		add(TimePasses)
@@ -413,6 +420,9 @@ func (w *World) Do(a Action) error {
 	case Forgets:
 		w.Limits.Forgot--
 		w.call(Forget{w.Q.Members[a.A].Incarnation, 0})
+	case Deletes:
+		w.Limits.Deleted--
+		w.call(Disband{})
 	case TimePasses:
 		w.call(Pass{2 * delay})
 	case TimerMoves:
