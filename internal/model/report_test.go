@@ -93,6 +93,10 @@ func (r *reported) text() string {
 		}
 		line("| %s | %d | %d | %s | %d | %d | %v | nothing |", s.about, s.States, s.Transitions, all, s.Healed, s.walked, s.Time.Round(time.Second))
 	}
+	line("\nThe model leaves out keys of a wrong type, a full server, the bounds of one call, and messages on channels. One worker's")
+	line("exchanges come one after the other in it. A tombstone is removed only when nothing of its incarnation can come any more: in")
+	line("truth that is ten minutes, and a wait lasts 20 s. When the list of workers of a queue is deleted, what somebody holds who is dead")
+	line("by then is found by nobody: `tasuki check` shows it.")
 	line("\n## What it would find\n")
 	line("The same search, with one mistake put into the model:\n")
 	line("| mistake | found after states |\n|---|---|")

@@ -42,7 +42,7 @@ func TestSearch(t *testing.T) {
 				t.Error("there is little left of the search")
 			}
 			walked := 0
-			for _, state := range f.Deepest(5) {
+			for _, state := range f.Deepest(5 + 20**deeper) {
 				if n, err := walkOnServer(url, &s, f.Walk(state)); err != nil {
 					t.Fatal(err)
 				} else if walked += n; n == 0 {
