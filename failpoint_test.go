@@ -313,10 +313,11 @@ func TestFailpointDue(t *testing.T) {
 	e := failpointEnv(t)
 	p := e.startProcess(processConfig{Concurrency: 1, Do: "hold", Env: at("between-due=kill@2")})
 	e.waitQueue("default", func(q inspect.Queue) bool { return q.Workers == 1 })
-	// All in the same millisecond, while it waits and has the timer.
-	due := time.Now().Add(500 * time.Millisecond)
+	// It waits and has the timer. When it goes on, all are due.
+	p.signal(syscall.SIGSTOP)
 	const n = 3000
-	e.enqueue(number.With(tasuki.Opts{At: due}), n)
+	e.enqueue(number.With(tasuki.Opts{In: time.Millisecond}), n)
+	p.signal(syscall.SIGCONT)
 	p.waitEnd()
 	q := e.queue("default")
 	if q.Scheduled == 0 || q.Scheduled > n-2*500 || q.Ready == 0 {

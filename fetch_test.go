@@ -522,6 +522,37 @@ func TestTimerIsTakenOver(t *testing.T) {
 	})
 }
 
+// TestTimerOfFullWorker: the first worker of a queue takes a job with every slot as
+// soon as it is there, and has the timer all the same.
+//
+//fault:process every slot of the worker that has a queue's timer is taken from its start on | due jobs are in time for others
+func TestTimerOfFullWorker(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		e.enqueue(number, 3)
+		full := e.worker(tasuki.WorkerConfig{Concurrency: 3})
+		release := make(chan struct{})
+		tasuki.Handle(full, number, func(context.Context, *tasuki.Job[int]) error {
+			<-release
+			return nil
+		})
+		e.run(full)
+		t.Cleanup(func() { close(release) })
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 3 })
+		other := e.worker(tasuki.WorkerConfig{})
+		got := collect(other, number)
+		e.run(other)
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Workers == 2 && other.Waits("default") })
+		if _, err := number.With(tasuki.Opts{In: 300 * time.Millisecond}).Enqueue(e.ctx, e.client, 1); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		got.wait(t, 1)
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("the job came after %v: it was found by chance", took)
+		}
+	})
+}
+
 // TestManyDue has more due at once than one call moves.
 //
 //fault:time thousands of jobs due in the same millisecond | all run, moved in portions

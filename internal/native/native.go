@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/failpoint"
@@ -40,6 +41,9 @@ type Source struct {
 	handing  source.Tag   // what Wait has brought and was to be accepted last
 	tried    []source.Tag // under which that was sent
 	timer    chan due     // to Run: what an exchange said of the timer; of size one
+
+	silent chan struct{} // to Run: an exchange said nothing of it; of size one
+	asking atomic.Bool   // Run was told so, and will ask
 }
 
 var _ source.Source = (*Source)(nil)
@@ -50,6 +54,22 @@ type due struct {
 	in   time.Duration // until the next due job; negative: none
 }
 
+// wake is when to look again: when the next job is due, or in 20 s, as a clock may
+// have been set and a holder may be gone.
+func (d due) wake() time.Time {
+	if d.mine && d.in >= 0 {
+		// Due times are whole milliseconds of Redis' clock, which may be a
+		// fraction behind.
+		return time.Now().Add(min(d.in+time.Millisecond, 20*time.Second))
+	}
+	return time.Now().Add(jitter(20 * time.Second))
+}
+
+// silenceFor is after how long Run asks who holds the timer when an exchange has
+// said nothing of it: one that gets as much as it wants does not. When that has
+// filled every slot with long jobs, the next can be 20 s away.
+const silenceFor = time.Second
+
 // New returns the source of a queue for a worker. warn is called with what goes
 // wrong in the background, each time that it does.
 func New(s *store.Store, q *store.Queue, worker string, warn func(message string, err error)) *Source {
@@ -59,6 +79,7 @@ func New(s *store.Store, q *store.Queue, worker string, warn func(message string
 		me:     worker, next: store.FirstTag, firstTag: store.FirstTag,
 		entering: make(chan struct{}, 1),
 		timer:    make(chan due, 1),
+		silent:   make(chan struct{}, 1),
 	}
 }
 
@@ -147,6 +168,8 @@ func (n *Source) Exchange(ctx context.Context, r *source.Request) (*source.Reply
 			reply.NextDue = d.in
 		}
 		n.setTimer(d)
+	} else if n.asking.CompareAndSwap(false, true) {
+		n.silent <- struct{}{}
 	}
 	return reply, nil
 }
@@ -292,6 +315,7 @@ const mostDue = 500
 // up to 100 ms late.
 func (n *Source) keepTimer(ctx context.Context) {
 	var d due
+	known, wake, ask := false, d.wake(), time.Time{} // ask: not later than that, if it is not zero
 	alarms := make(chan struct{}, 1)
 	deaf := func() {}
 	stop := deaf // ends the listening to alarms
@@ -307,24 +331,35 @@ func (n *Source) keepTimer(ctx context.Context) {
 				stop = n.hearAlarms(ctx, alarms)
 			}
 		}
-		if d.mine && d.in >= 0 {
-			// Due times are whole milliseconds of Redis' clock, which may be
-			// a fraction behind.
-			clock.Reset(min(d.in+time.Millisecond, 20*time.Second))
-		} else {
-			clock.Reset(jitter(20 * time.Second)) // a clock may have been set, a holder may be gone
-		}
+		clock.Reset(time.Until(wake))
 		rung := false
 		select {
 		case <-ctx.Done():
 			return
 		case d = <-n.timer:
+			known = true
+			if wake = d.wake(); !ask.IsZero() && ask.Before(wake) {
+				wake = ask
+			}
+			continue
+		case <-n.silent:
+			if ask = time.Now(); known {
+				ask = ask.Add(silenceFor)
+			}
+			if ask.Before(wake) {
+				wake = ask
+			}
 			continue
 		case <-alarms:
 			rung = true
 		case <-clock.C:
 		}
+		if !ask.IsZero() {
+			ask = time.Time{}
+			n.asking.Store(false)
+		}
 		d = n.makeReady(ctx, d, rung)
+		known, wake = true, d.wake()
 	}
 }
 
