@@ -48,9 +48,8 @@ var fatal = map[string]func(){
 		if err := syscall.Setrlimit(syscall.RLIMIT_AS, &limit); err != nil {
 			panic(err)
 		}
-		var kept [][]byte
 		for {
-			kept = append(kept, make([]byte, 64<<20))
+			hog = append(hog, make([]byte, 64<<20))
 		}
 	},
 	"SIGQUIT": func() {
@@ -63,6 +62,9 @@ var fatal = map[string]func(){
 		select {}
 	},
 }
+
+// hog is memory that a process has taken.
+var hog [][]byte
 
 // answer notes how many goroutines and files the process has, whenever it gets
 // SIGUSR1.

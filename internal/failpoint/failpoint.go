@@ -61,8 +61,3 @@ const (
 	// BeforeRetire is in a stop: all queues are left, and the worker is listed.
 	BeforeRetire Point = "before-retire"
 )
-
-var points = []Point{
-	BetweenPortions, BetweenDue, AfterHandOver, AfterClaim, BeforeHandler, AfterHandler, BeforeSettle, AfterSettle,
-	AfterTombstone, BetweenSwept, BeforeFlush, BeforeLeave, BeforeRetire,
-}

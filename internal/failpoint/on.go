@@ -14,6 +14,11 @@ import (
 	"time"
 )
 
+var points = []Point{
+	BetweenPortions, BetweenDue, AfterHandOver, AfterClaim, BeforeHandler, AfterHandler, BeforeSettle, AfterSettle,
+	AfterTombstone, BetweenSwept, BeforeFlush, BeforeLeave, BeforeRetire,
+}
+
 // rule is what happens at the nth time.
 type rule struct {
 	action string
