@@ -140,7 +140,7 @@ func (f *fetcher) begin(q *queue, want int, strays bool) *exchange {
 	x.req.Want = want
 	f.take(want)
 	if want > 0 {
-		x.req.Lone = loneSuspect.CompareAndSwap(false, true)
+		x.req.Lone = f.w.lone.CompareAndSwap(false, true)
 		q.passed = !x.req.Lone
 	}
 	if q.handed != nil {
@@ -194,7 +194,7 @@ func (f *fetcher) finish(x *exchange) {
 		q.touching--
 	}
 	if x.req.Lone && (x.err != nil || !x.reply.Lone) {
-		loneSuspect.Store(false)
+		f.w.lone.Store(false)
 	}
 	if x.err != nil {
 		f.give(x.req.Want)

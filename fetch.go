@@ -202,7 +202,7 @@ func (f *fetcher) beaten(now time.Time, ok bool) {
 		}
 	}
 	for _, q := range f.queues {
-		if q.passed && !loneSuspect.Load() {
+		if q.passed && !f.w.lone.Load() {
 			q.passed, q.told, q.open = false, true, true
 			q.endWait()
 		}

@@ -106,7 +106,7 @@ func (f *fetcher) reconcile(q *queue, nth int) {
 			continue
 		}
 		if j, _ := wire.Parse(d.Element); j.Crashes >= suspectCrashes {
-			if r.lone = loneSuspect.CompareAndSwap(false, true); !r.lone {
+			if r.lone = f.w.lone.CompareAndSwap(false, true); !r.lone {
 				f.settle(q, f.w.release(r)) // the next of them was claimed since
 				continue
 			}

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tasuki-dev/tasuki/internal/bridge"
 	"github.com/tasuki-dev/tasuki/internal/source"
 )
 
@@ -155,7 +156,7 @@ func (f *fetcher) endRun(r *run, outcome source.Outcome) {
 	f.active = f.active[:len(f.active)-1]
 	q := r.q
 	if r.lone {
-		loneSuspect.Store(false)
+		f.w.lone.Store(false)
 		for _, other := range f.queues { // there may be another in any of them, which wakes no wait
 			other.told, other.open = true, true
 			other.endWait()
@@ -196,5 +197,16 @@ func (f *fetcher) give(n int) {
 }
 
 // loneSuspect is taken while this process runs a job with two crashes behind it.
-// It belongs to the process, as the next crash would: all workers in it share it.
+// It belongs to the process, as the next crash would: all workers in it share it,
+// unless a test takes them for processes of their own.
 var loneSuspect atomic.Bool
+
+var _ = func() bool {
+	bridge.OneProcess = func(workers ...any) {
+		lone := new(atomic.Bool)
+		for _, w := range workers {
+			w.(*Worker).lone = lone
+		}
+	}
+	return true
+}()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/store"
@@ -182,6 +183,7 @@ type Worker struct {
 	client *Client
 	cfg    WorkerConfig
 	log    *slog.Logger
+	lone   *atomic.Bool // loneSuspect
 
 	kinds map[string]*route // by kind
 	raw   map[string]*route // by queue: what is no job object
@@ -215,7 +217,7 @@ func NewWorker(client *Client, cfg *WorkerConfig) (*Worker, error) {
 	if err := c.validate(); err != nil {
 		return nil, fmt.Errorf("tasuki: WorkerConfig.%w", err)
 	}
-	w := &Worker{client: client, cfg: c, log: c.Logger, kinds: map[string]*route{}, raw: map[string]*route{}, queue: map[string]*store.Queue{}, warned: map[string]bool{}}
+	w := &Worker{client: client, cfg: c, log: c.Logger, lone: &loneSuspect, kinds: map[string]*route{}, raw: map[string]*route{}, queue: map[string]*store.Queue{}, warned: map[string]bool{}}
 	for i, q := range c.Queues {
 		keys, err := w.keys(q)
 		if err != nil {

@@ -27,6 +27,11 @@ var Existed func(info any) any
 // calling goroutine. The error says why the worker would not have claimed it.
 var Rehearse func(ctx context.Context, worker any, queue, element string) (Rehearsed, error)
 
+// OneProcess takes some *tasuki.Workers that do not run yet for those of a process of
+// their own, which runs one suspect at a time beside those of others. A simulation
+// has many processes in one.
+var OneProcess func(workers ...any)
+
 // Rehearsed is what has become of an element.
 type Rehearsed struct {
 	State   source.State // empty when the job was lost to others: nothing is written
