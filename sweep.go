@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,6 +69,11 @@ func (sw *sweeper) sweepQueue(ctx context.Context, name, worker string, about *a
 	members, err := sw.store.Members(ctx, q)
 	if err != nil {
 		return 0, err
+	}
+	if !slices.ContainsFunc(members, func(m store.Member) bool { return m.Incarnation == worker }) {
+		// Its registration was lost, perhaps not what it held: nobody else would
+		// look there.
+		members = append(members, store.Member{Incarnation: worker})
 	}
 	for _, m := range members {
 		if workerOf(m.Incarnation) != worker {

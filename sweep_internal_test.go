@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
+
+	"github.com/tasuki-dev/tasuki/internal/native"
 	"github.com/tasuki-dev/tasuki/internal/redistest"
 	"github.com/tasuki-dev/tasuki/internal/source"
 	"github.com/tasuki-dev/tasuki/internal/store"
@@ -195,4 +198,54 @@ func TestManyIncarnations(t *testing.T) {
 	if members, err = sw.store.Members(ctx, q); err != nil || len(members) != 0 {
 		t.Errorf("in the end %d members, %v", len(members), err)
 	}
+}
+
+// TestSweepsWhoIsNotRegistered: a worker that dies when its registration in a queue was
+// lost is swept there all the same.
+//
+//fault:process worker killed right after Redis has lost its registration in a queue | what it held runs again
+func TestSweepsWhoIsNotRegistered(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	client, err := Open(redistest.Shared(t).URL(), &ClientConfig{Namespace: "t" + wire.NewIncarnation()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	w, err := NewWorker(client, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := w.queue[DefaultQueue]
+	src := native.New(client.store, q, "dead", func(string, error) {})
+	if _, err := Define[int]("k").Enqueue(ctx, client, 1); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := src.Exchange(ctx, &source.Request{Want: 1}); err != nil || len(r.Claimed) != 1 {
+		t.Fatalf("claimed %+v, %v", r, err)
+	}
+	redis := rawClient(t)
+	if err := redis.Do(ctx, redis.B().Zrem().Key(q.Workers).Member("dead").Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	sw := sweeper{w: w, store: client.store}
+	if n, err := sw.sweepQueue(ctx, DefaultQueue, "dead", &about{}); n != 1 || err != nil {
+		t.Errorf("%d jobs were put back, %v; want 1", n, err)
+	}
+	if n, err := redis.Do(ctx, redis.B().Llen().Key(q.Ready).Build()).AsInt64(); n != 1 || err != nil {
+		t.Errorf("%d jobs are ready, %v; want 1", n, err)
+	}
+}
+
+// rawClient reaches the shared server past the library.
+func rawClient(t *testing.T) rueidis.Client {
+	t.Helper()
+	opt := rueidis.MustParseURL(redistest.Shared(t).URL())
+	opt.DisableCache, opt.ForceSingleClient = true, true
+	redis, err := rueidis.NewClient(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(redis.Close)
+	return redis
 }
