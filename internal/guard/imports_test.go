@@ -41,6 +41,7 @@ var arrows = []arrow{
 	{"examples/...", public, "an example uses what its reader can use"},
 	{"internal/model", nil, "it says what the scripts do, and must not learn it from them"},
 	{"internal/redistest", nil, "every package's tests use it"},
+	{"internal/sim", nil, "it has only tests"},
 	{"internal/guard", nil, "it reads, and runs nothing"},
 }
 

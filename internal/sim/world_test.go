@@ -576,7 +576,11 @@ func (w *world) endFaults(ctx context.Context) {
 			p.host.setDown(false)
 		}
 		for _, l := range p.host.live() {
-			l.set(func() { l.silent, l.trap = false, noTrap })
+			l.set(func() {
+				if l.silent, l.trap = false, noTrap; l.muted {
+					l.cut()
+				}
+			})
 		}
 	}
 	w.noted("faults have ended")
@@ -623,7 +627,7 @@ func (w *world) drain(ctx context.Context) bool {
 	pause := 100 * time.Millisecond
 	var rest []string
 	for w.now() < limit {
-		if rest = w.rest(ctx); len(rest) == 0 {
+		if rest = w.rest(ctx, 0); len(rest) == 0 {
 			w.noted("all has drained")
 			return true
 		}
@@ -637,8 +641,8 @@ func (w *world) drain(ctx context.Context) bool {
 	return false
 }
 
-// rest are the keys that should be gone in the end.
-func (w *world) rest(ctx context.Context) (rest []string) {
+// rest is what should be gone in the end: keys with jobs, and workers that have ended, beside some.
+func (w *world) rest(ctx context.Context, some int) (rest []string) {
 	keys, err := w.store.Keys(ctx)
 	w.fatal(err)
 	for _, key := range keys {
@@ -668,7 +672,7 @@ func (w *world) rest(ctx context.Context) (rest []string) {
 	}
 	listed := w.hash(ctx, "tasuki:workers")
 	delete(listed, "@observer")
-	if len(listed) > running {
+	if len(listed) > running+some {
 		rest = append(rest, fmt.Sprintf("%d workers in the list, %d run", len(listed), running))
 	}
 	for name, q := range w.queue {
@@ -717,10 +721,19 @@ func (w *world) check(ctx context.Context) {
 	for _, p := range problems {
 		w.wrong("check: %v", p)
 	}
-	for _, rest := range w.rest(ctx) {
+	// Who could not leave in order has said so, and stays in the list for others to sweep.
+	said := 0
+	for _, p := range w.procs {
+		for _, wk := range p.workers {
+			if !p.isDead() && wk.err != nil {
+				said++
+			}
+		}
+	}
+	for _, rest := range w.rest(ctx, said) {
 		w.wrong("left behind: %s", rest)
 	}
-	if info := w.hash(ctx, "tasuki:workers:info"); len(info) > 0 && w.deathly == 0 {
+	if info := w.hash(ctx, "tasuki:workers:info"); len(info) > said && w.deathly == 0 {
 		w.wrong("left behind: infos of workers %v", slices.Collect(maps.Keys(info)))
 	}
 }
@@ -747,6 +760,7 @@ func (w *world) end() {
 			l.set(func() { l.silent = false })
 		}
 	}
+	w.report.refused.Add(int64(w.network.refused))
 	w.admin.Close()
 	w.redis.Close()
 	w.fatal(w.srv.Close())

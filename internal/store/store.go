@@ -19,8 +19,9 @@ import (
 
 // Store reaches one namespace of one server. It dials on the first call.
 type Store struct {
-	ns  string
-	opt rueidis.ClientOption
+	ns   string
+	opt  rueidis.ClientOption
+	idle time.Duration // so long a connection of exchanges may be idle; 0: for ever
 
 	commands atomic.Pointer[rueidis.Client] // concurrent calls share its connections
 	blocking atomic.Pointer[rueidis.Client] // connections of one user each: waits and pulses
@@ -38,8 +39,13 @@ func New(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{ns: o.Namespace, opt: opt, lock: make(chan struct{}, 1)}, nil
+	return &Store{ns: o.Namespace, opt: opt, idle: 30 * time.Second, lock: make(chan struct{}, 1)}, nil
 }
+
+// KeepIdle has idle connections of exchanges kept until Close. It is for a test on
+// the fake time of a bubble, before its first call: rueidis holds a lock over a round
+// trip when it closes them, and who waits for a lock there stops the clock.
+func (s *Store) KeepIdle() { s.idle = 0 }
 
 // ErrClosed is what calls get after Close.
 var ErrClosed = errors.New("the client is closed")
@@ -84,7 +90,7 @@ func (s *Store) client(ctx context.Context, blocking bool) (rueidis.Client, erro
 		opt.ReadBufferEachConn, opt.WriteBufferEachConn = 64<<10, 16<<10
 		opt.PipelineMultiplex = -1
 	} else {
-		opt.BlockingPoolCleanup = 30 * time.Second // those of Fetch
+		opt.BlockingPoolCleanup = s.idle // those of Fetch
 	}
 	c, err := rueidis.NewClient(opt)
 	if err != nil {
