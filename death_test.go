@@ -156,9 +156,7 @@ func TestKilledIdle(t *testing.T) {
 		// It has run one, so it waits.
 		e.enqueue(number, 1)
 		e.waitQueue("default", func(q inspect.Queue) bool { return q.Counts["done"] == 1 && q.Running == 0 })
-		if err := p.cmd.Process.Kill(); err != nil { // whose end nobody waits for
-			t.Fatal(err)
-		}
+		p.signal(syscall.SIGKILL) // whose end nobody waits for
 		e.enqueue(number, 5)
 		got := e.survive(10)
 		q := e.settled("default", 6)
@@ -184,12 +182,12 @@ func TestFatalErrors(t *testing.T) {
 			e.waitQueue("default", func(q inspect.Queue) bool { return q.Workers == 1 })
 			e.enqueue(number, 1)
 			select {
-			case <-p.ended:
+			case <-p.Ended():
 			case <-time.After(30 * time.Second):
 				t.Fatal("the process does not end")
 			}
-			if p.cmd.ProcessState.Success() || len(p.lines("start")) != 1 {
-				t.Errorf("%v; started %v", p.cmd.ProcessState, p.lines("start"))
+			if p.State().Success() || len(p.lines("start")) != 1 {
+				t.Errorf("%v; started %v", p.State(), p.lines("start"))
 			}
 			got := e.survive(10)
 			if job := got.wait(t, 1)[0]; job.Crashes != 1 || job.Attempt != 1 {
@@ -243,7 +241,7 @@ func TestStuckProcessEnds(t *testing.T) {
 		if failed := p.wait("failed", 1)[0]; !strings.Contains(failed, "3 handlers ignore the end of their context: default/") {
 			t.Errorf("Run: %s", failed)
 		}
-		<-p.ended
+		<-p.Ended()
 		got := e.survive(10)
 		for _, job := range got.wait(t, 3) {
 			if job.Crashes != 0 || job.Attempt != 1 {
@@ -275,7 +273,7 @@ func TestSecondSignal(t *testing.T) {
 		})
 		p.signal(syscall.SIGTERM)
 		select {
-		case <-p.ended:
+		case <-p.Ended():
 		case <-time.After(30 * time.Second):
 			t.Fatal("the process does not end")
 		}

@@ -36,7 +36,7 @@ func failpointEnv(t *testing.T) *env {
 func (p *process) waitEnd() {
 	p.t.Helper()
 	select {
-	case <-p.ended:
+	case <-p.Ended():
 	case <-time.After(30 * time.Second):
 		p.t.Fatal("the process does not come to its failpoint")
 	}
@@ -83,7 +83,7 @@ func TestFailpointAfterHandOver(t *testing.T) {
 			e.enqueue(number, 1)
 		}
 		select {
-		case <-p.ended:
+		case <-p.Ended():
 			return nil
 		default:
 			return errors.New("not yet")
@@ -217,7 +217,7 @@ func (e *env) demandReady(n int) {
 func (p *process) waitStopped() {
 	p.t.Helper()
 	redistest.WaitFor(p.t, "the process to stop itself", func() error {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
 		if err != nil {
 			return err
 		}

@@ -68,7 +68,7 @@ func TestFilesExhausted(t *testing.T) {
 		t.Errorf("%v, %+v", ups, q)
 	}
 	p.signal(syscall.SIGTERM)
-	<-p.ended
+	<-p.Ended()
 	if p.lines("down") == nil {
 		t.Error("it does not stop in order")
 	}

@@ -3,12 +3,9 @@ package tasuki_test
 import (
 	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -26,11 +23,8 @@ import (
 const processEnv = "TASUKI_TEST_PROCESS"
 
 func TestMain(m *testing.M) {
-	if text := os.Getenv(processEnv); text != "" {
-		var c processConfig
-		if err := json.Unmarshal([]byte(text), &c); err != nil {
-			panic(err)
-		}
+	var c processConfig
+	if redistest.Self(processEnv, &c) {
 		os.Exit(c.main())
 	}
 	redistest.Main(m)
@@ -141,10 +135,9 @@ func (c *processConfig) main() int {
 
 // process is a worker process under test.
 type process struct {
+	*redistest.Process
 	t      testing.TB
-	cmd    *exec.Cmd
 	ledger string
-	ended  chan struct{}
 }
 
 // startProcess starts a worker process on the env's namespace, and kills it with
@@ -158,38 +151,17 @@ func (e *env) startProcess(c processConfig) *process {
 	if c.Ledger == "" {
 		c.Ledger = filepath.Join(e.t.TempDir(), "ledger")
 	}
-	text, err := json.Marshal(c)
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(append(os.Environ(), processEnv+"="+string(text)), c.Env...)
-	cmd.Stderr, cmd.Stdout = e.log, e.log
-	p := &process{t: e.t, cmd: cmd, ledger: c.Ledger, ended: make(chan struct{})}
-	if err := cmd.Start(); err != nil {
-		e.t.Fatal(err)
-	}
-	go func() {
-		defer close(p.ended)
-		cmd.Wait() //nolint:errcheck // it is killed as a rule
-	}()
-	e.t.Cleanup(p.kill)
-	return p
+	return &process{t: e.t, ledger: c.Ledger, Process: redistest.StartSelf(e.t, processEnv, c, e.log, c.Env...)}
 }
 
 // signal sends a signal to the process.
 func (p *process) signal(sig syscall.Signal) {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		p.t.Fatal(err)
-	}
+	p.Signal(p.t, sig)
 }
 
 // kill is kill -9.
-func (p *process) kill() {
-	p.cmd.Process.Kill() //nolint:errcheck // it may have ended
-	<-p.ended
-}
+func (p *process) kill() { p.Kill() }
 
 // lines returns the lines of the ledger that begin with a word behind the pid.
 func (p *process) lines(word string) []string { return ledgerLines(p.t, p.ledger, word) }

@@ -195,13 +195,13 @@ func TestPoison(t *testing.T) {
 				for ctx.Err() == nil {
 					p := e.startProcess(processConfig{Concurrency: 10, Do: "poison", Sleep: 20 * time.Millisecond, Ledger: dir})
 					select {
-					case <-p.ended:
+					case <-p.Ended():
 						mu.Lock()
 						deaths++
 						mu.Unlock()
 					case <-ctx.Done():
 						p.signal(syscall.SIGTERM)
-						<-p.ended
+						<-p.Ended()
 					}
 				}
 			})
@@ -406,7 +406,7 @@ func TestLongPause(t *testing.T) {
 			t.Errorf("the jobs are held by %s, want a new incarnation of %s", now, zombie)
 		}
 		p.signal(syscall.SIGTERM)
-		<-p.ended
+		<-p.Ended()
 		e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 0 })
 		e.do("DEL", e.key("default")) // what it put back
 	})

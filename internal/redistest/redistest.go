@@ -166,32 +166,77 @@ func (s *Server) Do(t testing.TB, words ...string) string {
 // DoAs is Do with the password of the server.
 func (s *Server) DoAs(t testing.TB, password string, words ...string) string {
 	t.Helper()
+	line, r := s.ask(t, password, words...)
+	defer r.Close()
+	return line
+}
+
+// Info returns a field of INFO, "" if there is none of that name.
+func (s *Server) Info(t testing.TB, section, field string) string {
+	t.Helper()
+	_, r := s.ask(t, "", "INFO", section)
+	defer r.Close()
+	for line := ""; ; {
+		if value, ok := strings.CutPrefix(line, field+":"); ok {
+			return value
+		}
+		// Nothing but the end of the text is an empty line, and begins none.
+		if line = r.line(t); line == "" {
+			return ""
+		}
+	}
+}
+
+// Config returns a setting.
+func (s *Server) Config(t testing.TB, name string) string {
+	t.Helper()
+	_, r := s.ask(t, "", "CONFIG", "GET", name)
+	defer r.Close()
+	for range 3 { // the name and the length of both
+		r.line(t)
+	}
+	return r.line(t)
+}
+
+// answer is what a server answers, line by line.
+type answer struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (a *answer) line(t testing.TB) string {
+	t.Helper()
+	line, err := a.r.ReadString('\n')
+	if err != nil {
+		t.Fatalf("redistest: %v", err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// ask sends a command and returns the first line of the answer, and the rest.
+func (s *Server) ask(t testing.TB, password string, words ...string) (string, *answer) {
+	t.Helper()
 	conn, err := net.Dial("unix", s.Socket())
 	if err != nil {
 		t.Fatalf("redistest: %v", err)
 	}
-	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	r := bufio.NewReader(conn)
+	a := &answer{conn, bufio.NewReader(conn)}
 	send := func(words ...string) string {
 		fmt.Fprintf(conn, "*%d\r\n", len(words))
 		for _, word := range words {
 			fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(word), word)
 		}
-		line, err := r.ReadString('\n')
-		if err != nil {
-			t.Fatalf("redistest: %v: %v", words, err)
-		}
-		return strings.TrimSpace(line)
+		return a.line(t)
 	}
 	if password != "" {
 		if got := send("AUTH", password); got != "+OK" {
 			t.Fatalf("redistest: %s", got)
 		}
 	}
-	return send(words...)
+	return send(words...), a
 }
 
 // Buffer collects what a process or a log prints. It is safe for concurrent use.
@@ -224,7 +269,13 @@ func Namespace(t testing.TB) string {
 // WaitFor polls until f returns nil, and fails the test after half a minute.
 func WaitFor(t testing.TB, what string, f func() error) {
 	t.Helper()
-	if err := poll(30*time.Second, f); err != nil {
+	WaitLong(t, 30*time.Second, what, f)
+}
+
+// WaitLong is WaitFor with a limit of the caller's.
+func WaitLong(t testing.TB, limit time.Duration, what string, f func() error) {
+	t.Helper()
+	if err := poll(limit, f); err != nil {
 		t.Fatalf("waiting for %s: %v", what, err)
 	}
 }
