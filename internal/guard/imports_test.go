@@ -43,6 +43,7 @@ var arrows = []arrow{
 	{"internal/redistest", nil, "every package's tests use it"},
 	{"internal/sim", nil, "it has only tests"},
 	{"internal/guard", nil, "it reads, and runs nothing"},
+	{"internal/proof", nil, "it is all tests"},
 }
 
 // others says which packages may import what is not tasuki's. What is missing

@@ -1,0 +1,339 @@
+package proof
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// found is what is in Redis at the end: a copy of a site's keys, as far as a verdict
+// needs them.
+type found struct {
+	places   map[int][]string // number of a job → where it lies; once for each place
+	counts   map[string]int64 // of all queues together
+	problems []string         // of inspect.Check
+	residue  []string         // what stopped workers have left behind
+}
+
+// tolerance is what a row allows.
+type tolerance struct {
+	// WorkersRun says that workers were not stopped before the end: they may hold
+	// what is not done.
+	WorkersRun bool
+	// Takeovers allows that a worker is taken for dead that was neither killed nor
+	// stopped for long.
+	Takeovers bool
+}
+
+// verdict is what a history and what was found amount to. A list that has to be
+// empty holds sentences.
+type verdict struct {
+	Jobs      int // that were tried
+	Accepted  int
+	Uncertain int // that producers never got to know of
+	Done      int // that have ended well
+	Runs      int
+	Kills     int
+
+	Lost      []string // accepted, but neither done nor in Redis
+	Phantom   []string // never tried or refused, but run or in Redis
+	Homeless  []string // in two places, or done and still in a place
+	Fencing   []string
+	Counters  []string
+	Residue   []string
+	Problems  []string
+	Takeovers []string // false ones
+	Strange   []string // runs above one that nothing explains
+
+	// Runs above one for each job, but for those that failed or were put off, by
+	// what became of the run before.
+	Cut       int // its process was killed while it ran
+	Unsettled int // it had ended, and its process was killed before that was written
+	Stale     int // its worker was taken for dead, rightly
+	Released  int // its worker stopped
+	StaleEnds int // of those: the handler ended after its job had begun elsewhere
+
+	Taken    int             // takeovers
+	Recovery []time.Duration // from the kill of a process to the next start of each job that ran in it
+}
+
+// Times that a process that is stopped or cut off has before it may be taken for
+// dead: the library's are 30 s and 2 s. A beat was at most a second before.
+const (
+	frozenLimit = 29 * time.Second
+	cutLimit    = 1900 * time.Millisecond
+	// A handler that has ended waits for its outcome to be written. It is longer
+	// than a second only while Redis is away or the machine is.
+	settleLimit = 90 * time.Second
+)
+
+// judge compares a history with what was found.
+func judge(h *history, f *found, allow tolerance) *verdict {
+	v := &verdict{Runs: len(h.runs), Problems: f.problems, Residue: f.residue, Taken: len(h.takeovers)}
+	for _, p := range h.processes {
+		if p.killed != 0 {
+			v.Kills++
+		}
+	}
+	byJob := h.runsByJob()
+	last := max(len(h.jobs), len(byJob))
+	for n := range f.places {
+		last = max(last, n+1)
+	}
+	dead := 0
+	for n := range last {
+		var runs []*run
+		if n < len(byJob) {
+			runs = byJob[n]
+		}
+		v.job(h, n, runs, f.places[n])
+		if slices.Contains(f.places[n], "dead") {
+			dead++
+		}
+	}
+	v.count("done", f.counts["done"], int64(v.Done))
+	v.count("dead", f.counts["dead"]-f.counts["trimmed"]-f.counts["revived"], int64(dead))
+	v.recovery(byJob)
+	if !allow.Takeovers {
+		v.falseTakeovers(h)
+	}
+	slices.Sort(v.Recovery)
+	return v
+}
+
+// runsByJob sorts the runs of each job by their start.
+func (h *history) runsByJob() [][]*run {
+	last := len(h.jobs)
+	for i := range h.runs {
+		last = max(last, h.runs[i].job+1)
+	}
+	byJob := make([][]*run, last)
+	for i := range h.runs {
+		r := &h.runs[i]
+		if r.job >= 0 {
+			byJob[r.job] = append(byJob[r.job], r)
+		}
+	}
+	for _, runs := range byJob {
+		slices.SortFunc(runs, func(a, b *run) int { return cmp.Compare(a.start, b.start) })
+	}
+	return byJob
+}
+
+func (v *verdict) job(h *history, n int, runs []*run, places []string) {
+	var j told
+	if n < len(h.jobs) {
+		j = h.jobs[n]
+	}
+	there := len(runs) > 0 || len(places) > 0
+	switch {
+	case j.accepted > 0:
+		v.Jobs++
+		v.Accepted++
+	case j.isDoubtful():
+		v.Jobs++
+		v.Uncertain++
+	case there && !j.tried():
+		v.Phantom = append(v.Phantom, fmt.Sprintf("job %d was never enqueued; %d runs, in %v", n, len(runs), places))
+	case there:
+		v.Phantom = append(v.Phantom, fmt.Sprintf("job %d was refused; %d runs, in %v", n, len(runs), places))
+	}
+	if len(places) > 1 {
+		v.Homeless = append(v.Homeless, fmt.Sprintf("job %d is in %s", n, strings.Join(places, " and in ")))
+	}
+	top := highest(runs)
+	switch {
+	case top != nil && top.how == howDone && len(places) == 0:
+		v.Done++
+	case top != nil && top.how == howDone:
+		v.Homeless = append(v.Homeless, fmt.Sprintf("job %d is done, and in %s", n, places[0]))
+	case len(places) > 0:
+	case slices.ContainsFunc(runs, func(r *run) bool { return r.how == howDone }):
+		// It is in no place, so an outcome was accepted; not of its last run.
+		v.Done++
+		v.Fencing = append(v.Fencing, fmt.Sprintf("job %d ended with %s, though a later run has begun", n, describe(runs)))
+	case j.accepted > 0:
+		v.Lost = append(v.Lost, fmt.Sprintf("job %d: %s", n, describe(runs)))
+	}
+	v.fences(n, runs)
+	for i, r := range runs {
+		if r != top {
+			v.again(n, r, runs[i+1:])
+		}
+	}
+}
+
+// highest is the run with the highest fencing number: its outcome is the one that
+// counts. A run that was cut before it noted its number is later than one that had
+// ended before it began, unless it was begun late, by a worker that was frozen.
+func highest(runs []*run) *run {
+	var top *run
+	for _, r := range runs {
+		if top == nil || r.fence > top.fence || r.fence == top.fence && r.start > top.start {
+			top = r
+		}
+	}
+	if len(runs) == 0 {
+		return nil
+	}
+	if last := runs[len(runs)-1]; last.fence == -1 && top.end != 0 && last.start > top.end && last.process.frozenFor() < frozenLimit {
+		return last
+	}
+	return top
+}
+
+// fences checks that the numbers of one job grow with its runs.
+func (v *verdict) fences(n int, runs []*run) {
+	for i, r := range runs {
+		if r.fence <= 0 {
+			continue
+		}
+		for _, before := range runs[:i] {
+			switch {
+			case before.fence <= 0 || before.fence < r.fence:
+			case before.fence == r.fence:
+				v.Fencing = append(v.Fencing, fmt.Sprintf("job %d has two runs with the fence %d", n, r.fence))
+			case r.process.frozenFor() >= frozenLimit:
+				// It had the job before, was frozen, and began it late: that
+				// its number is lower is what the number is for.
+			default:
+				v.Fencing = append(v.Fencing, fmt.Sprintf("job %d: the fence goes back from %d to %d: %s", n, before.fence, r.fence, describe(runs)))
+			}
+		}
+	}
+}
+
+// again explains why a run was not the only one.
+func (v *verdict) again(n int, r *run, later []*run) {
+	p := r.process
+	lostLease := r.how == howLost || p.frozenFor() >= frozenLimit || len(p.gone) > 0 || p.cutFor() >= cutLimit
+	switch {
+	case r.how == howFailed || r.how == howSnoozed:
+	case r.how == howStopped:
+		v.Released++
+	case r.end == 0 && p.killed >= r.start:
+		v.Cut++
+	case r.end != 0 && p.killed >= r.end && p.killed-r.end < settleLimit.Microseconds():
+		v.Unsettled++
+	case lostLease:
+		v.Stale++
+		if len(later) > 0 && r.end > later[0].start {
+			v.StaleEnds++
+		}
+	case r.end == 0 && p.killed == 0 && p.down == 0:
+		v.Strange = append(v.Strange, fmt.Sprintf("job %d has not ended in %s, and runs again: %s", n, p.name, describe(append([]*run{r}, later...))))
+	default:
+		v.Strange = append(v.Strange, fmt.Sprintf("job %d ran in %s, and again: %s", n, p.name, describe(append([]*run{r}, later...))))
+	}
+}
+
+func describe(runs []*run) string {
+	if len(runs) == 0 {
+		return "it never ran"
+	}
+	var texts []string
+	for _, r := range runs {
+		how := r.how
+		if r.end == 0 {
+			how = "no end"
+		}
+		text := fmt.Sprintf("%s (fence %d, from %s, %s", r.process.name, r.fence, time.UnixMicro(r.start).Format("15:04:05.000"), how)
+		if r.end != 0 {
+			text += fmt.Sprintf(" after %v", time.Duration(r.end-r.start)*time.Microsecond)
+		}
+		if k := r.process.killed; k != 0 {
+			text += " killed " + time.UnixMicro(k).Format("15:04:05.000")
+		}
+		texts = append(texts, text+")")
+	}
+	return strings.Join(texts, ", ")
+}
+
+func (v *verdict) count(name string, have, want int64) {
+	if have != want {
+		v.Counters = append(v.Counters, fmt.Sprintf("Redis has counted %d %s, the ledgers say %d", have, name, want))
+	}
+}
+
+// recovery measures from each kill to the next start of what was cut.
+func (v *verdict) recovery(byJob [][]*run) {
+	for _, runs := range byJob {
+		for i, r := range runs {
+			k := r.process.killed
+			if r.end != 0 || k == 0 || k < r.start {
+				continue
+			}
+			for _, next := range runs[i+1:] {
+				if next.start >= k {
+					v.Recovery = append(v.Recovery, time.Duration(next.start-k)*time.Microsecond)
+					break
+				}
+			}
+		}
+	}
+}
+
+// falseTakeovers finds workers that were taken for dead although they were not.
+func (v *verdict) falseTakeovers(h *history) {
+	for _, t := range h.takeovers {
+		p := h.workers[t.worker]
+		switch {
+		case p == nil:
+			// It died before it could say which id it has: then it was killed.
+		case p.mayBeTaken(t.at):
+		default:
+			v.Takeovers = append(v.Takeovers, fmt.Sprintf("%s took %s for dead at %s: it was alive", t.by.name, p.name, time.UnixMicro(t.at).Format("15:04:05.000")))
+		}
+	}
+	for _, p := range h.processes {
+		for _, at := range p.gone {
+			if !p.mayBeTaken(at) {
+				v.Takeovers = append(v.Takeovers, fmt.Sprintf("%s was told at %s that it is dead", p.name, time.UnixMicro(at).Format("15:04:05.000")))
+			}
+		}
+	}
+}
+
+// mayBeTaken tells whether a process could rightly be taken for dead.
+func (p *process) mayBeTaken(at int64) bool {
+	over := func(all []interval, limit time.Duration) bool {
+		return slices.ContainsFunc(all, func(i interval) bool {
+			to := at
+			if i.to != 0 {
+				to = min(at, i.to)
+			}
+			return to-i.from >= limit.Microseconds()
+		})
+	}
+	return p.killed != 0 && p.killed <= at || over(p.stops, frozenLimit) || over(p.cuts, cutLimit)
+}
+
+func longest(all []interval) time.Duration {
+	most := int64(0)
+	for _, i := range all {
+		to := i.to
+		if to == 0 {
+			to = micros()
+		}
+		most = max(most, to-i.from)
+	}
+	return time.Duration(most) * time.Microsecond
+}
+
+func (p *process) frozenFor() time.Duration { return longest(p.stops) }
+func (p *process) cutFor() time.Duration    { return longest(p.cuts) }
+
+// again is the sum of runs above one that faults have caused.
+func (v *verdict) extra() int {
+	return v.Cut + v.Unsettled + v.Stale + v.Released + len(v.Strange)
+}
+
+// at is a quantile of sorted durations.
+func at(sorted []time.Duration, q float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[int(q*float64(len(sorted)-1))]
+}

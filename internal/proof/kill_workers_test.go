@@ -1,0 +1,60 @@
+package proof
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/redistest"
+)
+
+// TestKillWorkers kills worker processes under load and counts every job.
+//
+//fault:process workers are killed with kill -9 a thousand times under load | no job is lost; only what was running or not yet written runs again, within seconds
+func TestKillWorkers(t *testing.T) {
+	r := begin(t, "kill-workers", "Worker processes are killed with kill -9 at random moments while they run jobs, and started again at once.")
+	// A kill a second in all, but each group has time to notice one before the
+	// next: what is measured is the death of a worker, not of its observer too.
+	const groups, perGroup = 5, 3
+	const pause, jitter = 5 * time.Second, time.Second
+	kills := max(1, r.scaled(1000)/groups)
+	jobs := r.scaled(1_000_000) / groups
+	r.note("%d groups of %d workers with 25 slots, each group with a namespace of its own on one server; in each a kill every %v to %v.",
+		groups, perGroup, pause, pause+jitter)
+	r.note("6 %% of the jobs take 1.5 to 4.5 s, unless a process has died of them already; the others 1 ms.")
+	server := redistest.Start(t)
+	length := time.Duration(kills) * (pause + jitter/2)
+	var wg sync.WaitGroup
+	verdicts := make([]*verdict, groups)
+	for i := range groups {
+		s, rng := r.site(server), r.fork()
+		wg.Go(func() {
+			var workers []*worker
+			for j := range perGroup {
+				workers = append(workers, s.startWorker(string(rune('a'+j)), workerConfig{}))
+			}
+			s.waitWorkers(perGroup)
+			var produced sync.WaitGroup
+			produced.Go(func() {
+				s.produce(plan{Jobs: jobs, Rate: float64(jobs) / length.Seconds(), Batch: 5, Mix: mix{ShortMs: 1, Long: 60, LongMs: 3000}})
+			})
+			for range kills {
+				time.Sleep(pause + time.Duration(rng.Int64N(int64(jitter))))
+				w := workers[rng.IntN(perGroup)]
+				w.kill()
+				w.restart()
+			}
+			produced.Wait()
+			s.drain()
+			s.stopWorkers()
+			verdicts[i] = s.judge(tolerance{})
+		})
+	}
+	wg.Wait()
+	sum := r.judged(verdicts...)
+	r.demand("kills", sum.Kills, thousands(int64(kills*groups)), sum.Kills == kills*groups)
+	r.demand("deaths noticed by other workers", sum.Taken, "as many, or fewer by those whose observer died in between", sum.Taken > sum.Kills*9/10)
+	r.demand("runs that were cut", sum.Cut, "more than kills: each met running jobs", sum.Cut > sum.Kills)
+	r.timing("from a kill to the next start, p99", at(sum.Recovery, 0.99), 3*time.Second)
+	r.timing("from a kill to the next start, at most", at(sum.Recovery, 1), 8*time.Second)
+}

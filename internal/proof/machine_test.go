@@ -1,0 +1,35 @@
+package proof
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// checkout is the root of the module: tests run in the directory of their package.
+func checkout() string { return filepath.Join("..", "..") }
+
+// commit is what was tested.
+func commit() string {
+	hash, err := exec.Command("git", "rev-parse", "--short=12", "HEAD").Output()
+	if err != nil {
+		return "not known"
+	}
+	text := strings.TrimSpace(string(hash))
+	// The reports themselves do not count.
+	changed, err := exec.Command("git", "status", "--porcelain", "--", ":/", ":(exclude,top)docs/proof").Output()
+	if err != nil || len(changed) > 0 {
+		text += ", dirty"
+	}
+	return text
+}
+
+// loadAverage is the system's own figure for one, five and fifteen minutes.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "not known"
+	}
+	return strings.Join(strings.Fields(string(text))[:3], " ")
+}
