@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -119,16 +120,24 @@ func (h *history) read(name string) error {
 		return err
 	}
 	defer f.Close()
-	p := h.process(strings.TrimSuffix(filepath.Base(name), ledgerSuffix))
+	return h.readFrom(f, strings.TrimSuffix(filepath.Base(name), ledgerSuffix))
+}
+
+// readFrom reads the ledger of a process.
+func (h *history) readFrom(ledger io.Reader, name string) error {
+	p := h.process(name)
 	open := map[int64]int{} // serial → index in runs
-	r := bufio.NewReaderSize(f, 1<<20)
+	r := bufio.NewReaderSize(ledger, 1<<20)
 	for n := 1; ; n++ {
 		line, err := r.ReadSlice('\n')
-		if err != nil {
+		switch {
+		case err == io.EOF:
 			return nil
+		case err != nil:
+			return err
 		}
 		if err := h.line(p, open, bytes.Fields(line)); err != nil {
-			return fmt.Errorf("%s:%d: %q: %w", filepath.Base(name), n, line, err)
+			return fmt.Errorf("%s:%d: %q: %w", name, n, line, err)
 		}
 	}
 }

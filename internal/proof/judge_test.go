@@ -25,11 +25,16 @@ type tolerance struct {
 	// Takeovers allows that a worker is taken for dead that was neither killed nor
 	// stopped for long.
 	Takeovers bool
+	// Unsettled is how long before the kill of its process a run may have ended
+	// whose outcome was not written: 5 s unless told, more where Redis was away.
+	Unsettled time.Duration
 }
 
 // verdict is what a history and what was found amount to. A list that has to be
 // empty holds sentences.
 type verdict struct {
+	allow tolerance
+
 	Jobs      int // that were tried
 	Accepted  int
 	Uncertain int // that producers never got to know of
@@ -64,14 +69,11 @@ type verdict struct {
 const (
 	frozenLimit = 29 * time.Second
 	cutLimit    = 1900 * time.Millisecond
-	// A handler that has ended waits for its outcome to be written. It is longer
-	// than a second only while Redis is away or the machine is.
-	settleLimit = 90 * time.Second
 )
 
 // judge compares a history with what was found.
 func judge(h *history, f *found, allow tolerance) *verdict {
-	v := &verdict{Runs: len(h.runs), Problems: f.problems, Residue: f.residue, Taken: len(h.takeovers)}
+	v := &verdict{allow: allow, Runs: len(h.runs), Problems: f.problems, Residue: f.residue, Taken: len(h.takeovers)}
 	for _, p := range h.processes {
 		if p.killed != 0 {
 			v.Kills++
@@ -215,7 +217,7 @@ func (v *verdict) again(n int, r *run, later []*run) {
 		v.Released++
 	case r.end == 0 && p.killed >= r.start:
 		v.Cut++
-	case r.end != 0 && p.killed >= r.end && p.killed-r.end < settleLimit.Microseconds():
+	case r.end != 0 && p.killed >= r.end && p.killed-r.end < cmp.Or(v.allow.Unsettled, 5*time.Second).Microseconds():
 		v.Unsettled++
 	case lostLease:
 		v.Stale++
@@ -336,4 +338,25 @@ func at(sorted []time.Duration, q float64) time.Duration {
 		return 0
 	}
 	return sorted[int(q*float64(len(sorted)-1))]
+}
+
+// mustBeEmpty are the lists of what must not be.
+func (v *verdict) mustBeEmpty() []findings {
+	return []findings{
+		{"jobs lost", v.Lost},
+		{"jobs run that nobody had enqueued", v.Phantom},
+		{"jobs in two places, or done and still there", v.Homeless},
+		{"runs above one that no fault explains", v.Strange},
+		{"faults of fencing numbers", v.Fencing},
+		{"live workers taken for dead", v.Takeovers},
+		{"counters that do not equal the ledgers", v.Counters},
+		{"leftovers of dead and stopped workers", v.Residue},
+		{"problems found by `tasuki check`", v.Problems},
+	}
+}
+
+// findings are sentences about one rule.
+type findings struct {
+	name  string
+	texts []string
 }

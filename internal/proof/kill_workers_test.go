@@ -36,7 +36,7 @@ func TestKillWorkers(t *testing.T) {
 			s.waitWorkers(perGroup)
 			var produced sync.WaitGroup
 			produced.Go(func() {
-				s.produce(plan{Jobs: jobs, Rate: float64(jobs) / length.Seconds(), Batch: 5, Mix: mix{ShortMs: 1, Long: 60, LongMs: 3000}})
+				s.produce(plan{Jobs: jobs, Rate: float64(jobs) / length.Seconds(), Batch: 20, Mix: mix{ShortMs: 1, Long: 60, LongMs: 3000}})
 			})
 			for range kills {
 				time.Sleep(pause + time.Duration(rng.Int64N(int64(jitter))))

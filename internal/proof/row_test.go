@@ -172,14 +172,6 @@ func (r *row) judged(all ...*verdict) *verdict {
 	}
 	r.figure("done", sum.Done)
 	r.figure("runs", sum.Runs)
-	r.none("jobs lost", sum.Lost)
-	r.none("jobs run that nobody had enqueued", sum.Phantom)
-	r.none("jobs in two places, or done and still there", sum.Homeless)
-	r.none("faults of fencing numbers", sum.Fencing)
-	r.none("counters that do not equal the ledgers", sum.Counters)
-	r.none("problems found by `tasuki check`", sum.Problems)
-	r.none("leftovers of dead and stopped workers", sum.Residue)
-	r.none("live workers taken for dead", sum.Takeovers)
 	if sum.extra() > 0 || sum.Kills > 0 {
 		r.figure("runs above one for each job", sum.extra())
 		r.figure("of these cut by a kill", sum.Cut)
@@ -189,7 +181,9 @@ func (r *row) judged(all ...*verdict) *verdict {
 		r.figure("of these of workers that were frozen or cut off too long", sum.Stale)
 		r.figure("of these ended after the job had begun elsewhere", sum.StaleEnds)
 	}
-	r.none("runs above one that no fault explains", sum.Strange)
+	for _, list := range sum.mustBeEmpty() {
+		r.none(list.name, list.texts)
+	}
 	if len(sum.Recovery) > 0 {
 		r.figure("from a kill to the next start, p50", at(sum.Recovery, 0.5))
 	}
