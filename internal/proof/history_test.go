@@ -19,6 +19,7 @@ type history struct {
 	workers   map[string]*process // by the id under which they were listed
 	takeovers []takeover
 	faults    []fault
+	full      int // tries that were answered with ErrFull
 }
 
 // told is what producers tried and were told of a job. A counter that is full stays
@@ -164,6 +165,9 @@ func (h *history) line(p *process, open map[int64]int, words [][]byte) error {
 		for n := number(1); n < number(1)+number(2); n++ {
 			h.job(int(n)).hear(verb)
 		}
+		if verb == "full" {
+			h.full += int(number(2))
+		}
 	case "up":
 		p.up = number(1)
 	case "id":
@@ -192,6 +196,8 @@ func (h *history) line(p *process, open map[int64]int, words [][]byte) error {
 		p.gone = append(p.gone, number(1))
 	case "down":
 		p.down = number(1)
+	case "exit":
+		p.killed = number(1)
 	case "kill":
 		h.process(name).killed = number(2)
 	case "stop":

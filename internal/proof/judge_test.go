@@ -33,7 +33,9 @@ type tolerance struct {
 // verdict is what a history and what was found amount to. A list that has to be
 // empty holds sentences.
 type verdict struct {
-	allow tolerance
+	allow  tolerance
+	found  *found
+	runsOf []int // by number of the job
 
 	Jobs      int // that were tried
 	Accepted  int
@@ -41,6 +43,7 @@ type verdict struct {
 	Done      int // that have ended well
 	Runs      int
 	Kills     int
+	Full      int // tries that were answered with ErrFull
 
 	Lost      []string // accepted, but neither done nor in Redis
 	Phantom   []string // never tried or refused, but run or in Redis
@@ -59,6 +62,7 @@ type verdict struct {
 	Stale     int // its worker was taken for dead, rightly
 	Released  int // its worker stopped
 	StaleEnds int // of those: the handler ended after its job had begun elsewhere
+	Cancelled int // runs whose context ended, whatever was the cause
 
 	Taken    int             // takeovers
 	Recovery []time.Duration // from the kill of a process to the next start of each job that ran in it
@@ -73,13 +77,23 @@ const (
 
 // judge compares a history with what was found.
 func judge(h *history, f *found, allow tolerance) *verdict {
-	v := &verdict{allow: allow, Runs: len(h.runs), Problems: f.problems, Residue: f.residue, Taken: len(h.takeovers)}
+	v := &verdict{allow: allow, found: f, Runs: len(h.runs), Problems: f.problems, Residue: f.residue, Taken: len(h.takeovers)}
 	for _, p := range h.processes {
 		if p.killed != 0 {
 			v.Kills++
 		}
 	}
+	for i := range h.runs {
+		switch h.runs[i].how {
+		case howLost, howStopped, howCancelled:
+			v.Cancelled++
+		}
+	}
 	byJob := h.runsByJob()
+	v.Full = h.full
+	for _, runs := range byJob {
+		v.runsOf = append(v.runsOf, len(runs))
+	}
 	last := max(len(h.jobs), len(byJob))
 	for n := range f.places {
 		last = max(last, n+1)
@@ -180,7 +194,7 @@ func highest(runs []*run) *run {
 	if len(runs) == 0 {
 		return nil
 	}
-	if last := runs[len(runs)-1]; last.fence == -1 && top.end != 0 && last.start > top.end && last.process.frozenFor() < frozenLimit {
+	if last := runs[len(runs)-1]; last.fence == -1 && top.end != 0 && last.start > top.end && !last.isStale(0) {
 		return last
 	}
 	return top
@@ -197,7 +211,7 @@ func (v *verdict) fences(n int, runs []*run) {
 			case before.fence <= 0 || before.fence < r.fence:
 			case before.fence == r.fence:
 				v.Fencing = append(v.Fencing, fmt.Sprintf("job %d has two runs with the fence %d", n, r.fence))
-			case r.process.frozenFor() >= frozenLimit:
+			case r.isStale(0):
 				// It had the job before, was frozen, and began it late: that
 				// its number is lower is what the number is for.
 			default:
@@ -209,17 +223,16 @@ func (v *verdict) fences(n int, runs []*run) {
 
 // again explains why a run was not the only one.
 func (v *verdict) again(n int, r *run, later []*run) {
-	p := r.process
-	lostLease := r.how == howLost || p.frozenFor() >= frozenLimit || len(p.gone) > 0 || p.cutFor() >= cutLimit
+	p, unsettled := r.process, cmp.Or(v.allow.Unsettled, 5*time.Second)
 	switch {
 	case r.how == howFailed || r.how == howSnoozed:
 	case r.how == howStopped:
 		v.Released++
 	case r.end == 0 && p.killed >= r.start:
 		v.Cut++
-	case r.end != 0 && p.killed >= r.end && p.killed-r.end < cmp.Or(v.allow.Unsettled, 5*time.Second).Microseconds():
+	case r.end != 0 && p.killed >= r.end && p.killed-r.end < unsettled.Microseconds():
 		v.Unsettled++
-	case lostLease:
+	case r.how == howLost || r.isStale(unsettled):
 		v.Stale++
 		if len(later) > 0 && r.end > later[0].start {
 			v.StaleEnds++
@@ -284,50 +297,46 @@ func (v *verdict) falseTakeovers(h *history) {
 		switch {
 		case p == nil:
 			// It died before it could say which id it has: then it was killed.
-		case p.mayBeTaken(t.at):
+		case p.mayBeTaken(t.at, 5*time.Second):
 		default:
 			v.Takeovers = append(v.Takeovers, fmt.Sprintf("%s took %s for dead at %s: it was alive", t.by.name, p.name, time.UnixMicro(t.at).Format("15:04:05.000")))
 		}
 	}
 	for _, p := range h.processes {
 		for _, at := range p.gone {
-			if !p.mayBeTaken(at) {
+			if !p.mayBeTaken(at, 40*time.Second) {
 				v.Takeovers = append(v.Takeovers, fmt.Sprintf("%s was told at %s that it is dead", p.name, time.UnixMicro(at).Format("15:04:05.000")))
 			}
 		}
 	}
 }
 
-// mayBeTaken tells whether a process could rightly be taken for dead.
-func (p *process) mayBeTaken(at int64) bool {
+// mayBeTaken tells whether a process could rightly be taken for dead at a time. A
+// worker that was learns of it within slack after it has come back.
+func (p *process) mayBeTaken(at int64, slack time.Duration) bool {
 	over := func(all []interval, limit time.Duration) bool {
 		return slices.ContainsFunc(all, func(i interval) bool {
-			to := at
-			if i.to != 0 {
-				to = min(at, i.to)
-			}
-			return to-i.from >= limit.Microseconds()
+			return i.lasts(limit) && at-i.from >= limit.Microseconds() && (i.to == 0 || at-i.to <= slack.Microseconds())
 		})
 	}
 	return p.killed != 0 && p.killed <= at || over(p.stops, frozenLimit) || over(p.cuts, cutLimit)
 }
 
-func longest(all []interval) time.Duration {
-	most := int64(0)
-	for _, i := range all {
-		to := i.to
-		if to == 0 {
-			to = micros()
-		}
-		most = max(most, to-i.from)
+// lasts tells whether an interval is at least so long.
+func (i interval) lasts(d time.Duration) bool { return i.to == 0 || i.to-i.from >= d.Microseconds() }
+
+// isStale tells whether the worker of a run was rightly taken for dead while it ran,
+// or before its outcome was written.
+func (r *run) isStale(unsettled time.Duration) bool {
+	during := func(all []interval, limit time.Duration) bool {
+		return slices.ContainsFunc(all, func(i interval) bool {
+			return i.lasts(limit) && (i.to == 0 || r.start <= i.to) && (r.end == 0 || i.from-r.end <= unsettled.Microseconds())
+		})
 	}
-	return time.Duration(most) * time.Microsecond
+	return during(r.process.stops, frozenLimit) || during(r.process.cuts, cutLimit)
 }
 
-func (p *process) frozenFor() time.Duration { return longest(p.stops) }
-func (p *process) cutFor() time.Duration    { return longest(p.cuts) }
-
-// again is the sum of runs above one that faults have caused.
+// extra is how many runs there were above one for each job.
 func (v *verdict) extra() int {
 	return v.Cut + v.Unsettled + v.Stale + v.Released + len(v.Strange)
 }

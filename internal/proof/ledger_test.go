@@ -47,6 +47,7 @@ func micros() int64 { return time.Now().UnixMicro() }
 //	try FIRST COUNT          jobs are about to be enqueued in one call
 //	accepted FIRST COUNT     it has returned no error for these
 //	uncertain FIRST COUNT    ErrUncertain
+//	full FIRST COUNT         ErrFull: they are not in
 //	refused FIRST COUNT      another error: they are not in
 //
 // A worker:
@@ -58,6 +59,7 @@ func micros() int64 { return time.Now().UnixMicro() }
 //	end R T HOW              it is about to return: ok, fail, snooze, kill, or why it gave up
 //	took WORKER T            it has put back what a worker held that it took for dead
 //	gone T                   it was taken for dead itself
+//	exit T                   a job is about to end the process
 //	down T                   Run has returned
 //
 // The nemesis, PROCESS being the name of a ledger of a worker:

@@ -211,6 +211,7 @@ func (v *verdict) add(w *verdict) {
 	v.Stale += w.Stale
 	v.Released += w.Released
 	v.StaleEnds += w.StaleEnds
+	v.Cancelled += w.Cancelled
 	v.Taken += w.Taken
 	v.Recovery = append(v.Recovery, w.Recovery...)
 }

@@ -217,6 +217,25 @@ func (s *site) produce(p plan) {
 	s.producer(s.client, p).run(s.t.Context(), 0)
 }
 
+// producing enqueues by a plan beside the caller, until all is in or stop is called.
+func (s *site) producing(p plan) (done *sync.WaitGroup, stop func()) {
+	s.t.Helper()
+	ctx, stop := context.WithCancel(s.t.Context())
+	producer := s.producer(s.client, p)
+	done = &sync.WaitGroup{}
+	done.Go(func() { producer.run(ctx, 0) })
+	return done, stop
+}
+
+// stall stops the server for a while.
+func (s *site) stall(d time.Duration) {
+	s.t.Helper()
+	s.noteFault("server stopped for %v", d)
+	s.server.Signal(s.t, syscall.SIGSTOP)
+	time.Sleep(d)
+	s.server.Signal(s.t, syscall.SIGCONT)
+}
+
 // survey adds up all queues.
 func (s *site) survey(ctx context.Context) (inspect.Queue, error) {
 	sum := inspect.Queue{Counts: map[string]int64{}}

@@ -47,6 +47,7 @@ func (c *workerConfig) main() int {
 		r := runs.Add(1)
 		ledger.note("start %d %d %d", r, job.Args.N, micros())
 		if job.Args.Exit {
+			ledger.note("exit %d", micros())
 			os.Exit(3)
 		}
 		ledger.note("fence %d %d", r, job.Fence())
