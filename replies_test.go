@@ -2,12 +2,9 @@ package tasuki_test
 
 import (
 	"context"
-	"crypto/sha1"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,15 +20,7 @@ import (
 // isScript recognises the call of a script.
 func isScript(t testing.TB, name string) func(command []string) bool {
 	t.Helper()
-	text, err := os.ReadFile("internal/store/lua/" + name + ".lua")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha1.Sum(text)
-	sha := hex.EncodeToString(sum[:])
-	return func(command []string) bool {
-		return len(command) > 1 && (command[0] == "EVALSHA" && command[1] == sha || command[0] == "EVAL" && command[1] == string(text))
-	}
+	return redistest.IsScript(t, "internal/store/lua/"+name+".lua")
 }
 
 func isCommand(name string) func(command []string) bool {

@@ -41,6 +41,7 @@ type verdict struct {
 	Accepted  int
 	Uncertain int // that producers never got to know of
 	Done      int // that have ended well
+	Dead      int
 	Runs      int
 	Kills     int
 	Full      int // tries that were answered with ErrFull
@@ -98,7 +99,6 @@ func judge(h *history, f *found, allow tolerance) *verdict {
 	for n := range f.places {
 		last = max(last, n+1)
 	}
-	dead := 0
 	for n := range last {
 		var runs []*run
 		if n < len(byJob) {
@@ -106,11 +106,11 @@ func judge(h *history, f *found, allow tolerance) *verdict {
 		}
 		v.job(h, n, runs, f.places[n])
 		if slices.Contains(f.places[n], "dead") {
-			dead++
+			v.Dead++
 		}
 	}
 	v.count("done", f.counts["done"], int64(v.Done))
-	v.count("dead", f.counts["dead"]-f.counts["trimmed"]-f.counts["revived"], int64(dead))
+	v.count("dead", f.counts["dead"]-f.counts["trimmed"]-f.counts["revived"], int64(v.Dead))
 	v.recovery(byJob)
 	if !allow.Takeovers {
 		v.falseTakeovers(h)

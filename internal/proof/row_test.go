@@ -195,6 +195,8 @@ func (v *verdict) add(w *verdict) {
 	v.Accepted += w.Accepted
 	v.Uncertain += w.Uncertain
 	v.Done += w.Done
+	v.Dead += w.Dead
+	v.Full += w.Full
 	v.Runs += w.Runs
 	v.Kills += w.Kills
 	v.Lost = append(v.Lost, w.Lost...)

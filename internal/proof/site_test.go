@@ -157,6 +157,35 @@ func (w *worker) thaw() {
 	w.Signal(w.s.t, syscall.SIGCONT)
 }
 
+// producerProcess is a place for a producer process.
+type producerProcess struct {
+	*redistest.Process
+	s    *site
+	name string
+	cfg  producerConfig
+}
+
+// startProducer starts a producer process. One that is started again goes on where
+// its ledger ends.
+func (s *site) startProducer(name, url string, p plan) *producerProcess {
+	s.t.Helper()
+	if len(p.Mix.Queues) == 0 {
+		p.Mix.Queues = s.queues
+	}
+	p.Mix.Seed = s.seed
+	producer := &producerProcess{s: s, name: name, cfg: producerConfig{
+		URL: url, Namespace: s.namespace, Ledger: filepath.Join(s.dir, name+ledgerSuffix), Plan: p,
+	}}
+	producer.restart()
+	return producer
+}
+
+// restart starts the process anew after Kill.
+func (p *producerProcess) restart() {
+	p.s.t.Helper()
+	p.Process = redistest.StartSelf(p.s.t, producerEnv, p.cfg, p.s.log(p.name))
+}
+
 // log is a file for what processes print.
 func (s *site) log(name string) *os.File {
 	s.t.Helper()
@@ -220,8 +249,14 @@ func (s *site) produce(p plan) {
 // producing enqueues by a plan beside the caller, until all is in or stop is called.
 func (s *site) producing(p plan) (done *sync.WaitGroup, stop func()) {
 	s.t.Helper()
+	return s.producingAt(s.url, p)
+}
+
+// producingAt does it with a client of its own, which reaches the server there.
+func (s *site) producingAt(url string, p plan) (done *sync.WaitGroup, stop func()) {
+	s.t.Helper()
 	ctx, stop := context.WithCancel(s.t.Context())
-	producer := s.producer(s.client, p)
+	producer := s.producer(s.open(url), p)
 	done = &sync.WaitGroup{}
 	done.Go(func() { producer.run(ctx, 0) })
 	return done, stop

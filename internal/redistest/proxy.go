@@ -3,6 +3,8 @@ package redistest
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha1"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -511,4 +513,18 @@ func readValue(r *bufio.Reader, raw *bytes.Buffer) error {
 		}
 	}
 	return nil
+}
+
+// IsScript recognises the call of the script in a file.
+func IsScript(t testing.TB, file string) func(command []string) bool {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha1.Sum(text)
+	sha := hex.EncodeToString(sum[:])
+	return func(command []string) bool {
+		return len(command) > 1 && (command[0] == "EVALSHA" && command[1] == sha || command[0] == "EVAL" && command[1] == string(text))
+	}
 }
