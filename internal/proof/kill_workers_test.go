@@ -15,13 +15,13 @@ func TestKillWorkers(t *testing.T) {
 	r := begin(t, "kill-workers", "Worker processes are killed with kill -9 at random moments while they run jobs, and started again at once.")
 	// A kill a second in all, but each group has time to notice one before the
 	// next: what is measured is the death of a worker, not of its observer too.
-	const groups, perGroup = 5, 3
-	const pause, jitter = 5 * time.Second, time.Second
+	const groups, perGroup = 4, 6
+	const pause, jitter = 4 * time.Second, time.Second
 	kills := max(1, r.scaled(1000)/groups)
 	jobs := r.scaled(1_000_000) / groups
 	r.note("%d groups of %d workers with 25 slots, each group with a namespace of its own on one server; in each a kill every %v to %v.",
 		groups, perGroup, pause, pause+jitter)
-	r.note("6 %% of the jobs take 1.5 to 4.5 s, unless a process has died of them already; the others 1 ms.")
+	r.note("8 %% of the jobs take 1.5 to 4.5 s, unless a process has died of them already; the others 1 ms.")
 	server := redistest.Start(t)
 	length := time.Duration(kills) * (pause + jitter/2)
 	var wg sync.WaitGroup
@@ -36,7 +36,7 @@ func TestKillWorkers(t *testing.T) {
 			s.waitWorkers(perGroup)
 			var produced sync.WaitGroup
 			produced.Go(func() {
-				s.produce(plan{Jobs: jobs, Rate: float64(jobs) / length.Seconds(), Batch: 20, Mix: mix{ShortMs: 1, Long: 60, LongMs: 3000}})
+				s.produce(plan{Jobs: jobs, Rate: float64(jobs) / length.Seconds(), Batch: 20, Mix: mix{ShortMs: 1, Long: 80, LongMs: 3000}})
 			})
 			for range kills {
 				time.Sleep(pause + time.Duration(rng.Int64N(int64(jitter))))
