@@ -228,9 +228,9 @@ func (v *verdict) again(n int, r *run, later []*run) {
 	case r.how == howFailed || r.how == howSnoozed:
 	case r.how == howStopped:
 		v.Released++
-	case r.end == 0 && p.killed >= r.start:
+	case r.end == 0 && p.killed != 0:
 		v.Cut++
-	case r.end != 0 && p.killed >= r.end && p.killed-r.end < unsettled.Microseconds():
+	case r.end != 0 && p.killed != 0 && p.killed-r.end < unsettled.Microseconds():
 		v.Unsettled++
 	case r.how == howLost || r.isStale(unsettled):
 		v.Stale++
@@ -277,7 +277,7 @@ func (v *verdict) recovery(byJob [][]*run) {
 	for _, runs := range byJob {
 		for i, r := range runs {
 			k := r.process.killed
-			if r.end != 0 || k == 0 || k < r.start {
+			if r.end != 0 || k == 0 {
 				continue
 			}
 			for _, next := range runs[i+1:] {

@@ -64,7 +64,7 @@ func micros() int64 { return time.Now().UnixMicro() }
 //
 // The nemesis, PROCESS being the name of a ledger of a worker:
 //
-//	kill PROCESS T           kill -9, noted before it is sent
+//	kill PROCESS T           kill -9, noted just before it is sent: a line of the process can be later
 //	stop PROCESS T, cont PROCESS T    SIGSTOP and SIGCONT, both noted before
 //	cut PROCESS T, heal PROCESS T     its connections cannot do anything
 //	fault T WHAT             anything else

@@ -197,9 +197,11 @@ func (s *site) log(name string) *os.File {
 	return f
 }
 
-// stopWorkers tells all workers to stop, as an operator does, and waits for it.
+// stopWorkers tells all workers to stop, as an operator does, and waits for it. Before
+// that the last death has to be noticed: nobody is there to do it afterwards.
 func (s *site) stopWorkers() {
 	s.t.Helper()
+	s.waitWorkers(len(s.workers))
 	for _, w := range s.workers {
 		w.Signal(s.t, syscall.SIGTERM)
 	}
