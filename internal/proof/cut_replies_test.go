@@ -23,44 +23,39 @@ func TestCutReplies(t *testing.T) {
 	r.note("%d groups of %d workers with 25 slots, each behind a proxy of its own, and of %d producers behind one. Producers enqueue one job or five at a time, with and without ids, at once and scheduled. One with an id that was reported uncertain is enqueued again, one without is not.",
 		groups, workersEach, lanesEach*8)
 	server := redistest.Start(t)
-	verdicts := make([]*verdict, groups)
 	var mu sync.Mutex
 	hits := map[string]int{}
-	var wg sync.WaitGroup
-	for i := range groups {
-		s, c := r.site(server), newCutter(t, r.fork(), each)
-		wg.Go(func() {
-			proxy := redistest.StartProxy(t, server)
-			proxy.Decide(c.decide)
-			for j := range workersEach {
-				p := redistest.StartProxy(t, server)
-				p.Decide(c.decide)
-				s.startWorker(string(rune('a'+j)), workerConfig{URL: p.URL()})
-			}
-			s.waitWorkers(workersEach)
-			var stops []func()
-			for j := range 8 * lanesEach {
-				m := mix{ShortMs: 1, Failing: 20, IDs: j % 2 * 1000, Delayed: j / 2 % 2 * 1000, DelayMs: 300}
-				batch := []int{1, 5}[j/4%2]
-				done, stop := s.producingAt(proxy.URL(), plan{Rate: 6 * float64(batch), Batch: batch, Mix: m, Index: j, Of: 8 * lanesEach})
-				stops = append(stops, func() { stop(); done.Wait() })
-			}
-			redistest.WaitLong(t, 15*time.Minute, "replies to cut", c.isOver)
-			for _, stop := range stops {
-				stop()
-			}
-			c.end()
-			s.drain()
-			s.stopWorkers()
-			verdicts[i] = s.judge(tolerance{})
-			mu.Lock()
-			defer mu.Unlock()
-			for sort, n := range c.hits {
-				hits[sort] += n
-			}
-		})
-	}
-	wg.Wait()
+	verdicts := r.sideBySide(groups, func(_ int, rng *rand.Rand) *verdict {
+		s, c := r.site(server), newCutter(t, rng, each)
+		proxy := redistest.StartProxy(t, server)
+		proxy.Decide(c.decide)
+		for j := range workersEach {
+			p := redistest.StartProxy(t, server)
+			p.Decide(c.decide)
+			s.startWorker(string(rune('a'+j)), workerConfig{URL: p.URL()})
+		}
+		s.waitWorkers(workersEach)
+		var stops []func()
+		for j := range 8 * lanesEach {
+			m := mix{ShortMs: 1, Failing: 20, IDs: j % 2 * 1000, Delayed: j / 2 % 2 * 1000, DelayMs: 300}
+			batch := []int{1, 5}[j/4%2]
+			done, stop := s.producingAt(proxy.URL(), plan{Rate: 6 * float64(batch), Batch: batch, Mix: m, Index: j, Of: 8 * lanesEach})
+			stops = append(stops, func() { stop(); done.Wait() })
+		}
+		redistest.WaitLong(t, 15*time.Minute, "replies to cut", c.isOver)
+		for _, stop := range stops {
+			stop()
+		}
+		c.end()
+		s.drain()
+		s.stopWorkers()
+		mu.Lock()
+		for sort, n := range c.hits {
+			hits[sort] += n
+		}
+		mu.Unlock()
+		return s.judge(tolerance{})
+	})
 	sum := r.judged(verdicts...)
 	total := 0
 	for _, sort := range cutSorts {

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -26,47 +27,38 @@ func TestFrozenWorkers(t *testing.T) {
 		fates[i] = true
 	}
 	r.rng.Shuffle(len(fates), func(i, j int) { fates[i], fates[j] = fates[j], fates[i] })
-	verdicts := make([]*verdict, sites)
-	var wg sync.WaitGroup
-	for i := range sites {
+	verdicts := r.sideBySide(sites, func(i int, rng *rand.Rand) *verdict {
 		mine := fates[i*len(fates)/sites : (i+1)*len(fates)/sites]
-		s, rng := r.site(redistest.Start(t)), r.fork()
-		wg.Go(func() {
-			s.startWorker("watch", workerConfig{})
-			s.waitWorkers(1)
-			var workers []*worker
-			for j := range victims {
-				workers = append(workers, s.startWorker(string(rune('a'+j)), workerConfig{}))
-			}
-			s.waitWorkers(1 + victims)
-			p, stop := s.producing(plan{Rate: 15, Mix: mix{Long: 1000, LongMs: 2000}})
-			time.Sleep(3 * time.Second) // they have jobs, and know each other
-			for len(mine) > 0 {
-				round := mine[:min(victims, len(mine))]
-				mine = mine[len(round):]
-				var frozen sync.WaitGroup
-				for j, isLong := range round {
-					d := time.Second + time.Duration(rng.Int64N(int64(19*time.Second)))
-					if isLong {
-						d = 31*time.Second + time.Duration(rng.Int64N(int64(14*time.Second)))
-					}
-					frozen.Go(func() {
-						workers[j].freeze()
-						time.Sleep(d)
-						workers[j].thaw()
-					})
+		s := r.site(redistest.Start(t))
+		s.startWorker("watch", workerConfig{})
+		s.waitWorkers(1)
+		workers := s.startWorkers(victims, workerConfig{})
+		p, stop := s.producing(plan{Rate: 15, Mix: mix{Long: 1000, LongMs: 2000}})
+		time.Sleep(3 * time.Second) // they have jobs, and know each other
+		for len(mine) > 0 {
+			round := mine[:min(victims, len(mine))]
+			mine = mine[len(round):]
+			var frozen sync.WaitGroup
+			for j, isLong := range round {
+				d := time.Second + time.Duration(rng.Int64N(int64(19*time.Second)))
+				if isLong {
+					d = 31*time.Second + time.Duration(rng.Int64N(int64(14*time.Second)))
 				}
-				frozen.Wait()
-				time.Sleep(3 * time.Second) // the last ones learn what has happened, and take jobs again
+				frozen.Go(func() {
+					workers[j].freeze()
+					time.Sleep(d)
+					workers[j].thaw()
+				})
 			}
-			stop()
-			p.Wait()
-			s.drain()
-			s.stopWorkers()
-			verdicts[i] = s.judge(tolerance{})
-		})
-	}
-	wg.Wait()
+			frozen.Wait()
+			time.Sleep(3 * time.Second) // the last ones learn what has happened, and take jobs again
+		}
+		stop()
+		p.Wait()
+		s.drain()
+		s.stopWorkers()
+		return s.judge(tolerance{})
+	})
 	sum := r.judged(verdicts...)
 	r.demand("workers frozen for 31 to 45 s", long, thousands(int64(long)), true)
 	r.demand("of these taken for dead", sum.Taken, "all", sum.Taken == long)

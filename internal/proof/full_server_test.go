@@ -22,11 +22,7 @@ func TestFullServer(t *testing.T) {
 	const late = 100
 	p, _ := s.producing(plan{Jobs: late, Batch: 10, Mix: m, Of: 2, Index: 1})
 	const workers = 3
-	victim := s.startWorker("a", workerConfig{})
-	for _, name := range []string{"b", "c"} {
-		s.startWorker(name, workerConfig{})
-	}
-	s.waitWorkers(workers)
+	victim := s.startWorkers(workers, workerConfig{})[0]
 	time.Sleep(time.Duration(500+r.rng.IntN(1000)) * time.Millisecond)
 	victim.kill()
 	victim.restart()

@@ -18,7 +18,6 @@ type history struct {
 	processes map[string]*process
 	workers   map[string]*process // by the id under which they were listed
 	takeovers []takeover
-	faults    []fault
 	full      int // tries that were answered with ErrFull
 }
 
@@ -50,13 +49,11 @@ type run struct {
 // process is a worker process and what was done to it.
 type process struct {
 	name   string
-	up     int64
 	killed int64 // 0: it was not
 	down   int64 // Run has returned
 	stops  []interval
 	cuts   []interval
 	gone   []int64
-	runs   int // how many runs
 }
 
 // interval is from one time to another; to is 0 while it lasts.
@@ -67,11 +64,6 @@ type takeover struct {
 	worker string
 	by     *process
 	at     int64
-}
-
-type fault struct {
-	at   int64
-	what string
 }
 
 func newHistory() *history {
@@ -168,13 +160,12 @@ func (h *history) line(p *process, open map[int64]int, words [][]byte) error {
 		if verb == "full" {
 			h.full += int(number(2))
 		}
-	case "up":
-		p.up = number(1)
+	case "up", "fault":
+		// They are for who reads the ledger.
 	case "id":
 		h.workers[name] = p
 	case "start":
 		open[number(1)] = len(h.runs)
-		p.runs++
 		h.runs = append(h.runs, run{serial: number(1), job: int(number(2)), start: number(3), fence: -1, process: p})
 	case "fence", "end":
 		i, ok := open[number(1)]
@@ -210,8 +201,6 @@ func (h *history) line(p *process, open map[int64]int, words [][]byte) error {
 		victim.cuts = append(victim.cuts, interval{from: number(2)})
 	case "heal":
 		end(h.process(name).cuts, number(2))
-	case "fault":
-		h.faults = append(h.faults, fault{at: number(1), what: string(bytes.Join(words[2:], []byte(" ")))})
 	default:
 		return fmt.Errorf("%q is not known", verb)
 	}

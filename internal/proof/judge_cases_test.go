@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// s is a time in ledgers: so many seconds and thousandths after an hour of the past.
-func s(seconds float64) string {
+// stamp is a time in ledgers: so many seconds after one hour of the past.
+func stamp(seconds float64) string {
 	return fmt.Sprint(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC).UnixMicro() + int64(seconds*1e6))
 }
 
@@ -25,7 +25,7 @@ func remember(t *testing.T, ledgers map[string]string) *history {
 				seconds, after, _ := strings.Cut(rest, "}")
 				var n float64
 				fmt.Sscan(seconds, &n)
-				line = before + s(n) + after
+				line = before + stamp(n) + after
 			}
 			lines.WriteString(line)
 		}

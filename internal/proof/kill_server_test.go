@@ -21,10 +21,7 @@ func TestKillServer(t *testing.T) {
 	length := time.Duration(kills) * (pause + pause/2)
 	s := r.site(redistest.Start(t, "--appendonly", "yes", "--appendfsync", "everysec"))
 	const workers = 3
-	for i := range workers {
-		s.startWorker(string(rune('a'+i)), workerConfig{})
-	}
-	s.waitWorkers(workers)
+	s.startWorkers(workers, workerConfig{})
 	r.note("%d workers with 25 slots. Half of the jobs have an id of their own and are enqueued again when the reply was lost; a tenth is scheduled, a twentieth fails once or twice, 2 %% take 1 to 3 s, the others 1 ms.", workers)
 	var produced sync.WaitGroup
 	produced.Go(func() {

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -24,33 +25,24 @@ func TestKillWorkers(t *testing.T) {
 	r.note("8 %% of the jobs take 1.5 to 4.5 s, unless a process has died of them already; the others 1 ms.")
 	server := redistest.Start(t)
 	length := time.Duration(kills) * (pause + jitter/2)
-	var wg sync.WaitGroup
-	verdicts := make([]*verdict, groups)
-	for i := range groups {
-		s, rng := r.site(server), r.fork()
-		wg.Go(func() {
-			var workers []*worker
-			for j := range perGroup {
-				workers = append(workers, s.startWorker(string(rune('a'+j)), workerConfig{}))
-			}
-			s.waitWorkers(perGroup)
-			var produced sync.WaitGroup
-			produced.Go(func() {
-				s.produce(plan{Jobs: jobs, Rate: float64(jobs) / length.Seconds(), Batch: 20, Mix: mix{ShortMs: 1, Long: 80, LongMs: 3000}})
-			})
-			for range kills {
-				time.Sleep(pause + time.Duration(rng.Int64N(int64(jitter))))
-				w := workers[rng.IntN(perGroup)]
-				w.kill()
-				w.restart()
-			}
-			produced.Wait()
-			s.drain()
-			s.stopWorkers()
-			verdicts[i] = s.judge(tolerance{})
+	verdicts := r.sideBySide(groups, func(_ int, rng *rand.Rand) *verdict {
+		s := r.site(server)
+		workers := s.startWorkers(perGroup, workerConfig{})
+		var produced sync.WaitGroup
+		produced.Go(func() {
+			s.produce(plan{Jobs: jobs, Rate: float64(jobs) / length.Seconds(), Batch: 20, Mix: mix{ShortMs: 1, Long: 80, LongMs: 3000}})
 		})
-	}
-	wg.Wait()
+		for range kills {
+			time.Sleep(pause + time.Duration(rng.Int64N(int64(jitter))))
+			w := workers[rng.IntN(perGroup)]
+			w.kill()
+			w.restart()
+		}
+		produced.Wait()
+		s.drain()
+		s.stopWorkers()
+		return s.judge(tolerance{})
+	})
 	sum := r.judged(verdicts...)
 	r.demand("kills", sum.Kills, thousands(int64(kills*groups)), sum.Kills == kills*groups)
 	r.demand("deaths noticed by other workers", sum.Taken, "as many, or fewer by those whose observer died in between", sum.Taken > sum.Kills*9/10)

@@ -38,6 +38,7 @@ func TestPoison(t *testing.T) {
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range workers {
+		// They die as soon as they are there: it is no use to wait for all.
 		w := s.startWorker(string(rune('a'+i)), workerConfig{Concurrency: slots})
 		wg.Go(func() {
 			for {

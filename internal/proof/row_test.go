@@ -76,6 +76,19 @@ func begin(t *testing.T, name, what string) *row {
 // fork returns a source of randomness for another goroutine.
 func (r *row) fork() *rand.Rand { return rand.New(rand.NewPCG(r.rng.Uint64(), r.rng.Uint64())) }
 
+// sideBySide runs the parts of a row at the same time, each with randomness of its
+// own. A part that fails at once has no verdict.
+func (r *row) sideBySide(parts int, part func(i int, rng *rand.Rand) *verdict) []*verdict {
+	verdicts := make([]*verdict, parts)
+	var wg sync.WaitGroup
+	for i := range parts {
+		rng := r.fork()
+		wg.Go(func() { verdicts[i] = part(i, rng) })
+	}
+	wg.Wait()
+	return verdicts
+}
+
 // scaled is a full size at the scale of this run, and at least 1.
 func (r *row) scaled(full int) int { return max(1, int(math.Round(float64(full)*r.scale))) }
 

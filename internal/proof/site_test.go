@@ -129,6 +129,18 @@ func (s *site) startWorker(name string, c workerConfig) *worker {
 	return w
 }
 
+// startWorkers starts n worker processes, a and so on, and waits until all may claim.
+func (s *site) startWorkers(n int, c workerConfig) []*worker {
+	s.t.Helper()
+	there := len(s.workers)
+	var all []*worker
+	for i := range n {
+		all = append(all, s.startWorker(string(rune('a'+i)), c))
+	}
+	s.waitWorkers(there + n)
+	return all
+}
+
 // restart starts the process anew after kill.
 func (w *worker) restart() {
 	w.s.t.Helper()

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -21,41 +22,33 @@ func TestStalledServer(t *testing.T) {
 	}
 	const workers = 3
 	r.note("%d servers side by side, each with %d workers with 25 slots. A fifth of the jobs takes 4 to 12 s, the others 1 ms; a tenth is scheduled.", servers, workers)
-	verdicts := make([]*verdict, servers)
 	var mu sync.Mutex
 	total, worst := time.Duration(0), time.Duration(0)
-	var wg sync.WaitGroup
-	for i := range servers {
+	verdicts := r.sideBySide(servers, func(i int, rng *rand.Rand) *verdict {
 		// Lengths are spread over the whole range, in a random order.
 		var lengths []time.Duration
 		for j := i; j < stalls; j += servers {
 			part := (longest - shortest) / time.Duration(stalls)
-			lengths = append(lengths, shortest+part*time.Duration(j)+time.Duration(r.rng.Int64N(int64(part))))
+			lengths = append(lengths, shortest+part*time.Duration(j)+time.Duration(rng.Int64N(int64(part))))
 		}
-		r.rng.Shuffle(len(lengths), func(a, b int) { lengths[a], lengths[b] = lengths[b], lengths[a] })
-		s, rng := r.site(redistest.Start(t)), r.fork()
-		wg.Go(func() {
-			for j := range workers {
-				s.startWorker(string(rune('a'+j)), workerConfig{})
-			}
-			s.waitWorkers(workers)
-			p, stop := s.producing(plan{Rate: 20, Mix: mix{ShortMs: 1, Long: 200, LongMs: 8000, Delayed: 100, DelayMs: 2000, IDs: 1000}})
-			for _, d := range lengths {
-				time.Sleep(3*time.Second + time.Duration(rng.Int64N(int64(4*time.Second))))
-				s.stall(d)
-				mu.Lock()
-				total, worst = total+d, max(worst, d)
-				mu.Unlock()
-			}
-			time.Sleep(5 * time.Second)
-			stop()
-			p.Wait()
-			s.drain()
-			s.stopWorkers()
-			verdicts[i] = s.judge(tolerance{})
-		})
-	}
-	wg.Wait()
+		rng.Shuffle(len(lengths), func(a, b int) { lengths[a], lengths[b] = lengths[b], lengths[a] })
+		s := r.site(redistest.Start(t))
+		s.startWorkers(workers, workerConfig{})
+		p, stop := s.producing(plan{Rate: 20, Mix: mix{ShortMs: 1, Long: 200, LongMs: 8000, Delayed: 100, DelayMs: 2000, IDs: 1000}})
+		for _, d := range lengths {
+			time.Sleep(3*time.Second + time.Duration(rng.Int64N(int64(4*time.Second))))
+			s.stall(d)
+			mu.Lock()
+			total, worst = total+d, max(worst, d)
+			mu.Unlock()
+		}
+		time.Sleep(5 * time.Second)
+		stop()
+		p.Wait()
+		s.drain()
+		s.stopWorkers()
+		return s.judge(tolerance{})
+	})
 	sum := r.judged(verdicts...)
 	r.figure("stalls", stalls)
 	r.figure("together", total)
