@@ -25,6 +25,21 @@ func commit() string {
 	return text
 }
 
+// niceness is the priority of this process and of those it starts, "" if it is the
+// usual one or not known.
+func niceness() string {
+	text, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		return ""
+	}
+	// The name of the command, in parentheses, is the second field; this the 19th.
+	_, rest, _ := strings.Cut(string(text), ") ")
+	if fields := strings.Fields(rest); len(fields) > 16 && fields[16] != "0" {
+		return "; all processes of this run have nice " + fields[16]
+	}
+	return ""
+}
+
 // loadAverage is the system's own figure for one, five and fifteen minutes.
 func loadAverage() string {
 	text, err := os.ReadFile("/proc/loadavg")

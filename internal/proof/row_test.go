@@ -311,7 +311,7 @@ func (r *row) report() string {
 		{"scale", fmt.Sprint(r.scale)},
 		{"server", strings.Join(r.server, ", ")},
 		{"Go", fmt.Sprintf("%s %s/%s, %d CPUs%s", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), raced)},
-		{"load of the machine", fmt.Sprintf("%s at the beginning, %s at the end", r.load, loadAverage())},
+		{"load of the machine", fmt.Sprintf("%s at the beginning, %s at the end%s", r.load, loadAverage(), niceness())},
 		{"ledgers", r.digest()},
 	} {
 		fmt.Fprintf(&b, "| %s | %s |\n", line[0], line[1])
