@@ -33,8 +33,9 @@ type row struct {
 	// patience is how long a row waits for what must come in the end.
 	patience time.Duration
 
-	begun time.Time
-	load  string // of the machine at the beginning
+	begun  time.Time
+	commit string // and load of the machine, both at the beginning
+	load   string
 
 	mu      sync.Mutex
 	sites   []*site
@@ -54,7 +55,7 @@ type figure struct {
 func begin(t *testing.T, name, what string) *row {
 	t.Helper()
 	t.Parallel()
-	r := &row{t: t, name: name, what: what, scale: *scaleFlag, seed: *seedFlag, begun: time.Now(), load: loadAverage(), patience: 5 * time.Minute}
+	r := &row{t: t, name: name, what: what, scale: *scaleFlag, seed: *seedFlag, begun: time.Now(), commit: commit(), load: loadAverage(), patience: 5 * time.Minute}
 	if r.seed == 0 {
 		r.seed = uint64(rand.Uint32())
 	}
@@ -306,7 +307,7 @@ func (r *row) report() string {
 	fmt.Fprintf(&b, "\n| run | |\n|---|---|\n")
 	for _, line := range [][2]string{
 		{"date", r.begun.UTC().Format("2006-01-02 15:04 UTC") + ", took " + time.Since(r.begun).Round(time.Second).String()},
-		{"commit", commit()},
+		{"commit", r.commit},
 		{"seed", fmt.Sprint(r.seed)},
 		{"scale", fmt.Sprint(r.scale)},
 		{"server", strings.Join(r.server, ", ")},
