@@ -2,6 +2,8 @@ package proof
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -11,35 +13,48 @@ import (
 
 // TestPoison puts jobs that kill whatever process runs them among good ones.
 //
-//fault:process jobs that kill their process lie among 10,000 good ones | three deaths for each, then it is dead as poison; all others are done
+//fault:process a job kills every process that runs it, among 10,000 good ones | three deaths, then it is dead as poison; the good ones are done
 func TestPoison(t *testing.T) {
-	r := begin(t, "poison", "Among good jobs lie some that end the process that runs them. Whatever process dies is started again, as a supervisor does.")
-	good, poison := max(500, r.scaled(10_000)), max(2, r.scaled(20))
-	s := r.site(redistest.Start(t))
-	const workers, slots = 3, 10
-	r.note("%d workers with %d slots. Good jobs take 5 ms.", workers, slots)
-	// The last numbers are the poison; they lie among the others at random.
-	specs := make([]tasuki.Spec, good)
-	for i := range specs {
-		specs[i] = kind.Spec(task{N: i, Ms: 5, Slow: true})
+	r := begin(t, "poison", "Among good jobs lie some that end the process that runs them. Whatever process dies is started again, as a supervisor does. In a first part the next one comes when the last one is dead, in a second all are there at once.")
+	c := poisonCase{good: max(500, r.scaled(10_000)), poison: max(2, r.scaled(20)), workers: 3, slots: 10}
+	r.note("In each part %s good jobs, which take 5 ms, %d that are poison, and %d workers with %d slots.", thousands(int64(c.good)), c.poison, c.workers, c.slots)
+	// A job that lies beside the poison dies with it, twice at most: then each
+	// of the two runs beside others only. But those can be poison too.
+	parts := r.sideBySide(2, func(i int, rng *rand.Rand) *verdict { return c.run(r.site(redistest.Start(t)), rng, i == 0) })
+	sum := r.judged(parts...)
+	for i, what := range []string{"one at a time: ", "all at once: "} {
+		v := parts[i]
+		most, dead := 0, 0
+		var innocent []string
+		for n, places := range v.found.places {
+			if n < c.good {
+				innocent = append(innocent, fmt.Sprintf("job %d is in %v", n, places))
+			} else {
+				dead++
+			}
+		}
+		for n := c.good; n < c.good+c.poison; n++ {
+			most = max(most, v.runsOf[n])
+		}
+		r.demand(what+"poison that is dead", dead, thousands(int64(c.poison)), dead == c.poison)
+		r.demand(what+"deaths of a process by one job, at most", most, "3", most <= 3)
+		if i == 0 {
+			r.none(what+"good jobs that died with it", innocent)
+		} else {
+			r.figure(what+"good jobs that died with them", len(innocent))
+		}
 	}
-	for i := range poison {
-		at := r.rng.IntN(len(specs) + 1)
-		specs = append(specs, tasuki.Spec{})
-		copy(specs[at+1:], specs[at:])
-		specs[at] = kind.Spec(task{N: good + i, Exit: true})
-	}
-	l := s.ledger("producer")
-	l.note("try 0 %d", len(specs))
-	if _, err := s.client.EnqueueMany(t.Context(), specs); err != nil {
-		t.Fatal(err)
-	}
-	l.note("accepted 0 %d", len(specs))
+	most := 3 * 2 * c.poison
+	r.demand("deaths of processes", sum.Kills, fmt.Sprint("at most ", most), sum.Kills <= most)
+}
+
+type poisonCase struct{ good, poison, workers, slots int }
+
+func (c *poisonCase) run(s *site, rng *rand.Rand, oneByOne bool) *verdict {
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
-	for i := range workers {
-		// They die as soon as they are there: it is no use to wait for all.
-		w := s.startWorker(string(rune('a'+i)), workerConfig{Concurrency: slots})
+	for i := range c.workers {
+		w := s.startWorker(string(rune('a'+i)), workerConfig{Concurrency: c.slots})
 		wg.Go(func() {
 			for {
 				select {
@@ -51,29 +66,41 @@ func TestPoison(t *testing.T) {
 			}
 		})
 	}
-	took := s.drain()
+	s.waitWorkers(c.workers)
+	l := s.ledger("producer")
+	var all []tasuki.Spec
+	for i := range c.poison {
+		// A share of the good ones, and the poison somewhere among them. Its
+		// numbers come after all good ones.
+		first, end := i*c.good/c.poison, (i+1)*c.good/c.poison
+		var specs []tasuki.Spec
+		for n := first; n < end; n++ {
+			specs = append(specs, kind.Spec(task{N: n, Ms: 5, Slow: true}))
+		}
+		specs = slices.Insert(specs, rng.IntN(len(specs)+1), kind.Spec(task{N: c.good + i, Exit: true}))
+		l.note("try %d %d", first, end-first)
+		l.note("try %d 1", c.good+i)
+		if oneByOne {
+			s.enqueueAll(specs)
+			s.drain()
+		}
+		all = append(all, specs...)
+	}
+	if !oneByOne {
+		s.enqueueAll(all)
+		s.drain()
+	}
+	l.note("accepted 0 %d", c.good+c.poison)
 	close(quit)
 	wg.Wait()
 	s.stopWorkers()
-	v := s.judge(tolerance{})
-	r.judged(v)
-	most, dead := 0, 0
-	var innocent []string
-	for n, places := range v.found.places {
-		switch {
-		case n < good:
-			innocent = append(innocent, fmt.Sprintf("job %d is in %v", n, places))
-		default:
-			dead++
-		}
+	return s.judge(tolerance{})
+}
+
+// enqueueAll enqueues jobs of which a ledger is kept elsewhere.
+func (s *site) enqueueAll(specs []tasuki.Spec) {
+	s.t.Helper()
+	if _, err := s.client.EnqueueMany(s.t.Context(), specs); err != nil {
+		s.t.Error(err)
 	}
-	for n := good; n < good+poison; n++ {
-		most = max(most, v.runsOf[n])
-	}
-	r.figure("drained in", took)
-	r.demand("good jobs done", v.Done, thousands(int64(good)), v.Done == good)
-	r.none("good jobs that are dead", innocent)
-	r.demand("poison that is dead", dead, thousands(int64(poison)), dead == poison)
-	r.demand("deaths of a process by one job, at most", most, "3", most <= 3)
-	r.demand("deaths of processes", v.Kills, fmt.Sprint("at most ", 3*poison), v.Kills <= 3*poison)
 }
