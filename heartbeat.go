@@ -148,6 +148,7 @@ type observer struct {
 	whoBeats  int64     // its counter
 	whoSince  time.Time // since when the counter has that value
 	whoSeen   bool      // it was seen to be subscribed
+	answered  time.Time // the last beat
 	active    bool      // it is this worker
 	watched   map[string]*watched
 	lastRound time.Time
@@ -175,6 +176,12 @@ func (o *observer) untilRound() time.Duration { return max(time.Until(o.nextRoun
 // beaten looks at who observes, and takes its place if it is gone.
 func (o *observer) beaten(ctx context.Context, b store.Beaten) {
 	s, now := o.session, time.Now()
+	if now.Sub(o.answered) >= goodGap {
+		// Redis or this process stood still: the observer could not be seen to
+		// beat. That time must not make it look dead, now or in the first round.
+		o.whoSince = time.Time{}
+	}
+	o.answered = now
 	if b.Observer == s.id {
 		if !o.active {
 			o.begin(now)
