@@ -46,7 +46,7 @@ func TestStalledServer(t *testing.T) {
 // enqueued and run; it keeps an append-only file.
 func TestServerKilledUnderLoad(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.EverySec(t)...)
+	s := redistest.Start(t, redistest.Durable(t)...)
 	e := newEnv(t, s.URL())
 	var l ledger
 	for range 2 {

@@ -61,7 +61,9 @@ func TestFrozenWorkers(t *testing.T) {
 	})
 	sum := r.judged(verdicts...)
 	r.demand("workers frozen for 31 to 45 s", long, thousands(int64(long)), true)
-	r.demand("of these taken for dead", sum.Taken, "all", sum.Taken == long)
+	// Time in which the machine stood still counts for no rule, so that on a busy
+	// one a worker may come back just before it is taken for dead.
+	r.demand("of these taken for dead", sum.Taken, "nine of ten", sum.Taken >= long*9/10)
 	r.demand("jobs of these that ran elsewhere", sum.Stale, "some", sum.Stale > 0)
 	r.demand("workers frozen for 1 to 20 s", short, thousands(int64(short)), true)
 }

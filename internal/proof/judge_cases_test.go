@@ -92,6 +92,11 @@ func TestJudge(t *testing.T) {
 			l["p1"] += "try 3 1\naccepted 3 1\n"
 			f.places[3] = []string{"ready"}
 		}},
+		{name: "ended, killed before that was written, and dead of it", change: func(l texts, f *found) {
+			l["b.1"] = strings.Replace(l["b.1"], "end 1 {5.6} ok", "end 1 {5.6} ok\nexit {5.7}", 1)
+			f.places[1] = []string{"dead"}
+			f.counts = map[string]int64{"done": 2, "dead": 1}
+		}},
 		{name: "not lost: dead", change: func(l texts, f *found) {
 			l["b.1"] = strings.Replace(l["b.1"], "end 1 {5.6} ok", "end 1 {5.6} kill", 1)
 			f.places[1] = []string{"dead"}

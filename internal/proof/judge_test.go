@@ -163,6 +163,9 @@ func (v *verdict) job(h *history, n int, runs []*run, places []string) {
 	switch {
 	case top != nil && top.how == howDone && len(places) == 0:
 		v.Done++
+	case top != nil && top.how == howDone && top.process.killed != 0 && top.process.killed-top.end < v.unsettled():
+		// Its process was killed before that was written; it is where its third
+		// death has brought it, or will run again.
 	case top != nil && top.how == howDone:
 		v.Homeless = append(v.Homeless, fmt.Sprintf("job %d is done, and in %s", n, places[0]))
 	case len(places) > 0:
@@ -223,16 +226,16 @@ func (v *verdict) fences(n int, runs []*run) {
 
 // again explains why a run was not the only one.
 func (v *verdict) again(n int, r *run, later []*run) {
-	p, unsettled := r.process, cmp.Or(v.allow.Unsettled, 5*time.Second)
+	p := r.process
 	switch {
 	case r.how == howFailed || r.how == howSnoozed:
 	case r.how == howStopped:
 		v.Released++
 	case r.end == 0 && p.killed != 0:
 		v.Cut++
-	case r.end != 0 && p.killed != 0 && p.killed-r.end < unsettled.Microseconds():
+	case r.end != 0 && p.killed != 0 && p.killed-r.end < v.unsettled():
 		v.Unsettled++
-	case r.how == howLost || r.isStale(unsettled):
+	case r.how == howLost || r.isStale(v.unsettled()):
 		v.Stale++
 		if len(later) > 0 && r.end > later[0].start {
 			v.StaleEnds++
@@ -242,6 +245,11 @@ func (v *verdict) again(n int, r *run, later []*run) {
 	default:
 		v.Strange = append(v.Strange, fmt.Sprintf("job %d ran in %s, and again: %s", n, p.name, describe(append([]*run{r}, later...))))
 	}
+}
+
+// unsettled is how long before a kill a run may have ended unwritten, in µs.
+func (v *verdict) unsettled() int64 {
+	return cmp.Or(v.allow.Unsettled, 5*time.Second).Microseconds()
 }
 
 func describe(runs []*run) string {
@@ -327,10 +335,10 @@ func (i interval) lasts(d time.Duration) bool { return i.to == 0 || i.to-i.from 
 
 // isStale tells whether the worker of a run was rightly taken for dead while it ran,
 // or before its outcome was written.
-func (r *run) isStale(unsettled time.Duration) bool {
+func (r *run) isStale(unsettled int64) bool {
 	during := func(all []interval, limit time.Duration) bool {
 		return slices.ContainsFunc(all, func(i interval) bool {
-			return i.lasts(limit) && (i.to == 0 || r.start <= i.to) && (r.end == 0 || i.from-r.end <= unsettled.Microseconds())
+			return i.lasts(limit) && (i.to == 0 || r.start <= i.to) && (r.end == 0 || i.from-r.end <= unsettled)
 		})
 	}
 	return during(r.process.stops, frozenLimit) || during(r.process.cuts, cutLimit)

@@ -19,7 +19,7 @@ import (
 func TestSoak(t *testing.T) {
 	r := begin(t, "soak", fmt.Sprintf("For %v everything goes wrong at random that the other rows have one at a time. Then the faults end, everything is drained and counted.", *forFlag))
 	const workers, producers = 4, 2
-	s := r.site(redistest.Start(t, append(redistest.EverySec(t), "--maxmemory-policy", "noeviction")...), "default", "mail")
+	s := r.site(redistest.Start(t, append(redistest.Durable(t), "--maxmemory-policy", "noeviction")...), "default", "mail")
 	n := &nemesis{s: s, rng: r.fork(), counts: map[string]int{}}
 	for i := range workers {
 		p := redistest.StartProxy(t, s.server)
@@ -33,7 +33,7 @@ func TestSoak(t *testing.T) {
 			Mix: mix{ShortMs: 2, Long: 30, LongMs: 4000, Delayed: 100, DelayMs: 3000, Failing: 50, Snoozed: 30, Killed: 1, IDs: 400},
 		})})
 	}
-	r.note("%d workers with 25 slots and %d producers, each behind a proxy of its own, and a redis-server with an append-only file that is synced every second, in memory if the system has a place for that (`/dev/shm`).", workers, producers)
+	r.note("%d workers with 25 slots and %d producers, each behind a proxy of its own, and a redis-server with an append-only file that is synced before it answers, in memory if the system has a place for that (`/dev/shm`).", workers, producers)
 	r.note("Of the jobs 10 %% are scheduled, 5 %% fail once or twice, 3 %% are put off, 3 %% take 2 to 6 s, 40 %% have an id of their own.")
 
 	n.rage(*forFlag)
