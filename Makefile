@@ -10,7 +10,7 @@ help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 .PHONY: test
-test: setup modules lint unit ## Set up, lint, and run all tests with the race detector
+test: setup modules lint unit failpoints proof-quick ## Set up, lint, and run all tests with the race detector
 
 .PHONY: setup
 setup: ## Install what the tests need and is missing: redis-server, redis-cli, python3
@@ -30,10 +30,30 @@ lint: ## Check format, vet and staticcheck
 	@for mod in $(filter-out ./tools,$(MODULES)); do (cd $$mod && $(GO) vet ./...) || exit 1; done
 	@GOWORK=off $(GO) -C tools build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	@for mod in $(filter-out ./tools,$(MODULES)); do (cd $$mod && $(CURDIR)/bin/staticcheck ./...) || exit 1; done
+	@$(GO) vet -tags failpoint . ./internal/failpoint && bin/staticcheck -tags failpoint . ./internal/failpoint
 
 .PHONY: unit
 unit: ## Run the tests of every module with the race detector
-	@for mod in $(filter-out ./tools,$(MODULES)); do (cd $$mod && $(GO) test -race -shuffle=on -timeout 15m ./...) || exit 1; done
+	@for mod in $(filter-out ./tools,$(MODULES)); do (cd $$mod && $(GO) test -race -shuffle=on -timeout 15m $$($(GO) list ./... | grep -v /internal/proof$$)) || exit 1; done
+
+.PHONY: failpoints
+failpoints: ## Run the tests that end or stop processes at exact points of the code
+	$(GO) test -race -tags failpoint -run Failpoint . ./internal/failpoint
+
+.PHONY: proof-quick
+proof-quick: ## Run each long proof at a hundredth of its size
+	$(GO) test -race -count=1 -timeout 15m ./internal/proof
+
+# Two of the rows need a machine that does little else: make proof ROW=KillWorkers
+ROW ?= .
+.PHONY: proof
+proof: ## Run the long proofs at full size, for hours, and write docs/proof; ROW=KillWorkers for one
+	$(GO) test ./internal/proof -count=1 -run '$(ROW)' -skip TestSoak -proof.scale=1 -proof.report=$(CURDIR)/docs/proof -timeout 12h -parallel 1 -v
+
+FOR ?= 10m
+.PHONY: soak
+soak: ## Let everything go wrong at random for as long as FOR=1h says, and print the report
+	$(GO) test ./internal/proof -count=1 -run TestSoak -proof.for=$(FOR) -proof.report=$(CURDIR)/docs/proof -timeout 0 -v
 
 .PHONY: vuln
 vuln: ## Look for known holes in what is called: needs the network, no part of test
