@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -152,6 +153,19 @@ func (w *worker) restart() {
 	w.Process = redistest.StartSelf(w.s.t, workerEnv, w.cfg, w.s.log(w.name))
 }
 
+// id is the name under which the present process is listed, "" as long as it has not
+// said so.
+func (w *worker) id() string {
+	h := newHistory()
+	if err := h.read(w.cfg.Ledger); err != nil {
+		w.s.t.Error(err)
+	}
+	for id := range h.workers {
+		return id
+	}
+	return ""
+}
+
 // kill is kill -9.
 func (w *worker) kill() {
 	w.s.nemesis.note("kill %s %d", w.run, micros())
@@ -213,7 +227,21 @@ func (s *site) log(name string) *os.File {
 // that the last death has to be noticed: nobody is there to do it afterwards.
 func (s *site) stopWorkers() {
 	s.t.Helper()
-	s.waitWorkers(len(s.workers))
+	redistest.WaitLong(s.t, s.patience, "the list of workers to be those that live", func() error {
+		var alive []string
+		for _, w := range s.workers {
+			alive = append(alive, w.id())
+		}
+		beats, _, err := bridge.Store(s.client).Workers(context.Background())
+		if err != nil {
+			return err
+		}
+		listed := slices.Sorted(maps.Keys(beats))
+		if slices.Sort(alive); !slices.Equal(alive, listed) {
+			return fmt.Errorf("there are %v, and listed %v", alive, listed)
+		}
+		return nil
+	})
 	for _, w := range s.workers {
 		w.Signal(s.t, syscall.SIGTERM)
 	}
