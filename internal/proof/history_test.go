@@ -18,7 +18,8 @@ type history struct {
 	processes map[string]*process
 	workers   map[string]*process // by the id under which they were listed
 	takeovers []takeover
-	full      int // tries that were answered with ErrFull
+	severed   []int64 // times at which connections of all were closed
+	full      int     // tries that were answered with ErrFull
 }
 
 // told is what producers tried and were told of a job. A counter that is full stays
@@ -54,6 +55,8 @@ type process struct {
 	stops  []interval
 	cuts   []interval
 	gone   []int64
+
+	absences []interval // in which it may be taken for dead: see absent
 }
 
 // interval is from one time to another; to is 0 while it lasts.
@@ -199,6 +202,8 @@ func (h *history) line(p *process, open map[int64]int, words [][]byte) error {
 	case "cut":
 		victim := h.process(name)
 		victim.cuts = append(victim.cuts, interval{from: number(2)})
+	case "sever":
+		h.severed = append(h.severed, number(1))
 	case "heal":
 		end(h.process(name).cuts, number(2))
 	default:

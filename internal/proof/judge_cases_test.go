@@ -150,6 +150,21 @@ func TestJudge(t *testing.T) {
 			l["c.1"] = "up {0}\nid C\n"
 			l["nemesis"] += "stop c.1 {1}\ncont c.1 {27}\n"
 		}, tolerance{}, func(v *verdict) []string { return v.Takeovers }, "b.1 took c.1"},
+		{name: "cut off while it was frozen", change: func(l texts, f *found) {
+			l["b.1"] += "\ntook C {8}\n"
+			l["c.1"] = "up {0}\nid C\ngone {9.5}\n"
+			l["nemesis"] += "stop c.1 {1}\nsever {5}\ncont c.1 {9}\n"
+		}},
+		{"taken before its connections were cut", func(l texts, f *found) {
+			l["b.1"] += "\ntook C {4}\n"
+			l["c.1"] = "up {0}\nid C\n"
+			l["nemesis"] += "stop c.1 {1}\nsever {5}\ncont c.1 {9}\n"
+		}, tolerance{}, func(v *verdict) []string { return v.Takeovers }, "b.1 took c.1"},
+		{"taken when its connections were cut and it was not frozen", func(l texts, f *found) {
+			l["b.1"] += "\ntook C {8}\n"
+			l["c.1"] = "up {0}\nid C\n"
+			l["nemesis"] += "sever {5}\n"
+		}, tolerance{}, func(v *verdict) []string { return v.Takeovers }, "b.1 took c.1"},
 		{"taken long after it was frozen", func(l texts, f *found) {
 			l["b.1"] += "\ntook C {60}\n"
 			l["c.1"] = "up {0}\nid C\n"

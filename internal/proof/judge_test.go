@@ -90,6 +90,7 @@ func judge(h *history, f *found, allow tolerance) *verdict {
 			v.Cancelled++
 		}
 	}
+	h.absent()
 	byJob := h.runsByJob()
 	v.Full = h.full
 	for _, runs := range byJob {
@@ -305,43 +306,74 @@ func (v *verdict) falseTakeovers(h *history) {
 		switch {
 		case p == nil:
 			// It died before it could say which id it has: then it was killed.
-		case p.mayBeTaken(t.at, 5*time.Second):
+		case p.mayBeTaken(t.at, 0):
 		default:
 			v.Takeovers = append(v.Takeovers, fmt.Sprintf("%s took %s for dead at %s: it was alive", t.by.name, p.name, time.UnixMicro(t.at).Format("15:04:05.000")))
 		}
 	}
 	for _, p := range h.processes {
 		for _, at := range p.gone {
-			if !p.mayBeTaken(at, 40*time.Second) {
+			if !p.mayBeTaken(at, 30*time.Second) {
 				v.Takeovers = append(v.Takeovers, fmt.Sprintf("%s was told at %s that it is dead", p.name, time.UnixMicro(at).Format("15:04:05.000")))
 			}
 		}
 	}
 }
 
-// mayBeTaken tells whether a process could rightly be taken for dead at a time. A
-// worker that was learns of it within slack after it has come back.
-func (p *process) mayBeTaken(at int64, slack time.Duration) bool {
-	over := func(all []interval, limit time.Duration) bool {
-		return slices.ContainsFunc(all, func(i interval) bool {
-			return i.lasts(limit) && at-i.from >= limit.Microseconds() && (i.to == 0 || at-i.to <= slack.Microseconds())
-		})
+// absent finds out when each process could rightly be taken for dead.
+func (h *history) absent() {
+	for _, p := range h.processes {
+		for _, stop := range p.stops {
+			p.mayBeDead(stop, frozenLimit, thawed)
+			// One whose connections end while it is frozen, or just before, cannot
+			// make them anew: it looks like one that was killed.
+			for _, at := range h.severed {
+				if at > stop.from-settling.Microseconds() && (stop.to == 0 || at < stop.to) {
+					p.mayBeDead(interval{max(at, stop.from), stop.to}, cutLimit, thawed)
+				}
+			}
+		}
+		for _, cut := range p.cuts {
+			p.mayBeDead(cut, cutLimit, settling)
+		}
 	}
-	return p.killed != 0 && p.killed <= at || over(p.stops, frozenLimit) || over(p.cuts, cutLimit)
 }
 
-// lasts tells whether an interval is at least so long.
-func (i interval) lasts(d time.Duration) bool { return i.to == 0 || i.to-i.from >= d.Microseconds() }
+// Times after which what has happened has no effect any more.
+const (
+	// A worker that runs again beats within a second, if the machine lets it.
+	thawed = 5 * time.Second
+	// A connection whose replies were lost is given up after at most 10 s.
+	settling = 10 * time.Second
+)
 
-// isStale tells whether the worker of a run was rightly taken for dead while it ran,
-// or before its outcome was written.
-func (r *run) isStale(unsettled int64) bool {
-	during := func(all []interval, limit time.Duration) bool {
-		return slices.ContainsFunc(all, func(i interval) bool {
-			return i.lasts(limit) && (i.to == 0 || r.start <= i.to) && (r.end == 0 || i.from-r.end <= unsettled)
-		})
+// mayBeDead notes that a process may be taken for dead if an interval lasts so long,
+// from then until some time after it.
+func (p *process) mayBeDead(i interval, limit, after time.Duration) {
+	if i.to != 0 && i.to-i.from < limit.Microseconds() {
+		return
 	}
-	return during(r.process.stops, frozenLimit) || during(r.process.cuts, cutLimit)
+	absence := interval{from: i.from + limit.Microseconds()}
+	if i.to != 0 {
+		absence.to = i.to + after.Microseconds()
+	}
+	p.absences = append(p.absences, absence)
+}
+
+// mayBeTaken tells whether a process could rightly be taken for dead at a time. One
+// that was learns of it up to later after that.
+func (p *process) mayBeTaken(at int64, later time.Duration) bool {
+	return p.killed != 0 && p.killed <= at || slices.ContainsFunc(p.absences, func(i interval) bool {
+		return at >= i.from && (i.to == 0 || at <= i.to+later.Microseconds())
+	})
+}
+
+// isStale tells whether the worker of a run could rightly be taken for dead while it
+// ran, or before its outcome was written.
+func (r *run) isStale(unsettled int64) bool {
+	return slices.ContainsFunc(r.process.absences, func(i interval) bool {
+		return (i.to == 0 || r.start <= i.to) && (r.end == 0 || i.from <= r.end+unsettled)
+	})
 }
 
 // extra is how many runs there were above one for each job.

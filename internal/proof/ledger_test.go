@@ -66,5 +66,6 @@ func micros() int64 { return time.Now().UnixMicro() }
 //
 //	kill PROCESS T           kill -9, noted just before it is sent: a line of the process can be later
 //	stop PROCESS T, cont PROCESS T    SIGSTOP and SIGCONT, both noted before
-//	cut PROCESS T, heal PROCESS T     its connections cannot do anything
+//	cut PROCESS T, heal PROCESS T     replies to it are lost
+//	sever T                  connections are closed, and can be made anew
 //	fault T WHAT             anything else

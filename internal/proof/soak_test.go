@@ -111,9 +111,12 @@ func (n *nemesis) strike() {
 	}{
 		{30, "kill -9 of a worker", &worker.mu, func() { worker.at.kill(); worker.at.restart() }},
 		{12, "worker frozen for 1 to 45 s", &worker.mu, n.freeze(worker.at, between(time.Second, 45*time.Second))},
-		{10, "all connections of a worker cut", &worker.mu, worker.proxy.CutAll},
-		{8, "every tenth reply to a worker lost for 5 s", &worker.mu, n.lossy(worker.proxy, n.rng.Uint64())},
-		{6, "worker without any reply for 1 to 15 s", &worker.mu, n.blackHole(worker.at, worker.proxy, between(time.Second, 15*time.Second))},
+		{10, "all connections of a worker cut", &worker.mu, func() {
+			n.s.nemesis.note("sever %d", micros())
+			worker.proxy.CutAll()
+		}},
+		{8, "every tenth reply to a worker lost for 5 s", &worker.mu, n.cut(worker.at, n.lossy(worker.proxy, n.rng.Uint64()))},
+		{6, "worker without any reply for 1 to 15 s", &worker.mu, n.cut(worker.at, n.blackHole(worker.proxy, between(time.Second, 15*time.Second)))},
 		{8, "kill -9 of a producer", &producer.mu, func() {
 			n.s.noteFault("producer killed")
 			producer.at.Kill()
@@ -122,13 +125,14 @@ func (n *nemesis) strike() {
 		{8, "every tenth reply to a producer lost for 5 s", &producer.mu, n.lossy(producer.proxy, n.rng.Uint64())},
 		{6, "kill -9 of redis-server", &n.server, func() {
 			n.s.noteFault("server killed")
+			n.s.nemesis.note("sever %d", micros())
 			n.s.server.Kill()
 			n.s.server.Restart(n.s.t)
 		}},
 		{4, "redis-server stopped for 5 to 20 s", &n.server, n.stall(between(5*time.Second, 20*time.Second))},
 		{4, "SCRIPT FLUSH", &n.server, n.command("SCRIPT", "FLUSH")},
-		{4, "CLIENT KILL of all connections", &n.server, n.command("CLIENT", "KILL", "TYPE", "normal")},
-		{4, "CLIENT KILL of all subscriptions", &n.server, n.command("CLIENT", "KILL", "TYPE", "pubsub")},
+		{4, "CLIENT KILL of all connections", &n.server, n.clientKill("normal")},
+		{4, "CLIENT KILL of all subscriptions", &n.server, n.clientKill("pubsub")},
 		{4, "redis-server full for 3 s", &n.server, func() {
 			n.command("CONFIG", "SET", "maxmemory", "1")()
 			time.Sleep(3 * time.Second)
@@ -179,12 +183,19 @@ func (n *nemesis) lossy(p *redistest.Proxy, seed uint64) func() {
 
 // blackHole lets commands through and nothing back. The connections stay silent when
 // it is over; who uses them has to notice.
-func (n *nemesis) blackHole(w *worker, p *redistest.Proxy, d time.Duration) func() {
+func (n *nemesis) blackHole(p *redistest.Proxy, d time.Duration) func() {
 	return func() {
-		n.s.nemesis.note("cut %s %d", w.run, micros())
 		p.Decide(func([]string) redistest.Fate { return redistest.Swallow })
 		time.Sleep(d)
 		p.Decide(nil)
+	}
+}
+
+// cut notes that a worker may not get replies, and so not connect anew, while f runs.
+func (n *nemesis) cut(w *worker, f func()) func() {
+	return func() {
+		n.s.nemesis.note("cut %s %d", w.run, micros())
+		f()
 		n.s.nemesis.note("heal %s %d", w.run, micros())
 	}
 }
@@ -195,5 +206,12 @@ func (n *nemesis) command(words ...string) func() {
 	return func() {
 		n.s.noteFault("%v", words)
 		n.s.server.Do(n.s.t, words...)
+	}
+}
+
+func (n *nemesis) clientKill(kind string) func() {
+	return func() {
+		n.s.nemesis.note("sever %d", micros())
+		n.command("CLIENT", "KILL", "TYPE", kind)()
 	}
 }
