@@ -314,15 +314,13 @@ func (o *observer) round(ctx context.Context, pulse *store.Pulse) {
 	if patrol {
 		o.patrolled = now
 	}
-	still := make(map[string]time.Duration, len(dead))
+	found := make(map[string]watched, len(dead))
 	for _, worker := range dead {
-		still[worker] = o.watched[worker].still
+		found[worker] = *o.watched[worker]
 	}
 	o.sweeping.Go(func() {
 		defer func() { <-o.busy }()
-		for worker, d := range still {
-			o.sweeper.bury(ctx, worker, d)
-		}
+		o.sweeper.buryAll(ctx, found)
 		if patrol {
 			o.sweeper.patrol(ctx, seen)
 		}

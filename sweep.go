@@ -21,6 +21,20 @@ type sweeper struct {
 	missing map[string]time.Time // what belongs to no listed worker → since when; of the last patrol
 }
 
+// buryAll buries workers that a round has found dead. Until it is a worker's turn it
+// may have been buried by the sweep before, or have woken up: then it works again,
+// under a lease that is not to be taken.
+func (sw *sweeper) buryAll(ctx context.Context, dead map[string]watched) {
+	for worker, found := range dead {
+		beats, err := sw.store.Beats(ctx, worker)
+		if err != nil {
+			sw.w.log.Warn("tasuki: a dead worker cannot be swept; trying again", "worker", worker, "err", err)
+		} else if beats == found.beats {
+			sw.bury(ctx, worker, found.still)
+		}
+	}
+}
+
 // bury takes over from a worker that is dead, or looks so.
 func (sw *sweeper) bury(ctx context.Context, worker string, still time.Duration) {
 	texts, err := sw.store.About(ctx, worker)

@@ -249,3 +249,61 @@ func rawClient(t *testing.T) rueidis.Client {
 	t.Cleanup(redis.Close)
 	return redis
 }
+
+// TestWokenWorkerIsNotBuried: a worker beats after the round that has found it dead,
+// and before it is its turn to be buried.
+//
+//fault:process worker frozen for longer than 30 s wakes up while others are being taken over | it keeps its lease
+func TestWokenWorkerIsNotBuried(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	sw := sweepers(t, 1)[0]
+	q, err := sw.store.Queue(DefaultQueue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]watched{}
+	pulses := map[string]*store.Pulse{}
+	for _, worker := range []string{"dead", "woken"} {
+		sw.enter(ctx, t, q, worker)
+		pulse := sw.store.Pulse(worker, func(string, string) {})
+		defer pulse.Close()
+		if _, err := pulse.Beat(ctx, true, func() []string { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		beats, err := sw.store.Beats(ctx, worker)
+		if err != nil || beats == 0 {
+			t.Fatalf("%d beats, %v", beats, err)
+		}
+		found[worker], pulses[worker] = watched{beats: beats, still: slowDeath}, pulse
+	}
+	if _, err := pulses["woken"].Beat(ctx, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	sw.buryAll(ctx, found)
+	members, err := sw.store.Members(ctx, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := map[string]bool{}
+	for _, m := range members {
+		ended[m.Incarnation] = !m.Ended.IsZero()
+	}
+	if want := map[string]bool{"dead": true, "woken": false}; !maps.Equal(ended, want) {
+		t.Errorf("leases that have ended: %v, want %v", ended, want)
+	}
+	// Buried already, it may work under a new lease, which a sweep that comes late
+	// has to leave alone.
+	if ok, err := sw.store.Register(ctx, q, "dead.1", "dead"); err != nil || !ok {
+		t.Fatalf("register: %v, %v", ok, err)
+	}
+	sw.buryAll(ctx, found)
+	if members, err = sw.store.Members(ctx, q); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range members {
+		if m.Incarnation == "dead.1" && !m.Ended.IsZero() {
+			t.Error("the new lease of a worker that was buried has ended too")
+		}
+	}
+}

@@ -199,6 +199,21 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	return time.Unix(parts[0], parts[1]*1000), nil
 }
 
+// Beats is the counter of a worker: 0 if it is not in the list.
+func (s *Store) Beats(ctx context.Context, worker string) (int64, error) {
+	reply, err := s.do(ctx, "beats", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+		return c.Do(ctx, c.B().Hget().Key(s.workersKey()).Field(worker).Build())
+	})
+	if err != nil {
+		return 0, err
+	}
+	beats, err := reply.AsInt64()
+	if rueidis.IsRedisNil(err) {
+		return 0, nil
+	}
+	return beats, explain("beats", err)
+}
+
 // Announce writes what a worker is and does; text is JSON.
 func (s *Store) Announce(ctx context.Context, worker, text string) error {
 	_, err := s.evalInt(ctx, scriptAnnounce, []string{s.infoKey()}, []string{worker, text})
