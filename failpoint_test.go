@@ -79,15 +79,15 @@ func TestFailpointAfterHandOver(t *testing.T) {
 	p := e.startProcess(processConfig{Do: "quick", Env: at("after-hand-over=kill")})
 	e.waitQueue("default", func(q inspect.Queue) bool { return q.Workers == 1 })
 	redistest.WaitFor(t, "a hand-over", func() error { // what comes before its first wait is claimed
-		if len(p.lines("start")) < 3 {
-			e.enqueue(number, 1)
-		}
 		select {
 		case <-p.Ended():
 			return nil
 		default:
-			return errors.New("not yet")
 		}
+		if n := e.queue("default"); n.Ready+n.Running == 0 {
+			e.enqueue(number, 1)
+		}
+		return errors.New("not yet")
 	})
 	all := int64(e.queue("default").Ready) + e.handed("default") + int64(len(p.lines("done")))
 	got := e.survive(1)
@@ -405,6 +405,8 @@ func TestFailpointFrozen(t *testing.T) {
 			if q = e.settled("default", 1); q.Counts["done"] != 1 {
 				t.Errorf("%+v", q)
 			}
+			p.signal(syscall.SIGTERM)
+			<-p.ended
 			if n := len(p.lines("start")); point == failpoint.AfterHandOver && n != begun {
 				t.Errorf("it began %d jobs after it was woken", n-begun)
 			}
