@@ -62,6 +62,12 @@ func TestFilesExhausted(t *testing.T) {
 	}
 	p.wait("done", 1)
 	e.settled("default", 1)
+	redistest.WaitFor(t, "it to beat again", func() error {
+		if n := e.beats("default"); n <= before {
+			return fmt.Errorf("%d beats", n)
+		}
+		return nil
+	})
 	e.enqueue(number, 1)
 	q := e.settled("default", 2)
 	if ups := p.lines("up"); len(ups) != 1 || q.Counts["crashed"] != 0 {
