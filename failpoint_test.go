@@ -406,7 +406,7 @@ func TestFailpointFrozen(t *testing.T) {
 				t.Errorf("%+v", q)
 			}
 			p.signal(syscall.SIGTERM)
-			<-p.ended
+			<-p.Ended()
 			if n := len(p.lines("start")); point == failpoint.AfterHandOver && n != begun {
 				t.Errorf("it began %d jobs after it was woken", n-begun)
 			}
