@@ -200,25 +200,14 @@ func TestManyIncarnations(t *testing.T) {
 	}
 }
 
-// TestSweepsWhoIsNotRegistered: a worker that dies when its registration in a queue was
-// lost is swept there all the same.
-//
-//fault:process worker killed right after Redis has lost its registration in a queue | what it held runs again
-func TestSweepsWhoIsNotRegistered(t *testing.T) {
-	t.Parallel()
-	ctx := t.Context()
-	client, err := Open(redistest.Shared(t).URL(), &ClientConfig{Namespace: "t" + wire.NewIncarnation()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	w, err := NewWorker(client, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := w.queue[DefaultQueue]
-	src := native.New(client.store, q, "dead", func(string, error) {})
-	if _, err := Define[int]("k").Enqueue(ctx, client, 1); err != nil {
+// unregistered returns the source of a worker that holds a job, and whose registration
+// in the queue was lost, and a sweeper.
+func unregistered(t *testing.T) (*native.Source, *sweeper, *store.Queue) {
+	t.Helper()
+	ctx, sw := t.Context(), sweepers(t, 1)[0]
+	q := sw.w.queue[DefaultQueue]
+	src := native.New(sw.store, q, "dead", func(string, error) {})
+	if _, err := Define[int]("k").Enqueue(ctx, sw.w.client, 1); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := src.Exchange(ctx, &source.Request{Want: 1}); err != nil || len(r.Claimed) != 1 {
@@ -228,13 +217,48 @@ func TestSweepsWhoIsNotRegistered(t *testing.T) {
 	if err := redis.Do(ctx, redis.B().Zrem().Key(q.Workers).Member("dead").Build()).Error(); err != nil {
 		t.Fatal(err)
 	}
-	sw := sweeper{w: w, store: client.store}
-	if n, err := sw.sweepQueue(ctx, DefaultQueue, "dead", &about{}); n != 1 || err != nil {
-		t.Errorf("%d jobs were put back, %v; want 1", n, err)
-	}
-	if n, err := redis.Do(ctx, redis.B().Llen().Key(q.Ready).Build()).AsInt64(); n != 1 || err != nil {
+	return src, sw, q
+}
+
+// isReady demands that the job is back.
+func isReady(t *testing.T, q *store.Queue) {
+	t.Helper()
+	redis := rawClient(t)
+	if n, err := redis.Do(t.Context(), redis.B().Llen().Key(q.Ready).Build()).AsInt64(); n != 1 || err != nil {
 		t.Errorf("%d jobs are ready, %v; want 1", n, err)
 	}
+}
+
+// TestSweepsWhoIsNotRegistered: a worker that dies when its registration in a queue was
+// lost is swept there all the same.
+//
+//fault:process worker killed right after Redis has lost its registration in a queue | what it held runs again
+func TestSweepsWhoIsNotRegistered(t *testing.T) {
+	t.Parallel()
+	_, sw, q := unregistered(t)
+	if n, err := sw.sweepQueue(t.Context(), DefaultQueue, "dead", &about{}); n != 1 || err != nil {
+		t.Errorf("%d jobs were put back, %v; want 1", n, err)
+	}
+	isReady(t, q)
+}
+
+// TestLeavesWithoutRegistration: a worker that has learnt of that and leaves before it has
+// entered anew leaves a tombstone, for the patrol to find what it held.
+//
+//fault:server registration of a worker lost while it leaves a queue or stops | what it held there runs again
+func TestLeavesWithoutRegistration(t *testing.T) {
+	t.Parallel()
+	src, sw, q := unregistered(t)
+	if r, err := src.Exchange(t.Context(), &source.Request{}); err != nil || r.Lost == 0 {
+		t.Fatalf("it was not told: %+v, %v", r, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := src.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	sw.patrol(t.Context(), nil)
+	isReady(t, q)
 }
 
 // rawClient reaches the shared server past the library.

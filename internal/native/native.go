@@ -280,15 +280,26 @@ func (n *Source) Run(ctx context.Context) error {
 	n.waiter.Close()
 	n.mu.Lock()
 	me, entered := n.me, n.entered
+	old := n.name(n.epoch - 1)
 	n.left = true
 	n.mu.Unlock()
-	if !entered {
+	if !entered && old == "" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	failpoint.Hit(failpoint.BeforeLeave)
-	if err := store.Repeat(ctx, func(ctx context.Context) error { return n.s.Leave(ctx, n.q, me) }); err != nil {
+	leave := func(ctx context.Context) error {
+		if !entered {
+			// The lease before was lost. If its registration was, too, it needs a
+			// tombstone: else nobody would sweep what it held.
+			if _, err := n.s.Register(ctx, n.q, me, old); err != nil {
+				return err
+			}
+		}
+		return n.s.Leave(ctx, n.q, me)
+	}
+	if err := store.Repeat(ctx, leave); err != nil {
 		return fmt.Errorf("leave %s: %w", n.q.Name, err)
 	}
 	return nil
