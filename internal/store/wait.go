@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,13 +31,15 @@ type Waiter struct {
 	id   atomic.Int64 // CLIENT ID of conn; 0 when there is none or it is not told
 	mute atomic.Bool  // CLIENT ID or CLIENT UNBLOCK is refused
 
-	mu      sync.Mutex // held while the connection is used; guards the following fields
+	// lock is held while the connection is used, and guards the following fields. It is
+	// a channel so that a wait which is told to end does not wait for an exchange.
+	lock    chan struct{}
 	conn    rueidis.DedicatedClient
 	release func()
 }
 
 // Waiter returns a connection to wait on in a queue.
-func (s *Store) Waiter(q *Queue) *Waiter { return &Waiter{s: s, q: q} }
+func (s *Store) Waiter(q *Queue) *Waiter { return &Waiter{s: s, q: q, lock: make(chan struct{}, 1)} }
 
 // ID is the CLIENT ID of the connection, as CLIENT LIST shows it; 0 while there
 // is none, or when the server does not tell.
@@ -82,8 +83,11 @@ func (w *Waiter) Alarm(ctx context.Context, d time.Duration) (rung bool, err err
 // block sends a blocking call and reads its reply; ok says that there is one which
 // is not nil.
 func (w *Waiter) block(ctx context.Context, op string, build func(limit float64) rueidis.Completed, limit time.Duration) (reply rueidis.RedisResult, ok bool, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	select {
+	case w.lock <- struct{}{}:
+		defer w.unlock()
+	case <-ctx.Done():
+	}
 	if ctx.Err() != nil {
 		return reply, false, nil
 	}
@@ -162,10 +166,12 @@ func (w *Waiter) connect(ctx context.Context) error {
 // tells whether its answer makes sense: after one that does not, the connection is
 // closed.
 func (w *Waiter) run(ctx context.Context, sc *script, keys, args []string, read func(rueidis.RedisResult) bool) (reply rueidis.RedisResult, ok bool) {
-	if !w.mu.TryLock() {
+	select {
+	case w.lock <- struct{}{}:
+		defer w.unlock()
+	default:
 		return reply, false
 	}
-	defer w.mu.Unlock()
 	if w.conn == nil {
 		return reply, false
 	}
@@ -178,10 +184,12 @@ func (w *Waiter) run(ctx context.Context, sc *script, keys, args []string, read 
 
 // Close ends the connection. The next wait makes another.
 func (w *Waiter) Close() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock <- struct{}{}
+	defer w.unlock()
 	w.closeLocked()
 }
+
+func (w *Waiter) unlock() { <-w.lock }
 
 func (w *Waiter) closeLocked() {
 	if w.conn == nil {
