@@ -145,7 +145,7 @@ func (w *world) open() {
 	w.admin, err = tasuki.Open("redis://sim:1", &tasuki.ClientConfig{Dial: w.srv.Dial, Logger: w.log})
 	w.fatal(err)
 	w.inspector, w.store = inspect.New(w.admin), bridge.Store(w.admin)
-	w.store.KeepIdle()
+	w.store.InBubble()
 	w.queue = map[string]*store.Queue{}
 	for _, name := range w.queues {
 		w.queue[name], err = w.store.Queue(name)
@@ -162,7 +162,7 @@ func (w *world) newProcess(name string, plan processPlan) *process {
 	var err error
 	p.client, err = tasuki.Open("redis://sim:1", &tasuki.ClientConfig{Dial: p.host.Dial, Logger: w.log.With("process", name)})
 	w.fatal(err)
-	bridge.Store(p.client).KeepIdle()
+	bridge.Store(p.client).InBubble()
 	return p
 }
 

@@ -42,10 +42,14 @@ func New(o Options) (*Store, error) {
 	return &Store{ns: o.Namespace, opt: opt, idle: 30 * time.Second, lock: make(chan struct{}, 1)}, nil
 }
 
-// KeepIdle has idle connections of exchanges kept until Close. It is for a test on
-// the fake time of a bubble, before its first call: rueidis holds a lock over a round
-// trip when it closes them, and who waits for a lock there stops the clock.
-func (s *Store) KeepIdle() { s.idle = 0 }
+// InBubble prepares for a test on the fake time of a bubble, before the first call.
+// Idle connections of exchanges are kept until Close: rueidis holds a lock over a
+// round trip when it closes them, and who waits for a lock there stops the clock. All
+// connections get small buffers, as a simulation makes many.
+func (s *Store) InBubble() {
+	s.idle = 0
+	s.opt.ReadBufferEachConn, s.opt.WriteBufferEachConn, s.opt.RingScaleEachConn = 16<<10, 16<<10, 6
+}
 
 // ErrClosed is what calls get after Close.
 var ErrClosed = errors.New("the client is closed")
