@@ -13,6 +13,8 @@ import (
 
 // TestFewRights runs workers whose user may not do what makes them quick. They
 // say so once, and work.
+//
+//fault:server the user may not CLIENT, SUBSCRIBE, PUBSUB, BLMOVE, PUBLISH or MULTI | a worker says so once and works, later by seconds
 func TestFewRights(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
@@ -22,6 +24,7 @@ func TestFewRights(t *testing.T) {
 	}{
 		"unblock":   {[]string{"-client|unblock"}, "cannot be woken"},
 		"id":        {[]string{"-client|id"}, "cannot be woken"},
+		"multi":     {[]string{"-multi"}, "cannot be woken"},
 		"subscribe": {[]string{"-subscribe"}, "SUBSCRIBE is refused"},
 		"numsub":    {[]string{"-pubsub"}, ""},
 		"channels":  {[]string{"resetchannels"}, "SUBSCRIBE is refused"},

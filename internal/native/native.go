@@ -95,7 +95,7 @@ func (n *Source) Wait(ctx context.Context) (*source.Delivery, error) {
 	}
 	element, ok, err := n.waiter.Move(ctx, n.q.Hand(me))
 	if n.waiter.Mute() {
-		n.warn("CLIENT ID or CLIENT UNBLOCK is refused: a wait cannot be woken, so each lasts a second, and a stop or a pause up to that much longer", nil)
+		n.warn("CLIENT ID, CLIENT UNBLOCK or MULTI is refused: a wait cannot be woken, so each lasts a second, and a stop or a pause up to that much longer", nil)
 	}
 	if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrRefused) {
 		// A full Redis refuses BLMOVE at once, also when there is nothing to

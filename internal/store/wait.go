@@ -226,18 +226,31 @@ func (w *Waiter) wake(answered <-chan struct{}) {
 
 var errNobody = errors.New("nobody was waiting")
 
-// unblock wakes the client with that id, on the node where w waits.
+// unblock wakes the client with that id, on the node where w waits. 0 is no client: it
+// tells whether this is allowed.
+//
+// The UNBLOCK is in a transaction with a write that does nothing. While writes are
+// paused (CLIENT PAUSE WRITE, also in a manual failover) the whole of it waits: for
+// Redis up to 7.0 crashes on an UNBLOCK of a client whose BLMOVE it has put off,
+// and answers it twice on UNBLOCK ERROR.
 func (w *Waiter) unblock(ctx context.Context, c rueidis.Client, id int64) error {
-	command := c.B().ClientUnblock().ClientId(id).Build()
-	var reply rueidis.RedisResult
-	if c.Mode() == rueidis.ClientModeCluster {
+	commands := rueidis.Commands{c.B().Multi().Build(), c.B().ClientUnblock().ClientId(id).Build()}
+	if id != 0 {
+		commands = append(commands, c.B().Hdel().Key(w.q.Rules).Field("").Build())
+	} else if c.Mode() == rueidis.ClientModeCluster {
 		// A command without a key goes to any node; beside one with a key it
 		// goes along.
-		reply = c.DoMulti(ctx, c.B().Llen().Key(w.q.List).Build(), command)[1]
-	} else {
-		reply = c.Do(ctx, command)
+		commands = append(commands, c.B().Llen().Key(w.q.List).Build())
 	}
-	n, err := reply.AsInt64()
+	replies := c.DoMulti(ctx, append(commands, c.B().Exec().Build())...)
+	results, err := replies[len(replies)-1].ToArray()
+	if err == nil && len(results) == 0 {
+		err = errors.New("the transaction was not done")
+	}
+	var n int64
+	if err == nil {
+		n, err = results[0].AsInt64()
+	}
 	if err != nil {
 		return fmt.Errorf("unblock: %w", err)
 	}
