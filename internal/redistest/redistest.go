@@ -106,7 +106,30 @@ func (s *Server) Restart(t testing.TB, args ...string) {
 	}
 }
 
+// Relaunch is Restart, but it does not wait until the server has read its data.
+func (s *Server) Relaunch(t testing.TB, args ...string) {
+	t.Helper()
+	s.args = args
+	if err := s.launch(); err != nil {
+		t.Fatalf("redistest: %v\n%s", err, s.log.String())
+	}
+	WaitFor(t, "the server", func() error {
+		conn, err := net.Dial("unix", s.Socket())
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	})
+}
+
 func (s *Server) start() error {
+	if err := s.launch(); err != nil {
+		return err
+	}
+	return poll(30*time.Second, s.ping)
+}
+
+func (s *Server) launch() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cmd != nil {
@@ -124,7 +147,7 @@ func (s *Server) start() error {
 		return fmt.Errorf("%w: install redis-server (apt-get install redis-server, brew install redis), or run make test, which does", err)
 	}
 	s.cmd = cmd
-	return poll(30*time.Second, s.ping)
+	return nil
 }
 
 func (s *Server) ping() error {
