@@ -3,6 +3,7 @@ package tasuki
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -179,7 +180,7 @@ func (x *exchange) takeOutcomes() {
 		size += len(q.outcomes[n].Element)
 		n++
 	}
-	if q.single && len(x.req.Done) > 0 {
+	if q.single && len(x.req.Done) > 0 || q.bare {
 		n = 0
 	}
 	x.req.Outcomes, q.outcomes = q.outcomes[:n:n], q.outcomes[n:]
@@ -202,6 +203,9 @@ func (f *fetcher) finish(x *exchange) {
 		f.changed.Broadcast()
 		return
 	}
+	if q.bare && len(x.req.Outcomes) == 0 {
+		q.bare, q.single, q.doubt = false, true, true
+	}
 	r := x.reply
 	f.clock.Store(int64(time.Until(r.Now)))
 	if q.failures > 0 {
@@ -211,6 +215,7 @@ func (f *fetcher) finish(x *exchange) {
 		q.failures = 0
 	}
 	q.single = q.single && len(q.outcomes) > 0
+	q.doubt = q.doubt && q.single
 	f.noteSettled(x)
 	if r.Lost != 0 {
 		f.lose(q, r.Lost)
@@ -291,24 +296,44 @@ func (f *fetcher) failed(x *exchange) {
 	if x.handed != nil {
 		q.handed = x.handed
 	}
+	alone := q.single && len(x.req.Done) == 0 && len(x.req.Outcomes) == 1
 	if store.IsRedis(x.err) && len(q.outcomes) > 0 {
 		// Redis will not do this, now or later. Which outcome it is shows when
 		// they come one at a time; the rest goes on.
-		if q.single && len(x.req.Done) == 0 && len(x.req.Outcomes) == 1 {
-			f.w.log.Error("tasuki: an outcome cannot be written; the job stays held, and it is tried again every minute",
-				"queue", q.name, "state", q.outcomes[0].State, "tag", q.outcomes[0].Tag, "err", x.err)
-			q.stuck, q.stuckSince = append(q.stuck, q.outcomes[0]), time.Now()
-			q.outcomes = q.outcomes[1:]
-			f.out--
-			q.single = len(q.outcomes) > 0
-			f.backOff(q, 0)
-			return
+		if alone {
+			f.setAside(q, x.err)
 		}
-		q.single = true
+		q.single = !alone || len(q.outcomes) > 0
 		f.backOff(q, 0)
 		return
 	}
-	f.backOff(q, f.blame(q, x.err))
+	d := f.blame(q, x.err)
+	switch lost := errors.Is(x.err, store.ErrUncertain); {
+	case lost && alone && q.doubt && q.failures >= doubtAlone:
+		f.setAside(q, x.err)
+		q.single, q.failures = len(q.outcomes) > 0, 0
+		d = 0
+	case lost && len(x.req.Outcomes) > 0 && !q.doubt && q.failures >= doubtAfter:
+		q.bare = true
+	}
+	f.backOff(q, d)
+}
+
+// How many failures in a row, each a lost reply, make it likely that the outcomes are
+// why: first of an exchange, which takes about 7 s, then of one that carries a
+// single outcome while others work.
+const (
+	doubtAfter = 8
+	doubtAlone = 3
+)
+
+// setAside takes the first outcome of q out of the way of the others.
+func (f *fetcher) setAside(q *queue, err error) {
+	f.w.log.Error("tasuki: an outcome cannot be written; the job stays held, and it is tried again every minute",
+		"queue", q.name, "state", q.outcomes[0].State, "tag", q.outcomes[0].Tag, "bytes", len(q.outcomes[0].Element), "err", err)
+	q.stuck, q.stuckSince = append(q.stuck, q.outcomes[0]), time.Now()
+	q.outcomes = q.outcomes[1:]
+	f.out--
 }
 
 // blame logs the first failure of a row and returns how long to wait.

@@ -92,13 +92,17 @@ type queue struct {
 	stuck    []source.Outcome // that Redis will not take; tried again now and then
 	single   bool             // one outcome at a time, to find out which it will not take
 	resent   bool             // what is sent now was sent before
-	reading  bool             // what is held is being read: nothing else may be under way
-	handed   *run             // handed over, and its acceptance has to be sent again
-	recent   ring             // what was settled lately
-	inflight int              // exchanges under way
-	started  int              // exchanges that were ever begun
-	running  int              // accepted and not ended
-	mean     float64          // bytes of an element, lately
+	// An outcome for which the server closes the connection looks like a lost reply. After
+	// many failures in a row the next exchange is bare: it carries no outcomes. If that
+	// one works, the outcomes are in doubt, and come one at a time.
+	bare, doubt bool
+	reading     bool    // what is held is being read: nothing else may be under way
+	handed      *run    // handed over, and its acceptance has to be sent again
+	recent      ring    // what was settled lately
+	inflight    int     // exchanges under way
+	started     int     // exchanges that were ever begun
+	running     int     // accepted and not ended
+	mean        float64 // bytes of an element, lately
 
 	failures  int       // of exchanges, since the last that worked
 	retryAt   time.Time // not before, after a failure
