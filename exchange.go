@@ -297,7 +297,7 @@ func (f *fetcher) failed(x *exchange) {
 		q.handed = x.handed
 	}
 	alone := q.single && len(x.req.Done) == 0 && len(x.req.Outcomes) == 1
-	if store.IsRedis(x.err) && len(q.outcomes) > 0 {
+	if store.IsRedis(x.err) && !errors.Is(x.err, store.ErrRefused) && len(q.outcomes) > 0 {
 		// Redis will not do this, now or later. Which outcome it is shows when
 		// they come one at a time; the rest goes on.
 		if alone {
@@ -336,10 +336,13 @@ func (f *fetcher) setAside(q *queue, err error) {
 	f.out--
 }
 
-// blame logs the first failure of a row and returns how long to wait.
+// blame logs the first failure of a row, and what Redis itself then says, and
+// returns how long to wait.
 func (f *fetcher) blame(q *queue, err error) time.Duration {
 	q.failures++
-	if q.failures == 1 && f.ctx.Err() == nil {
+	first := q.failures == 1 || store.IsRedis(err) && err.Error() != q.blamed
+	if first && f.ctx.Err() == nil {
+		q.blamed = err.Error()
 		f.w.log.Warn("tasuki: redis does not do what a queue needs; trying again", "queue", q.name, "err", err)
 	}
 	return jitter(min(50*time.Millisecond<<min(q.failures-1, 10), 2*time.Second))

@@ -105,6 +105,7 @@ type queue struct {
 	mean        float64 // bytes of an element, lately
 
 	failures  int       // of exchanges, since the last that worked
+	blamed    string    // what was last logged of them
 	retryAt   time.Time // not before, after a failure
 	asked     time.Time // when the last exchange began
 	compared  time.Time // when what Redis says was last compared with what is known here

@@ -24,7 +24,7 @@ const (
 func (s *session) beat(ctx context.Context, pulse *store.Pulse, beaten store.Beaten) {
 	defer pulse.Close()
 	defer s.observer.stop()
-	log, failures := s.w.log, 0
+	log, failures, blamed := s.w.log, 0, ""
 	next := time.NewTimer(jitter(beatEvery))
 	defer next.Stop()
 	round := time.NewTimer(time.Hour)
@@ -60,7 +60,8 @@ func (s *session) beat(ctx context.Context, pulse *store.Pulse, beaten store.Bea
 			if ctx.Err() != nil {
 				return
 			}
-			if failures++; failures == 1 {
+			if failures++; failures == 1 || store.IsRedis(err) && err.Error() != blamed {
+				blamed = err.Error()
 				log.Warn("tasuki: the worker cannot beat; trying again", "err", err)
 			}
 			s.observer.reconnected()

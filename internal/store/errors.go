@@ -78,7 +78,8 @@ func errorKind(text string) error {
 	}{
 		{ErrFull, []string{"OOM "}},
 		{ErrWrongType, []string{"WRONGTYPE "}},
-		{ErrRefused, []string{"NOPERM", "NOAUTH", "WRONGPASS", "unknown command", "unknown subcommand", "Unknown subcommand", "Unknown Redis command", "The user executing the script can't", "unsupported command", "not supported by tasuki"}},
+		{ErrRefused, []string{"NOPERM", "NOAUTH", "WRONGPASS", "unknown command", "unknown subcommand", "Unknown subcommand", "Unknown Redis command", "unsupported command",
+			"The user executing the script", "ACL failure in script", "not supported by tasuki"}},
 		// None of these was executed, so all of them can be sent again.
 		{errBusy, []string{"LOADING", "BUSY ", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "UNBLOCKED", "max number of clients"}},
 	} {

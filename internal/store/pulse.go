@@ -91,18 +91,16 @@ func (p *Pulse) Beat(ctx context.Context, enter bool, channels func() []string) 
 func (p *Pulse) connect(ctx context.Context, c rueidis.Client, channels, keys, args []string) (rueidis.RedisResult, error) {
 	conn, release := c.Dedicate()
 	lost := conn.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: func(m rueidis.PubSubMessage) { p.on(m.Channel, m.Message) }})
-	b := conn.B()
-	alive := p.s.alivePrefix() + p.worker
-	subscribe := b.Subscribe().Channel(alive).Build()
-	if c.Mode() == rueidis.ClientModeCluster {
-		subscribe = b.Ssubscribe().Channel(alive).Build()
-	}
-	commands := []rueidis.Completed{subscribe}
-	if len(channels) > 0 {
-		commands = append(commands, b.Subscribe().Channel(channels...).Build())
-	}
-	commands = append(commands, b.Evalsha().Sha1(scriptBeat.sha).Numkeys(1).Key(keys...).Arg(args...).Build())
+	commands := append(p.subscriptions(c, conn, channels), conn.B().Evalsha().Sha1(scriptBeat.sha).Numkeys(1).Key(keys...).Arg(args...).Build())
 	replies := conn.DoMulti(ctx, commands...)
+	if errors.Is(replies[0].Error(), rueidis.ErrRESP2PubSubMixed) {
+		// It speaks RESP2, where the subscription has a connection of its own; or
+		// there is no connection, and only a command alone is told why.
+		for i, command := range p.subscriptions(c, conn, channels) {
+			replies[i] = conn.Do(ctx, command)
+		}
+		replies[len(replies)-1] = scriptBeat.exec(ctx, conn, keys, args)
+	}
 	p.subscribed = true
 	var err error
 	for _, reply := range replies[:len(replies)-1] {
@@ -115,12 +113,32 @@ func (p *Pulse) connect(ctx context.Context, c rueidis.Client, channels, keys, a
 		release()
 		return rueidis.RedisResult{}, err
 	}
-	p.conn, p.release, p.lost = conn, release, lost
 	beat := replies[len(replies)-1]
 	if e, ok := rueidis.IsRedisErr(beat.Error()); ok && e.IsNoScript() {
 		beat = scriptBeat.exec(ctx, conn, keys, args)
 	}
+	if beat.Error() != nil {
+		// There may be no connection at all, whose end would be told at once.
+		conn.Close()
+		release()
+		return beat, nil
+	}
+	p.conn, p.release, p.lost = conn, release, lost
 	return beat, nil
+}
+
+// subscriptions are the commands with which a connection begins.
+func (p *Pulse) subscriptions(c rueidis.Client, conn rueidis.DedicatedClient, channels []string) []rueidis.Completed {
+	alive := p.s.alivePrefix() + p.worker
+	subscribe := conn.B().Subscribe().Channel(alive).Build()
+	if c.Mode() == rueidis.ClientModeCluster {
+		subscribe = conn.B().Ssubscribe().Channel(alive).Build()
+	}
+	commands := []rueidis.Completed{subscribe}
+	if len(channels) > 0 {
+		commands = append(commands, conn.B().Subscribe().Channel(channels...).Build())
+	}
+	return commands
 }
 
 // Subscribe adds channels to a connection that is there; one that is not will

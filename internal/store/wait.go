@@ -144,6 +144,13 @@ func (w *Waiter) connect(ctx context.Context) error {
 	defer cancel()
 	// In Cluster the first command chooses the node, so it has a key.
 	replies := conn.DoMulti(deadline, conn.B().Llen().Key(w.q.List).Build(), conn.B().ClientId().Build())
+	if err := explain("connect to wait in "+w.q.Name, replies[0].Error()); errors.Is(err, ErrRefused) {
+		// There may be no connection: then every command on it is answered with why it
+		// could not be made, for ever.
+		conn.Close()
+		release()
+		return err
+	}
 	id, err := replies[1].AsInt64()
 	if _, refused := rueidis.IsRedisErr(err); err != nil && !refused {
 		conn.Close()
