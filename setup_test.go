@@ -56,6 +56,12 @@ func onBoth(t *testing.T, f func(t *testing.T, e *env)) {
 
 func newEnv(t testing.TB, url string) *env {
 	t.Helper()
+	return newEnvOn(t, url, false)
+}
+
+// newEnvOn is newEnv for a server that may have no HELLO.
+func newEnvOn(t testing.TB, url string, resp2 bool) *env {
+	t.Helper()
 	e := &env{t: t, ctx: t.Context(), namespace: redistest.Namespace(t), log: &redistest.Buffer{}}
 	e.url = redistest.As(t, url, "worker", e.namespace)
 	e.client = e.open(nil)
@@ -64,7 +70,7 @@ func newEnv(t testing.TB, url string) *env {
 		e.least = e.openAt(redistest.As(t, url, "producer", e.namespace))
 	}
 	opt := rueidis.MustParseURL(url)
-	opt.DisableCache, opt.ForceSingleClient = true, true
+	opt.DisableCache, opt.ForceSingleClient, opt.AlwaysRESP2 = true, true, resp2
 	redis, err := rueidis.NewClient(opt)
 	if err != nil {
 		t.Fatal(err)
