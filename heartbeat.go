@@ -159,7 +159,8 @@ type observer struct {
 
 	sweeper  sweeper
 	sweeping sync.WaitGroup
-	busy     chan struct{} // holds a token while the sweeper is at work
+	busy     chan struct{} // holds a token while dead workers are buried
+	walk     chan struct{} // holds one while all queues are gone over: nobody waits for that
 }
 
 // watched is what the observer knows of a worker.
@@ -229,7 +230,7 @@ func (o *observer) begin(now time.Time) {
 	o.lastRound, o.nextRound = now, now
 	o.patrolled = now.Add(-patrolEvery + 5*time.Second) // soon, but after the first rounds
 	if o.busy == nil {
-		o.busy = make(chan struct{}, 1)
+		o.busy, o.walk = make(chan struct{}, 1), make(chan struct{}, 1)
 		o.sweeper = sweeper{w: o.session.w, store: o.session.w.client.store}
 	}
 }
@@ -303,17 +304,15 @@ func (o *observer) round(ctx context.Context, pulse *store.Pulse) {
 			delete(o.watched, worker)
 		}
 	}
-	patrol := now.Sub(o.patrolled) >= patrolEvery
-	if len(dead) == 0 && !patrol {
-		return
-	}
-	select {
-	case o.busy <- struct{}{}: // else the sweeper is still at work, and the next round sees the same
-	default:
-		return
-	}
-	if patrol {
+	if now.Sub(o.patrolled) >= patrolEvery && take(o.walk) {
 		o.patrolled = now
+		o.sweeping.Go(func() {
+			defer func() { <-o.walk }()
+			o.sweeper.patrol(ctx, seen)
+		})
+	}
+	if len(dead) == 0 || !take(o.busy) {
+		return // else the sweeper is still at work, and the next round sees the same
 	}
 	found := make(map[string]watched, len(dead))
 	for _, worker := range dead {
@@ -322,10 +321,17 @@ func (o *observer) round(ctx context.Context, pulse *store.Pulse) {
 	o.sweeping.Go(func() {
 		defer func() { <-o.busy }()
 		o.sweeper.buryAll(ctx, found)
-		if patrol {
-			o.sweeper.patrol(ctx, seen)
-		}
 	})
+}
+
+// take puts a token into a channel of one, if there is room.
+func take(token chan struct{}) bool {
+	select {
+	case token <- struct{}{}:
+		return true
+	default:
+		return false
+	}
 }
 
 // stop waits for a sweep under way, whose context has ended: every step of it is
