@@ -192,6 +192,7 @@ func (sw *sweeper) patrol(ctx context.Context, listed map[string]bool) {
 		sw.w.log.Warn("tasuki: the queues cannot be looked over; trying again", "err", err)
 		return
 	}
+	names = p.announced(ctx, names)
 	for _, name := range names {
 		if err := p.queue(ctx, name); err != nil && ctx.Err() == nil {
 			sw.w.warnOnce("patrol "+name+err.Error(), "tasuki: a queue cannot be looked over; trying again", "queue", name, "err", err)
@@ -214,6 +215,28 @@ type patrol struct {
 	listed  map[string]bool      // workers that are in the list
 	about   map[string]string    // what workers say of themselves
 	missing map[string]time.Time // what takes the place of sweeper.missing
+}
+
+// announced enters queues that a worker serves in the directory where they are not, as
+// after somebody has removed it, and returns all.
+func (p *patrol) announced(ctx context.Context, names []string) []string {
+	for _, text := range p.about {
+		var says about
+		_ = json.Unmarshal([]byte(text), &says) // of whom nothing is known, nothing is said
+		for _, name := range says.Queues {
+			if slices.Contains(names, name) {
+				continue
+			}
+			q, err := p.store.Queue(name)
+			if err != nil {
+				continue // another program has written it
+			}
+			if err := p.store.AddQueue(ctx, q); err == nil {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // isAbsent tells whether the worker to which something belongs has been in no list

@@ -183,6 +183,13 @@ func (c *check) counters(q *store.Queue) error {
 	if err != nil {
 		return err
 	}
+	for _, name := range slices.Sorted(maps.Keys(tally.Odd)) {
+		c.add(Problem{Queue: q.Name, Key: q.Count, What: fmt.Sprintf("the counter %q is %.40q, which is no number", name, tally.Odd[name]),
+			Do: "no job of the queue can be counted as that, so it is served only every few seconds: remove the field"})
+	}
+	if len(tally.Odd) > 0 {
+		return nil
+	}
 	ended, held := int64(0), int64(0)
 	for _, name := range settledAs {
 		ended += tally.Counts[name]

@@ -153,10 +153,10 @@ func (i *Inspector) Pause(ctx context.Context, queue, by string) error {
 // Resume ends a pause. Its workers take jobs again at once.
 func (i *Inspector) Resume(ctx context.Context, queue string) error {
 	keys, err := i.store.Queue(queue)
-	if err == nil {
-		err = i.store.SetRule(ctx, keys, rulePaused, "")
-	}
 	if err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	if err := i.store.SetRule(ctx, keys, rulePaused, ""); err != nil {
 		return fmt.Errorf("resume %s: %w", queue, err)
 	}
 	return nil

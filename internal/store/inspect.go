@@ -133,7 +133,8 @@ func (s *Store) SetRule(ctx context.Context, q *Queue, rule, value string) error
 // moment.
 type Tally struct {
 	Counts map[string]int64
-	Hand   map[string]int64 // by incarnation
+	Odd    map[string]string // counters that are no numbers
+	Hand   map[string]int64  // by incarnation
 	Held   map[string]int64
 }
 
@@ -171,9 +172,11 @@ func (s *Store) Tally(ctx context.Context, q *Queue) (*Tally, error) {
 		if err != nil {
 			return nil, explain("inspect_tally", err)
 		}
-		t := &Tally{Counts: map[string]int64{}, Hand: map[string]int64{}, Held: map[string]int64{}}
+		t := &Tally{Counts: map[string]int64{}, Odd: map[string]string{}, Hand: map[string]int64{}, Held: map[string]int64{}}
 		for i := 0; i+1 < len(counts); i += 2 {
-			t.Counts[counts[i]], _ = strconv.ParseInt(counts[i+1], 10, 64)
+			if t.Counts[counts[i]], err = strconv.ParseInt(counts[i+1], 10, 64); err != nil {
+				t.Odd[counts[i]] = counts[i+1]
+			}
 		}
 		for i, incarnation := range known {
 			t.Hand[incarnation], t.Held[incarnation] = lengths[2*i], lengths[2*i+1]
