@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -96,12 +97,17 @@ func (r *report) proof(t *testing.T) string {
 	b.WriteString(introduction)
 	line("## One long run\n")
 	line("Commit `%s`, %s, %d processors, %v.\n", strings.TrimSpace(string(commit)), runtime.Version(), runtime.GOMAXPROCS(0), r.took.Round(time.Second))
-	line("    go test ./internal/sim -run TestSimulation -sim.first=%d -sim.seeds=%d -sim.hours=%d\n", *first, *seeds, *hours)
+	many := fmt.Sprintf("-sim.seeds=%d", *seeds)
+	if *seeds == 0 {
+		many = fmt.Sprintf("-sim.for=%v", *span)
+	}
+	line("    go test ./internal/sim -run TestSimulation -timeout 0 -sim.first=%d %s -sim.hours=%d\n", *first, many, *hours)
 	line("| | |\n|---|---|")
 	line("| seeds | %d, of them with violations: %d |", r.seeds.Load(), r.failed.Load())
 	line("| fake time | %.1f hours |", time.Duration(r.virtual.Load()).Hours())
 	line("| enqueues | %d accepted, %d uncertain, %d refused |", r.answers[accepted].Load(), r.answers[uncertain].Load(), r.answers[refusedIn].Load())
 	line("| runs of handlers | %d |", r.runs.Load())
+	line("| a seed run again | %s |", repeats(t))
 	line("| time until the jobs of a killed process ran again beside others | %s |", r.recovery())
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -119,4 +125,25 @@ func (r *report) proof(t *testing.T) string {
 		line("| %s | %d |", strings.TrimPrefix(what, "tasuki: "), r.said[what])
 	}
 	return b.String()
+}
+
+// repeats measures how much of a scenario a seed repeats: each of some seeds is run three times.
+func repeats(t *testing.T) string {
+	const n, more = 36, 2
+	untimed := regexp.MustCompile(`(?m)^ *\S+  `)
+	same, order, pairs := 0, 0, 0
+	for s := *first; s < *first+n; s++ {
+		_, trace := simulate(t, s, newReport(), slog.New(slog.DiscardHandler))
+		for range more {
+			_, again := simulate(t, s, newReport(), slog.New(slog.DiscardHandler))
+			pairs++
+			if again == trace {
+				same++
+			}
+			if untimed.ReplaceAllString(again, "") == untimed.ReplaceAllString(trace, "") {
+				order++
+			}
+		}
+	}
+	return fmt.Sprintf("of %d repetitions of %d seeds, %d had the same trace to the microsecond, and %d the same events in the same order", pairs, n, same, order)
 }
