@@ -73,6 +73,9 @@ type NotJobError struct{ Why string }
 
 func (e *NotJobError) Error() string { return "element is not a job object: " + e.Why }
 
+// maxWhy is the most bytes of a NotJobError: what it quotes may be of any length.
+const maxWhy = 400
+
 func notJob(format string, args ...any) error {
-	return &NotJobError{Why: fmt.Sprintf(format, args...)}
+	return &NotJobError{Why: cut(toUTF8(fmt.Sprintf(format, args...)), maxWhy)}
 }

@@ -167,7 +167,7 @@ func (j *Job) parseShape(s string) bool {
 		case fieldEnqueuedAt, fieldAttempts, fieldCrashes, fieldStops, fieldUnknown, fieldUnknownSince, fieldMaxAttempts, fieldTimeout:
 			for end = start; end < len(s) && s[end] != ',' && s[end] != '}'; end++ {
 			}
-			if j.setNumber(field, s[start:end]) != nil {
+			if !j.setNumber(field, s[start:end]) {
 				return false
 			}
 		case fieldArgs:
@@ -260,6 +260,10 @@ func nonEmpty(start, end int) int {
 	return end
 }
 
+// lenient is what may be in an element: arguments may name a member twice, as
+// encoding/json allows it.
+var lenient = []jsontext.Options{jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)}
+
 // parseAny reads an element of any writer. Of one of a newer version it reads
 // the id, if that is still what it was.
 func parseAny(element string) (j Job, err error) {
@@ -269,8 +273,7 @@ func parseAny(element string) (j Job, err error) {
 			err = ErrFuture
 		}
 	}()
-	// Arguments may name a member twice, as encoding/json allows it.
-	d := jsontext.NewDecoder(strings.NewReader(element), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	d := jsontext.NewDecoder(strings.NewReader(element), lenient...)
 	token, err := d.ReadToken()
 	if err != nil {
 		return j, notJob("%v", err)
@@ -315,7 +318,7 @@ func (j *Job) set(field int, name string, value jsontext.Value) (err error) {
 	case fieldVersion:
 		v, err := strconv.Atoi(string(value))
 		if err != nil || v < 1 {
-			return notJob("v is %s, which is no version", value)
+			return notJob("v is %.40q, which is no version", value)
 		}
 		if v > Version {
 			return ErrFuture
@@ -351,7 +354,9 @@ func (j *Job) set(field int, name string, value jsontext.Value) (err error) {
 		j.Extra = append(j.Extra, ':')
 		j.Extra = append(j.Extra, value...)
 	default:
-		return j.setNumber(field, string(value))
+		if !j.setNumber(field, string(value)) {
+			return notJob("%s is %.40q, which is not allowed: it is a whole number", name, value)
+		}
 	}
 	if err != nil {
 		return notJob("%s: %v", name, err)
@@ -389,12 +394,13 @@ func (j *Job) setText(field int, text string) error {
 	return nil
 }
 
-func (j *Job) setNumber(field int, value string) error {
+// setNumber sets a member that is a number; false if value is none for it.
+func (j *Job) setNumber(field int, value string) bool {
 	n, err := strconv.ParseInt(value, 10, 64)
 	// Up to 2^53 every reader of JSON has the same number; only two members
 	// have a negative value, -1 for "none".
-	if err != nil || n < -1 || n > 1<<53 || (n < 0 && field != fieldMaxAttempts && field != fieldTimeout) {
-		return notJob("%s is not allowed as a number here", value)
+	if err != nil || !isJSONNumber(value) || n < -1 || n > 1<<53 || (n < 0 && field != fieldMaxAttempts && field != fieldTimeout) {
+		return false
 	}
 	switch field {
 	case fieldEnqueuedAt:
@@ -414,7 +420,13 @@ func (j *Job) setNumber(field int, value string) error {
 	case fieldTimeout:
 		j.Timeout = n
 	}
-	return nil
+	return true
+}
+
+// isJSONNumber tells whether what strconv has taken for an integer is one in JSON.
+func isJSONNumber(s string) bool {
+	s = strings.TrimPrefix(s, "-")
+	return s[0] != '+' && (s[0] != '0' || len(s) == 1)
 }
 
 // complete checks what only the whole object can tell.

@@ -251,49 +251,6 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
-	for _, s := range []string{``, `ping`, `{"id":"a","kind":"k","args":{}}`, `{"v":2}`, `{"id":"a","raw":"cGluZw=="}`, "\xff", `{"kind":"k","args":[[[[`, `{"kind":"k","x":"\u0000","y":{}}`, `{"id":"a","kind":"k","meta":{"a":"\ud800"}}`} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, element string) {
-		j, err := Parse(element)
-		if j.ID == "" {
-			t.Fatal("no id")
-		}
-		if err != nil && !j.IsRaw {
-			t.Fatalf("error %v, but no raw job", err)
-		}
-		written := j.Element()
-		again, err2 := Parse(written)
-		if errors.Is(err, ErrFuture) != errors.Is(err2, ErrFuture) {
-			t.Fatalf("%q → %q: first %v, then %v", element, written, err, err2)
-		}
-		if got := again.Element(); got != written {
-			t.Fatalf("%q is written as %s, then as %s", element, written, got)
-		}
-		if j.IsRaw && !bytes.Equal(j.Raw, again.Raw) {
-			t.Fatalf("raw bytes %q became %q", j.Raw, again.Raw)
-		}
-	})
-}
-
-func FuzzNames(f *testing.F) {
-	for _, s := range []string{"", "a", "a:b", "x}{y", "../..", "a\x00b", "\u202e", strings.Repeat("a", 129)} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if CheckQueue("queue", s) == nil && strings.ContainsAny(s, "{}:/ \n\x00") {
-			t.Fatalf("queue %q", s)
-		}
-		if CheckID(s) == nil && strings.ContainsAny(s, "/ \n{}\"") {
-			t.Fatalf("id %q", s)
-		}
-		if CheckKind(s) == nil && (CheckID(s) != nil && !strings.Contains(s, "/")) {
-			t.Fatalf("kind %q has characters that an id may not have", s)
-		}
-	})
-}
-
 var element = Job{ID: NewID(time.Now()), Kind: "bench.five", EnqueuedAt: 1763850000000,
 	Args: []byte(`{"user_id":123456,"email":"someone@example.org","name":"Some One","plan":"premium","source":"website"}`)}.element()
 

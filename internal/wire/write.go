@@ -43,8 +43,8 @@ func (j *Job) Append(dst []byte) []byte {
 		dst = append(dst, `,"meta":`...)
 		dst = appendMeta(dst, j.Meta)
 	}
-	dst = appendText(dst, `,"reason":`, cut(j.Reason, MaxError))
-	dst = appendText(dst, `,"error":`, cut(j.Error, MaxError))
+	dst = appendText(dst, `,"reason":`, cut(toUTF8(j.Reason), MaxError))
+	dst = appendText(dst, `,"error":`, cut(toUTF8(j.Error), MaxError))
 	dst = appendText(dst, `,"token":`, j.Token)
 	if len(j.Extra) > 0 {
 		dst = append(dst, ',')
@@ -64,9 +64,27 @@ func (j *Job) Append(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// Element returns the element of j as a string of its own.
+// Element returns the element of j as a string of its own. Arguments that are no
+// JSON, which the quick reader has not looked at, are kept all the same: the job is
+// wrapped as a raw one is.
 func (j *Job) Element() string {
+	if !j.IsRaw && len(j.Args) > 0 && !jsontext.Value(j.Args).IsValid(lenient...) {
+		j = j.wrapped()
+	}
 	return string(j.Append(make([]byte, 0, 160+len(j.Args)+len(j.Raw)*4/3+len(j.Extra)+len(j.Error))))
+}
+
+// wrapped is a raw job that holds j as it was put in. Parse unwraps it.
+func (j *Job) wrapped() *Job {
+	inner := Job{
+		ID: j.ID, Kind: j.Kind, EnqueuedAt: j.EnqueuedAt, MaxAttempts: j.MaxAttempts, Timeout: j.Timeout,
+		Meta: j.Meta, Extra: j.Extra, Args: j.Args,
+	}
+	wrapper := *j
+	wrapper.Kind, wrapper.EnqueuedAt, wrapper.MaxAttempts, wrapper.Timeout = "", 0, 0, 0
+	wrapper.Meta, wrapper.Extra, wrapper.Args = nil, nil, nil
+	wrapper.IsRaw, wrapper.Raw = true, inner.Append(nil)
+	return &wrapper
 }
 
 // Cut cuts elements that were appended one behind the other into strings; ends are
@@ -118,10 +136,11 @@ func appendString(dst []byte, s string) []byte {
 		dst = append(dst, s...)
 		return append(dst, '"')
 	}
-	// The error says only that there was invalid UTF-8, which is replaced.
-	dst, _ = jsontext.AppendQuote(dst, strings.ToValidUTF8(s, "\uFFFD"))
+	dst, _ = jsontext.AppendQuote(dst, toUTF8(s)) // the error would be invalid UTF-8
 	return dst
 }
+
+func toUTF8(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // isPlain tells whether s is its own JSON encoding: ASCII without quotes,
 // backslashes and control characters.
