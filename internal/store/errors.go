@@ -120,6 +120,11 @@ func hasCode(text, code string) bool {
 	}
 }
 
+// wrongCount is the error of an answer that does not fit what was asked.
+func wrongCount(got, want int) error {
+	return fmt.Errorf("an answer of %d values, not of %d", got, want)
+}
+
 // isUnsent tells whether an error shows that the command never left.
 func isUnsent(err error) bool {
 	var op *net.OpError

@@ -252,7 +252,7 @@ func formatTag(tag source.Tag) string { return strconv.FormatUint(uint64(tag), 1
 func parseTag(text string) (source.Tag, error) {
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%q is no delivery tag", text)
+		return 0, fmt.Errorf("%.40q is no delivery tag", text)
 	}
 	return source.Tag(n), nil
 }
@@ -280,9 +280,13 @@ func appendTags(args []string, tags []source.Tag) []string {
 		block = strconv.AppendUint(block, uint64(tag), 10)
 	}
 	text := string(block)
-	for range tags {
-		args = append(args, text[:tagDigits])
-		text = text[tagDigits:]
+	for _, tag := range tags {
+		n := tagDigits
+		if tag < FirstTag || tag >= 10*FirstTag { // one that no incarnation has made
+			n = len(formatTag(tag))
+		}
+		args = append(args, text[:n])
+		text = text[n:]
 	}
 	return args
 }

@@ -169,6 +169,9 @@ func (s *Store) Tally(ctx context.Context, q *Queue) (*Tally, error) {
 			return nil, explain("inspect_tally", err)
 		}
 		lengths, err := fields[2].AsIntSlice()
+		if err == nil && len(lengths) != 2*len(known) {
+			err = wrongCount(len(lengths), 2*len(known))
+		}
 		if err != nil {
 			return nil, explain("inspect_tally", err)
 		}

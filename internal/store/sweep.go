@@ -69,6 +69,9 @@ func (s *Store) Orphans(ctx context.Context, q *Queue, incarnation string, n int
 		return nil, err
 	}
 	hand, err := reply.AsStrSlice()
+	if err == nil && len(hand) > n {
+		err = wrongCount(len(hand), n)
+	}
 	if err != nil {
 		return nil, explain("orphans", err)
 	}
@@ -102,6 +105,9 @@ func (s *Store) Orphans(ctx context.Context, q *Queue, incarnation string, n int
 		return nil, err
 	}
 	values, err := reply.ToArray()
+	if err == nil && len(values) != len(tags) {
+		err = wrongCount(len(values), len(tags))
+	}
 	if err != nil {
 		return nil, explain("orphans", err)
 	}
@@ -237,6 +243,9 @@ func (s *Store) About(ctx context.Context, workers ...string) (map[string]string
 		return about, explain("about", err)
 	}
 	values, err := reply.ToArray()
+	if err == nil && len(values) != len(workers) {
+		err = wrongCount(len(values), len(workers))
+	}
 	if err != nil {
 		return nil, explain("about", err)
 	}
