@@ -235,7 +235,7 @@ func (o *Opts) check() error {
 	size := 0
 	for name, value := range o.Meta {
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
-			return fmt.Errorf("meta: %q: %q: allowed is UTF-8", name, value)
+			return fmt.Errorf("meta: %.40q: %.40q: allowed is UTF-8", name, value)
 		}
 		size += len(name) + len(value)
 	}

@@ -92,8 +92,8 @@ func info(queue string, j *wire.Job) Info {
 		Timeout: time.Duration(min(j.Timeout, maxDelay.Milliseconds())) * time.Millisecond,
 		Meta:    j.Meta, Error: j.Error, Reason: j.Reason,
 	}
-	if j.EnqueuedAt != 0 {
-		i.EnqueuedAt = time.UnixMilli(j.EnqueuedAt)
+	if at := time.UnixMilli(j.EnqueuedAt); j.EnqueuedAt != 0 && !at.After(lastTime) { // JSON has no later one
+		i.EnqueuedAt = at
 	}
 	return i
 }

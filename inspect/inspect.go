@@ -108,8 +108,8 @@ func (i *Inspector) Queue(ctx context.Context, name string) (Queue, error) {
 		var p pause
 		_ = json.Unmarshal([]byte(text), &p) // of whatever it says, that it is there counts
 		q.Paused, q.PausedBy = true, p.By
-		if p.Since != 0 {
-			q.PausedSince = time.UnixMilli(p.Since)
+		if since := time.UnixMilli(p.Since); p.Since > 0 && since.Year() <= 9999 { // JSON has no later one
+			q.PausedSince = since
 		}
 	}
 	for _, element := range v.Ends {

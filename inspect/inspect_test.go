@@ -2,6 +2,7 @@ package inspect_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -180,5 +181,21 @@ func TestReviveEnds(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPauseOfAnotherWriter: whatever the rule says, it is a pause, and can be shown.
+func TestPauseOfAnotherWriter(t *testing.T) {
+	e := setup(t)
+	e.enqueue("a")
+	for _, rule := range []string{"", "x", `{"since":1000000000000000000}`, `{"since":-5,"by":7}`} {
+		e.do("HSET", "%s:{default}:rules", "paused", rule)
+		q, err := e.inspector.Queue(t.Context(), "default")
+		if err != nil || !q.Paused {
+			t.Errorf("%q: %+v, %v", rule, q, err)
+		}
+		if _, err := json.Marshal(q); err != nil {
+			t.Errorf("%q: %v", rule, err)
+		}
 	}
 }

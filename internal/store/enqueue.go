@@ -37,15 +37,7 @@ func (s *Store) Enqueue(ctx context.Context, q *Queue, window time.Duration, mos
 	args := make([]string, 0, 2+3*len(puts))
 	args = append(args, strconv.FormatInt(window.Milliseconds(), 10), strconv.Itoa(most))
 	for i := range puts {
-		p := &puts[i]
-		when := ""
-		switch {
-		case !p.At.IsZero():
-			when = strconv.FormatInt(p.At.UnixMilli(), 10)
-		case p.In > 0:
-			when = "+" + strconv.FormatInt(ceilMillis(p.In), 10)
-		}
-		args = append(args, p.ID, when, p.Element)
+		args = append(args, puts[i].ID, puts[i].when(), puts[i].Element)
 	}
 	put := make([]bool, len(puts))
 	err := s.eval(ctx, scriptEnqueue, keys, args, func(reply rueidis.RedisResult) error {
@@ -64,6 +56,19 @@ func (s *Store) Enqueue(ctx context.Context, q *Queue, window time.Duration, mos
 		return nil, err
 	}
 	return put, nil
+}
+
+// when is the time of a job as enqueue.lua takes it, rounded up to milliseconds.
+func (p *Put) when() string {
+	switch {
+	case p.At.IsZero() && p.In > 0:
+		return "+" + strconv.FormatInt(ceilMillis(p.In), 10)
+	case p.At.IsZero():
+		return ""
+	case p.At.Unix() < 0:
+		return "0" // in milliseconds, what is far enough in the past would come to lie in the future
+	}
+	return strconv.FormatInt(p.At.Add(time.Millisecond-1).UnixMilli(), 10)
 }
 
 // ceilMillis rounds up: nothing becomes due before its time.

@@ -394,12 +394,15 @@ func (j *Job) setText(field int, text string) error {
 	return nil
 }
 
+// maxNumber is the highest number in an element: up to it, every reader of JSON has
+// the same.
+const maxNumber = 1 << 53
+
 // setNumber sets a member that is a number; false if value is none for it.
 func (j *Job) setNumber(field int, value string) bool {
 	n, err := strconv.ParseInt(value, 10, 64)
-	// Up to 2^53 every reader of JSON has the same number; only two members
-	// have a negative value, -1 for "none".
-	if err != nil || !isJSONNumber(value) || n < -1 || n > 1<<53 || (n < 0 && field != fieldMaxAttempts && field != fieldTimeout) {
+	// Only two members have a negative value, -1 for "none".
+	if err != nil || !isJSONNumber(value) || n < -1 || n > maxNumber || (n < 0 && field != fieldMaxAttempts && field != fieldTimeout) {
 		return false
 	}
 	switch field {

@@ -104,7 +104,7 @@ func appendInt(dst []byte, name string, v int64) []byte {
 	if v == 0 {
 		return dst
 	}
-	return strconv.AppendInt(append(dst, name...), v, 10)
+	return strconv.AppendInt(append(dst, name...), min(v, maxNumber), 10)
 }
 
 func appendText(dst []byte, name, s string) []byte {
