@@ -12,7 +12,7 @@ import (
 // noArgs is cobra.NoArgs, which would speak of an unknown command.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return fmt.Errorf("%s takes no arguments: leave out %q", shortPath(cmd), args[0])
+		return fmt.Errorf("%s takes no arguments: leave out %.80q", shortPath(cmd), args[0])
 	}
 	return nil
 }
@@ -24,7 +24,7 @@ func oneArg(cmd *cobra.Command, args []string) error {
 	case len(args) == 0:
 		return fmt.Errorf("the %s is missing: %s %s", what, cmd.CommandPath(), what)
 	case len(args) > 1:
-		return fmt.Errorf("%s takes one %s: leave out %q", shortPath(cmd), what, args[1])
+		return fmt.Errorf("%s takes one %s: leave out %.80q", shortPath(cmd), what, args[1])
 	}
 	return nil
 }
@@ -37,7 +37,7 @@ func shortPath(cmd *cobra.Command) string { return strings.TrimPrefix(cmd.Comman
 // would show the usage, and exit with 0.
 func helpTopic(cmd *cobra.Command, args []string) error {
 	if _, rest, err := cmd.Root().Find(args); err != nil || len(rest) > 0 {
-		return fmt.Errorf("there is no help for %q: tasuki help lists the commands", strings.Join(args, " "))
+		return fmt.Errorf("there is no help for %.80q: tasuki help lists the commands", strings.Join(args, " "))
 	}
 	return nil
 }
@@ -80,5 +80,5 @@ func valueError(name string, err *pflag.InvalidValueError) error {
 	case "time":
 		allowed = "allowed is a time such as 2030-01-02T15:04:05Z"
 	}
-	return fmt.Errorf("%s: %q: %s", name, err.GetValue(), allowed)
+	return fmt.Errorf("%s: %.80q: %s", name, err.GetValue(), allowed)
 }

@@ -124,7 +124,7 @@ func (e *enqueue) read(cmd *cobra.Command, args []string) (spec tasuki.Spec, bul
 	case !e.raw && len(args) == 0:
 		return spec, false, errors.New("the KIND is missing: tasuki enqueue KIND [JSON|-]")
 	case !e.raw && len(args) > 2:
-		return spec, false, fmt.Errorf("%q is too much: allowed is one JSON behind the KIND; quote it: '{\"user_id\": 42}'", args[2])
+		return spec, false, fmt.Errorf("%.80q is too much: allowed is one JSON behind the KIND; quote it: '{\"user_id\": 42}'", args[2])
 	case given("max-attempts") && e.opts.MaxAttempts == 0:
 		return spec, false, fmt.Errorf("--max-attempts: 0: %s", allowedNumbers["max-attempts"])
 	}
@@ -150,7 +150,7 @@ func (e *enqueue) read(cmd *cobra.Command, args []string) (spec tasuki.Spec, bul
 	for _, pair := range e.meta {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok || name == "" {
-			return spec, false, fmt.Errorf("--meta: %q: allowed is NAME=VALUE", pair)
+			return spec, false, fmt.Errorf("--meta: %.80q: allowed is NAME=VALUE", pair)
 		}
 		if spec.Opts.Meta == nil {
 			spec.Opts.Meta = map[string]string{}

@@ -29,7 +29,7 @@ ready, scheduled or waits for a retry is not touched.`,
 			// An id has no slash, the key of a foreign list may.
 			slash := strings.LastIndexByte(args[0], '/')
 			if slash < 1 || slash == len(args[0])-1 {
-				return usageError(fmt.Errorf("%q: allowed is the address of a job, QUEUE/ID", args[0]))
+				return usageError(fmt.Errorf("%.80q: allowed is the address of a job, QUEUE/ID", args[0]))
 			}
 			name, id := args[0][:slash], args[0][slash+1:]
 			client, err := a.connect(cmd.Context())

@@ -140,7 +140,7 @@ func group(use, short string, subcommands ...*cobra.Command) *cobra.Command {
 				for _, c := range subcommands {
 					names = append(names, c.Name())
 				}
-				return usageError(fmt.Errorf("unknown command %q for %q: allowed are %s", args[0], cmd.CommandPath(), strings.Join(names, ", ")))
+				return usageError(fmt.Errorf("unknown command %.80q for %q: allowed are %s", args[0], cmd.CommandPath(), strings.Join(names, ", ")))
 			}
 			return cmd.Help()
 		},

@@ -62,7 +62,7 @@ func look(ctx context.Context, i *inspect.Inspector, name string) (inspect.Queue
 		if list := "list:" + name; slices.Contains(names, list) {
 			return inspect.Queue{}, failure(fmt.Errorf("queue %q: %w: did you mean %s, the list of another program?", name, inspect.ErrNotFound, list))
 		}
-		return inspect.Queue{}, failure(fmt.Errorf("queue %q: %w: nothing was ever enqueued there and no worker has served it; tasuki queue ls lists the queues", name, inspect.ErrNotFound))
+		return inspect.Queue{}, failure(fmt.Errorf("queue %.140q: %w: nothing was ever enqueued there and no worker has served it; tasuki queue ls lists the queues", name, inspect.ErrNotFound))
 	}
 	q, err := i.Queue(ctx, name)
 	return q, lookFailure(err)

@@ -20,7 +20,12 @@ type givenQueue struct {
 }
 
 // String is how it was given, for errors.
-func (q givenQueue) String() string { return "--" + q.flag + " " + q.text }
+func (q givenQueue) String() string {
+	if len(q.text) > 140 || !strconv.CanBackquote(q.text) {
+		return fmt.Sprintf("--%s %.80q", q.flag, q.text)
+	}
+	return "--" + q.flag + " " + q.text
+}
 
 // name is what the library calls the queue.
 func (q givenQueue) name() string {
@@ -90,7 +95,7 @@ func parseQueue(text string) (q tasuki.Queue, err error) {
 	q.Name = name
 	if weighted {
 		if q.Weight, err = strconv.Atoi(weight); err != nil || q.Weight < 1 || q.Weight > maxWeight {
-			return q, fmt.Errorf("the weight is %q: allowed are 1 to %d", weight, maxWeight)
+			return q, fmt.Errorf("the weight is %.80q: allowed are 1 to %d", weight, maxWeight)
 		}
 	}
 	return q, nil
