@@ -44,6 +44,8 @@ var arrows = []arrow{
 	{"internal/sim", nil, "it has only tests"},
 	{"internal/guard", nil, "it reads, and runs nothing"},
 	{"internal/proof", nil, "it is all tests"},
+	{"internal/fuzzing", nil, "it runs go test, and knows of the code what its source says"},
+	{"internal/mutants", nil, "it runs go test on copies of the tree"},
 }
 
 // others says which packages may import what is not tasuki's. What is missing
