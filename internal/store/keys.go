@@ -106,10 +106,10 @@ func (s *Store) foreign(name, list string) (*Queue, error) {
 	}
 	if strings.Contains(tag, "}") {
 		// {a}b} has the tag a: the keys could not share the list's slot.
-		return nil, fmt.Errorf("queue: list %q: a key with a closing brace must have a hash tag, such as {app}jobs", list)
+		return nil, fmt.Errorf("queue: list %.80q: a key with a closing brace must have a hash tag, such as {app}jobs", list)
 	}
 	if strings.HasPrefix(list, s.ns+":") {
-		return nil, fmt.Errorf("queue: list %q is a key of tasuki's own: allowed are lists outside of the namespace %q", list, s.ns)
+		return nil, fmt.Errorf("queue: list %.80q is a key of tasuki's own: allowed are lists outside of the namespace %q", list, s.ns)
 	}
 	q := s.queue(name, s.ns+":list:{"+tag+"}", suffix)
 	q.Foreign = true

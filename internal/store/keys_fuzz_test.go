@@ -24,7 +24,7 @@ func FuzzQueueKeys(f *testing.F) {
 		for _, name := range []string{a, b} {
 			q, err := s.Queue(name)
 			if err != nil {
-				if text := err.Error(); !strings.HasPrefix(text, "queue: ") || len(text) > 2500 || !utf8.ValidString(text) {
+				if text := err.Error(); !strings.HasPrefix(text, "queue: ") || len(text) > 1000 || !utf8.ValidString(text) {
 					t.Fatalf("%q: %v", name, err)
 				}
 				continue
