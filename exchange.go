@@ -115,6 +115,9 @@ func (f *fetcher) isDue(q *queue, want int, now time.Time) bool {
 	if q.waiting && !q.open && out == 0 {
 		return false // its wait ends in an exchange
 	}
+	if q.waiting && q.stopWait == nil && now.Sub(q.compared) > askAfter {
+		return false // the same, at once; beside another it could not compare
+	}
 	switch {
 	case q.inflight == 0:
 		return f.begun == len(f.work) || want+out >= f.portion || f.stopping

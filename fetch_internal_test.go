@@ -71,6 +71,8 @@ func (s *fake) Wait(ctx context.Context) (*source.Delivery, error) {
 	select {
 	case d := <-s.hands:
 		return &d, nil
+	case <-time.After(20 * time.Second):
+		return nil, nil
 	case <-ctx.Done():
 		return nil, nil
 	}
