@@ -364,7 +364,8 @@ func TestPause(t *testing.T) {
 		e.enqueue(a, 5)
 		e.enqueue(b, 1)
 		got.wait(t, 2)
-		if q := e.queue("a"); q.Ready != 5 || !q.Paused || q.PausedBy != "me" || time.Since(q.PausedSince) > time.Minute {
+		// One may have been handed over while the wait was being ended.
+		if q := e.queue("a"); q.Ready < 4 || !q.Paused || q.PausedBy != "me" || time.Since(q.PausedSince) > time.Minute {
 			t.Errorf("paused: %+v", q)
 		}
 		if err := e.inspector.Resume(e.ctx, "a"); err != nil {
