@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,9 @@ func FuzzPerform(f *testing.F) {
 		`{"id":"a","kind":"k","attempts":9007199254740992,"timeout_ms":9007199254740992,"enqueued_at":9007199254740992,"meta":{"a":"b"},"x":1,"args":1}`, "\xff\x00",
 	} {
 		for ending := range byte(8) {
-			f.Add(element, `invalid character "x"`, ending, int64(time.Second))
+			for _, delay := range []int64{int64(time.Second), -1, math.MinInt64, math.MaxInt64} {
+				f.Add(element, `invalid character "x"`, ending, delay)
+			}
 		}
 	}
 	var ending error

@@ -93,6 +93,43 @@ func TestHandedOverIsSettledLater(t *testing.T) {
 	}
 }
 
+// TestHandedOverAfterAFreeze: a worker whose last beat is old, or that has missed some
+// since its wait began, may have been taken for dead. It starts what it is handed when
+// Redis has accepted it, and not before.
+func TestHandedOverAfterAFreeze(t *testing.T) {
+	t.Parallel()
+	for _, wakes := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var runs atomic.Int64
+			f, s := startFake(t, 1, func(context.Context, *RawJob) error {
+				runs.Add(1)
+				return nil
+			})
+			s.next().answer(source.Reply{})
+			if !s.waits() {
+				t.Fatal("it does not wait in an empty queue")
+			}
+			time.Sleep(idleBeatLimit + time.Second)
+			if wakes {
+				f.beaten(time.Now(), true) // quicker than the wait
+			}
+			s.hands <- source.Delivery{Tag: 1, Element: element}
+			x := s.next()
+			if runs.Load() != 0 {
+				t.Errorf("it runs before it is accepted (beat before: %v)", wakes)
+			}
+			x.answer(source.Reply{})
+			synctest.Wait()
+			if runs.Load() != 1 {
+				t.Errorf("%d runs when it is accepted", runs.Load())
+			}
+			for _, x := range s.underWay() {
+				x.answer(source.Reply{})
+			}
+		})
+	}
+}
+
 // startHeld returns a fetcher that runs one job, with the tag 1, which ends with the
 // function that is returned.
 func startHeld(t *testing.T, concurrency int) (f *fetcher, s *fake, cause *atomic.Value, runs *atomic.Int64, end func()) {
