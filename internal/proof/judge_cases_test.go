@@ -166,7 +166,7 @@ func TestJudge(t *testing.T) {
 			l["nemesis"] += "sever {5}\n"
 		}, tolerance{}, func(v *verdict) []string { return v.Takeovers }, "b.1 took c.1"},
 		{"taken long after it was frozen", func(l texts, f *found) {
-			l["b.1"] += "\ntook C {60}\n"
+			l["b.1"] += "\ntook C {80}\n"
 			l["c.1"] = "up {0}\nid C\n"
 			l["nemesis"] += "stop c.1 {1}\ncont c.1 {41}\n"
 		}, tolerance{}, func(v *verdict) []string { return v.Takeovers }, "b.1 took c.1"},
@@ -219,7 +219,7 @@ func TestJudge(t *testing.T) {
 	if v.Jobs != 3 || v.Done != 3 || v.Runs != 5 || v.Kills != 1 || v.Cut != 1 || v.Unsettled != 1 || v.Taken != 1 || v.extra() != 2 {
 		t.Errorf("%+v", v)
 	}
-	if len(v.Recovery) != 1 || v.Recovery[0] != 2500*time.Millisecond {
+	if len(v.Recovery) != 1 || v.Recovery[0].took != 2500*time.Millisecond {
 		t.Errorf("recovery %v, want that of job 1 after 2.5 s", v.Recovery)
 	}
 }

@@ -65,8 +65,14 @@ type verdict struct {
 	StaleEnds int // of those: the handler ended after its job had begun elsewhere
 	Cancelled int // runs whose context ended, whatever was the cause
 
-	Taken    int             // takeovers
-	Recovery []time.Duration // from the kill of a process to the next start of each job that ran in it
+	Taken    int        // takeovers
+	Recovery []recovery // of each run that a kill has cut
+}
+
+// recovery is how long a job waited for its next run after its process was killed.
+type recovery struct {
+	killed int64
+	took   time.Duration
 }
 
 // Times that a process that is stopped or cut off has before it may be taken for
@@ -116,7 +122,6 @@ func judge(h *history, f *found, allow tolerance) *verdict {
 	if !allow.Takeovers {
 		v.falseTakeovers(h)
 	}
-	slices.Sort(v.Recovery)
 	return v
 }
 
@@ -291,7 +296,7 @@ func (v *verdict) recovery(byJob [][]*run) {
 			}
 			for _, next := range runs[i+1:] {
 				if next.start >= k {
-					v.Recovery = append(v.Recovery, time.Duration(next.start-k)*time.Microsecond)
+					v.Recovery = append(v.Recovery, recovery{k, time.Duration(next.start-k) * time.Microsecond})
 					break
 				}
 			}
@@ -341,8 +346,9 @@ func (h *history) absent() {
 
 // Times after which what has happened has no effect any more.
 const (
-	// A worker that runs again beats within a second, if the machine lets it.
-	thawed = 5 * time.Second
+	// A worker that runs again beats within a second, if the machine lets it; but
+	// its observer may have decided before that, and have others to bury first.
+	thawed = 15 * time.Second
 	// A connection whose replies were lost is given up after at most 10 s.
 	settling = 10 * time.Second
 )
@@ -381,12 +387,20 @@ func (v *verdict) extra() int {
 	return v.Cut + v.Unsettled + v.Stale + v.Released + len(v.Strange)
 }
 
-// at is a quantile of sorted durations.
-func at(sorted []time.Duration, q float64) time.Duration {
-	if len(sorted) == 0 {
-		return 0
+// quantiles returns quantiles of how long recoveries took; 0 if there are none.
+func quantiles(all []recovery, qs ...float64) []time.Duration {
+	took := make([]time.Duration, len(all))
+	for i, r := range all {
+		took[i] = r.took
 	}
-	return sorted[int(q*float64(len(sorted)-1))]
+	slices.Sort(took)
+	values := make([]time.Duration, len(qs))
+	for i, q := range qs {
+		if len(took) > 0 {
+			values[i] = took[int(q*float64(len(took)-1))]
+		}
+	}
+	return values
 }
 
 // mustBeEmpty are the lists of what must not be.

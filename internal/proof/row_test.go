@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -179,7 +178,6 @@ func (r *row) judged(all ...*verdict) *verdict {
 		}
 		sum.add(v)
 	}
-	slices.Sort(sum.Recovery)
 	r.figure("jobs", sum.Jobs)
 	if sum.Uncertain > 0 {
 		r.figure("of these never known to be in or not", sum.Uncertain)
@@ -199,7 +197,7 @@ func (r *row) judged(all ...*verdict) *verdict {
 		r.none(list.name, list.texts)
 	}
 	if len(sum.Recovery) > 0 {
-		r.figure("from a kill to the next start, p50", at(sum.Recovery, 0.5))
+		r.figure("from a kill to the next start, p50", quantiles(sum.Recovery, 0.5)[0])
 	}
 	return sum
 }

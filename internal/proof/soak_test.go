@@ -59,7 +59,7 @@ func TestSoak(t *testing.T) {
 	r.figure("jobs that are dead", v.Dead)
 	r.figure("runs of workers whose lease was lost", sum.Stale)
 	if len(sum.Recovery) > 0 {
-		r.figure("from a kill to the next start, at most", at(sum.Recovery, 1))
+		r.figure("from a kill to the next start, at most", quantiles(sum.Recovery, 1)[0])
 	}
 	r.timing("from the end of the faults until all was drained", drained, 2*time.Minute)
 }
