@@ -178,8 +178,8 @@ func TestJudge(t *testing.T) {
 		{"run again long after its worker was frozen", func(l texts, f *found) {
 			l["p1"] += "try 3 1\naccepted 3 1\n"
 			l["nemesis"] += "stop c.1 {4}\ncont c.1 {40}\n"
-			l["c.1"] = "up {0}\nid C\nstart 1 3 {50}\nfence 1 9\nend 1 {51} ok\n"
-			l["d.1"] = "up {0}\nid D\nstart 1 3 {61}\nfence 1 10\nend 1 {61.1} ok\n"
+			l["c.1"] = "up {0}\nid C\nstart 1 3 {70}\nfence 1 9\nend 1 {71} ok\n"
+			l["d.1"] = "up {0}\nid D\nstart 1 3 {81}\nfence 1 10\nend 1 {81.1} ok\n"
 			f.counts["done"] = 4
 		}, tolerance{}, func(v *verdict) []string { return v.Strange }, "job 3 ran in c.1"},
 		{"taken before it was killed", func(l texts, f *found) { l["b.1"] = strings.Replace(l["b.1"], "took A {5}", "took A {2.5}", 1) }, tolerance{}, func(v *verdict) []string { return v.Takeovers }, "b.1 took a.1"},

@@ -12,7 +12,8 @@ func checkout() string { return filepath.Join("..", "..") }
 
 // commit is what was tested.
 func commit() string {
-	hash, err := exec.Command("git", "rev-parse", "--short=12", "HEAD").Output()
+	// With its subject: a branch may be rebased before others see it.
+	hash, err := exec.Command("git", "log", "-1", "--format=%h (%s)", "--abbrev=12").Output()
 	if err != nil {
 		return "not known"
 	}
