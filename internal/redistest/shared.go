@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -13,7 +14,7 @@ import (
 // namespace of its own.
 var shared struct {
 	once   sync.Once
-	server *Server
+	server atomic.Pointer[Server] // also read by who may not start it
 }
 
 // Shared returns a server that all tests of the binary use. The package's
@@ -26,25 +27,26 @@ func Shared(t testing.TB) *Server {
 			t.Errorf("redistest: %v", err)
 			return
 		}
-		shared.server = s
+		shared.server.Store(s)
 	})
-	if shared.server == nil {
+	s := shared.server.Load()
+	if s == nil {
 		t.Fatal("redistest: the shared redis-server could not be started")
 	}
-	return shared.server
+	return s
 }
 
 // Main runs the tests, ends the shared server, and looks for goroutines that
 // were left behind, and for commands that the server has refused.
 func Main(m *testing.M) {
 	code := m.Run()
-	if shared.server != nil {
-		if refused, err := shared.server.refusals(); code == 0 && (err != nil || refused != "") {
+	if s := shared.server.Load(); s != nil {
+		if refused, err := s.refusals(); code == 0 && (err != nil || refused != "") {
 			fmt.Fprintf(os.Stderr, "redistest: the users of deploy/acl were refused something: add it there, and to the rights of internal/store: %v\n%s\n", err, refused)
 			code = 1
 		}
-		shared.server.Kill()
-		os.RemoveAll(shared.server.dir)
+		s.Kill()
+		os.RemoveAll(s.dir)
 	}
 	// A client of a Cluster looks for its nodes again a second after a redirection,
 	// also when it was closed meanwhile.

@@ -61,10 +61,11 @@ func (s *Server) As(t testing.TB, role, namespace string) string {
 // shared server's; else url, as on a server of its own a test decides itself.
 func As(t testing.TB, url, role, namespace string) string {
 	t.Helper()
-	if shared.server == nil || url != shared.server.URL() {
+	s := shared.server.Load()
+	if s == nil || url != s.URL() {
 		return url
 	}
-	return shared.server.As(t, role, namespace)
+	return s.As(t, role, namespace)
 }
 
 // refusals is what the server has refused to users, as ACL LOG tells it; "" if
