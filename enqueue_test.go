@@ -85,6 +85,7 @@ func TestEnqueueMany(t *testing.T) {
 	})
 }
 
+// TestEnqueueLarge: sizes up to the limit, and beyond it.
 func TestEnqueueLarge(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		k := tasuki.Define[string]("large")
@@ -109,6 +110,9 @@ func TestEnqueueNothing(t *testing.T) {
 	})
 }
 
+// TestOwnID: an id of the caller's own is put in once.
+//
+//fault:data the same id is enqueued again | nothing is put in, and the caller is told that it existed
 func TestOwnID(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		k := number.With(tasuki.Opts{ID: "order:42"})
@@ -223,6 +227,9 @@ func TestEnqueueMiddleware(t *testing.T) {
 	})
 }
 
+// TestEnqueueIntoWrongType: nothing is remembered of what was refused.
+//
+//fault:data a job is enqueued into a key of another type | an error says so, and nothing is half done
 func TestEnqueueIntoWrongType(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		for _, part := range []string{"", "scheduled", "seen"} {
@@ -265,6 +272,9 @@ func TestEnqueueEndedContext(t *testing.T) {
 	})
 }
 
+// TestNoServer: an error that names the address.
+//
+//fault:network nothing listens at the address | an error with the address, and certainty that nothing was sent
 func TestNoServer(t *testing.T) {
 	t.Parallel()
 	c, err := tasuki.Open("redis://127.0.0.1:1", nil)

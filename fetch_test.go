@@ -570,7 +570,7 @@ func TestManyDue(t *testing.T) {
 
 // TestElementsOfAllKinds fills a list with what other programs may push.
 //
-//fault:data elements that are no jobs | the raw handler gets them, or they are dead with the reason; jobs beside them run
+//fault:data elements of another writer: other order, no id, unknown members, no JSON, no job, nested 20,000 deep | those that are jobs are run; the others are dead, whole and with the reason
 func TestElementsOfAllKinds(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{})
@@ -601,7 +601,7 @@ func TestElementsOfAllKinds(t *testing.T) {
 // TestBrokenQueueIsAlone: a queue whose keys have the wrong type does not stop
 // the others, and works again when it is mended.
 //
-//fault:data the key of a queue has another type | other queues go on, and this one does when it is mended
+//fault:data the list of a queue is no list | other queues go on, and it works again when it is mended
 func TestBrokenQueueIsAlone(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: "broken"}, {Name: "whole"}}})

@@ -8,11 +8,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
@@ -186,6 +190,9 @@ func TestEnqueueRefuses(t *testing.T) {
 	}
 }
 
+// Raw jobs, given and read.
+//
+//fault:data the input of tasuki enqueue has CRLF, empty lines, and no end of the last line | each line is one job, without its line end
 func TestEnqueueRaw(t *testing.T) {
 	t.Parallel()
 	e := setup(t)
@@ -226,6 +233,8 @@ func TestEnqueueBulk(t *testing.T) {
 
 // A line may be as long as the arguments of a job, and several of these are more
 // than a command carries.
+//
+//fault:data lines of the input of tasuki enqueue are longer than a job may be | they are refused with their numbers and not kept in memory; the others are put in
 func TestEnqueueLongLines(t *testing.T) {
 	t.Parallel()
 	e := setup(t)
@@ -244,6 +253,9 @@ func TestEnqueueLongLines(t *testing.T) {
 	}
 }
 
+// Lines that are no JSON.
+//
+//fault:data lines of the input of tasuki enqueue are no JSON | they are refused with their numbers; the others are put in
 func TestEnqueueBadLines(t *testing.T) {
 	t.Parallel()
 	e := setup(t)
@@ -254,6 +266,63 @@ func TestEnqueueBadLines(t *testing.T) {
 	}
 	if jobs := e.drain(tasuki.Queue{Name: "default"}, 3); string(jobs[2].Args) != "3" {
 		t.Errorf("the last is %q", jobs[2].Args)
+	}
+}
+
+// Input of any bytes: every line of it is a raw job, whatever is in it, and none of it
+// is a job object.
+//
+//fault:data the input of tasuki enqueue is binary | as raw jobs each line arrives as it is; as arguments each is refused, and the terminal gets no control character
+func TestEnqueueBinary(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	var lines []string
+	for n := range 300 {
+		line := []byte{'#', byte(n), byte(n >> 8)}
+		for range random.IntN(100) {
+			line = append(line, byte(random.Uint32()))
+		}
+		lines = append(lines, strings.TrimRight(strings.ReplaceAll(string(line), "\n", "."), "\r"))
+	}
+	in := strings.Join(lines, "\n")
+	e.fed(strings.NewReader(in), "enqueue", "--raw", "-").want(t, exitOK, "default: 300 accepted")
+	var got []string
+	for _, j := range e.drain(tasuki.Queue{Name: "default"}, len(lines)) {
+		got = append(got, string(j.Args))
+	}
+	if diff := slices.Compare(lines, got); diff != 0 {
+		t.Errorf("%q were put in, %q arrived", lines, got)
+	}
+	r := e.fed(strings.NewReader(in), "enqueue", "k", "-", "--queue", "none").want(t, exitFailed, "line 1: ")
+	if strings.ContainsFunc(strings.ReplaceAll(r.stdout+r.stderr, "\n", ""), unicode.IsControl) || !utf8.ValidString(r.stderr) {
+		t.Errorf("it prints %q", r.stderr)
+	}
+}
+
+// Names that are none, at every subcommand.
+//
+//fault:data a subcommand is given a queue's name that is another key, a path, or has control characters | it refuses it with what is allowed, and shows it escaped
+func TestOddNames(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	for _, name := range []string{"a:b", "}{", "a b", "a\x1b[31m", "../x", "a\u202eb", "\xff", strings.Repeat("x", 200)} {
+		for _, args := range [][]string{
+			{"enqueue", "k", "--queue", name}, {"enqueue", "--raw", "x", "--queue", name},
+			{"queue", "get", name}, {"queue", "pause", name}, {"queue", "resume", name}, {"queue", "revive", name, "--all"},
+			{"job", "cancel", name + "/id"}, {"work", "--queue", name, "--", "true"},
+		} {
+			r := e.tasuki(args...)
+			if r.code == exitOK {
+				t.Errorf("%q takes %q", args, name)
+			}
+			if all := strings.ReplaceAll(r.stdout+r.stderr, "\n", ""); strings.ContainsFunc(all, unicode.IsControl) || strings.Contains(all, "\u202e") || !utf8.ValidString(all) {
+				t.Errorf("%q prints %q", args, all)
+			}
+		}
+	}
+	if names, err := e.inspector.Names(t.Context()); err != nil || len(names) != 0 {
+		t.Errorf("there are queues: %q, %v", names, err)
 	}
 }
 
@@ -290,6 +359,8 @@ func TestEnqueueInterrupted(t *testing.T) {
 
 // On a server that gets full it says where it stopped, and from there on it can go
 // on: nothing is lost or doubled.
+//
+//fault:server Redis gets full while tasuki enqueue reads its input | it says at which line it stopped, and from there it can go on: nothing is lost or doubled
 func TestEnqueueFull(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--maxmemory", "6mb")
@@ -323,6 +394,9 @@ func TestEnqueueFull(t *testing.T) {
 	tasuki("", "check").want(t, exitOK, "no problems")
 }
 
+// Lost replies, and a server that is away.
+//
+//fault:network the reply to a portion of tasuki enqueue is lost | it says which lines are uncertain and which were not sent
 func TestEnqueueUncertain(t *testing.T) {
 	t.Parallel()
 	e := setup(t)

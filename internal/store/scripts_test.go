@@ -421,6 +421,8 @@ func changes(before, after []string) []string {
 
 // TestScripts runs every operation twice: the first call does what it should, and
 // the second, as after a lost reply, nothing more.
+//
+//fault:network any script is run a second time, as after a lost reply | it changes nothing more
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	tried := map[string]bool{}
@@ -458,28 +460,46 @@ func TestScripts(t *testing.T) {
 
 // TestScriptsWithWrongTypes: a key that another program has taken is an error that
 // says so, and nothing is done by half.
+//
+//fault:data any script finds a value of any other type in any of its keys | an error says so, and nothing is done by half
 func TestScriptsWithWrongTypes(t *testing.T) {
 	t.Parallel()
 	for name, op := range operations {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var tolerated, half []string
-			parts := newBox(t, redistest.Shared(t).URL(), "list:%s-jobs").parts()
-			for _, part := range slices.Sorted(maps.Keys(parts)) {
+			box := newBox(t, redistest.Shared(t).URL(), "list:%s-jobs")
+			for _, part := range slices.Sorted(maps.Keys(box.parts())) {
 				if !op.gets(part) {
 					continue
 				}
-				b := newBox(t, redistest.Shared(t).URL(), "list:%s-jobs")
-				b.do("SET", b.parts()[part], "x")
-				before := b.dump()
-				err := op.run(t.Context(), b.s, b.q)
-				switch {
-				case err == nil:
+				worked, partly := 0, 0
+				types := otherTypes(box, part)
+				for _, write := range types {
+					b := newBox(t, redistest.Shared(t).URL(), "list:%s-jobs")
+					key := b.parts()[part]
+					b.do("DEL", key)
+					b.do(append([]string{write[0], key}, write[1:]...)...)
+					before := b.dump()
+					err := op.run(t.Context(), b.s, b.q)
+					switch {
+					case err == nil:
+						worked++
+					case !errors.Is(err, ErrWrongType):
+						t.Errorf("%s, %s: %v: want ErrWrongType", part, write[0], err)
+					case len(changes(before, b.dump())) > 0:
+						partly++
+					}
+					b.s.Close()
+				}
+				if worked > 0 {
 					tolerated = append(tolerated, part)
-				case !errors.Is(err, ErrWrongType):
-					t.Errorf("%s: %v: want ErrWrongType", part, err)
-				case len(changes(before, b.dump())) > 0:
+				}
+				if partly > 0 {
 					half = append(half, part)
+				}
+				if worked%len(types) != 0 || partly%len(types) != 0 {
+					t.Errorf("%s: of %d types it works with %d, and does a part with %d: want all or none", part, len(types), worked, partly)
 				}
 			}
 			if got := strings.Join(tolerated, " "); got != op.tolerates {
@@ -490,6 +510,30 @@ func TestScriptsWithWrongTypes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// otherTypes are commands that make a value of each type that a part has not, without
+// their key.
+func otherTypes(b *box, part string) [][]string {
+	var writes [][]string
+	own := map[string]string{"RPUSH": "list", "ZADD": "zset", "HSET": "hash", "SADD": "set"}
+	kind := b.kinds()[b.parts()[part]]
+	for _, write := range [][]string{{"SET", "x"}, {"RPUSH", "x"}, {"SADD", "x"}, {"ZADD", "1", "x"}, {"HSET", "x", "y"}, {"XADD", "*", "x", "y"}} {
+		if own[write[0]] != kind {
+			writes = append(writes, write)
+		}
+	}
+	return writes
+}
+
+// kinds are the types that the keys of the box should have.
+func (b *box) kinds() map[string]string {
+	kinds := b.q.Keys()
+	maps.Copy(kinds, b.s.NamespaceKeys())
+	for _, incarnation := range []string{me, dead} {
+		kinds[b.q.Hand(incarnation)], kinds[b.q.Held(incarnation)] = "list", "hash"
+	}
+	return kinds
 }
 
 // gets tells whether the script is given a key, by its header.
@@ -509,6 +553,8 @@ func (op *operation) gets(part string) bool {
 
 // TestScriptsWhenRedisIsFull: what a worker does goes on, so that the queues drain.
 // Only a producer is refused, and nothing of its call is done.
+//
+//fault:server a full server runs any script, none of which it has seen before | all of a worker are done, none of a producer, and nothing by half
 func TestScriptsWhenRedisIsFull(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--maxmemory-policy", "noeviction")

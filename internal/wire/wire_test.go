@@ -2,7 +2,9 @@ package wire
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,9 @@ import (
 	"pgregory.net/rapid"
 )
 
+// TestParse: what is a job, what is not, and why.
+//
+//fault:data an element is cut off, has a member twice, wrong types, invalid UTF-8, or a version of the future | it is read, or kept whole as a raw job with the reason
 func TestParse(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -180,6 +185,8 @@ func anyJob(t *rapid.T) Job {
 // TestGolden reads the elements that earlier versions wrote: what lies in a list
 // outlives the program that put it there. A file is added with every change of
 // the format and never altered.
+//
+//fault:data elements that earlier versions wrote | they are read, and written again to the byte
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/v*/*.json")
@@ -223,6 +230,9 @@ func TestIDs(t *testing.T) {
 	}
 }
 
+// TestNames: names and ids, and what is none.
+//
+//fault:data names of queues and kinds, and ids, that are empty, too long, or have other characters | they are refused with what is allowed
 func TestNames(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -249,6 +259,61 @@ func TestNames(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestParseIsBounded reads what would take a careless decoder its stack, its memory, or
+// the square of its length in time.
+//
+//fault:data elements nested a million deep, with a hundred thousand members, with a member again and again, with numbers of a million digits | each is read or refused in time that grows as its length, and kept whole
+func TestParseIsBounded(t *testing.T) {
+	t.Parallel()
+	var members, meta, hosts strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&members, `"m%d":%d,`, i, i)
+		fmt.Fprintf(&meta, `"m%d":"%d",`, i, i)
+		fmt.Fprintf(&hosts, `"h%d",`, i)
+	}
+	for name, element := range map[string]string{
+		"arrays":        strings.Repeat("[", 1_000_000),
+		"closed arrays": `{"kind":"k","args":` + strings.Repeat("[", 1_000_000) + strings.Repeat("]", 1_000_000) + `}`,
+		"in x":          `{"kind":"k","x":` + strings.Repeat(`{"a":`, 300_000) + "1" + strings.Repeat("}", 300_000) + `}`,
+		"objects":       strings.Repeat(`{"kind":`, 300_000),
+		"members":       `{"kind":"k",` + members.String() + `"args":1}`,
+		"meta":          `{"kind":"k","meta":{` + strings.TrimSuffix(meta.String(), ",") + `}}`,
+		"hosts":         `{"kind":"k","hosts":[` + strings.TrimSuffix(hosts.String(), ",") + `]}`,
+		"same member":   `{"kind":"k",` + strings.Repeat(`"x":1,`, 300_000) + `"args":1}`,
+		"same in args":  `{"kind":"k","args":{` + strings.Repeat(`"x":1,`, 300_000) + `"x":2}}`,
+		"long number":   `{"kind":"k","attempts":` + strings.Repeat("9", 1_000_000) + `}`,
+		"long exponent": `{"kind":"k","attempts":1e999999999,"args":1e999999999}`,
+		"escapes":       `{"kind":"k","args":"` + strings.Repeat(`\\`, 500_000) + `"}`,
+		"quotes":        `{"kind":"k","args":` + strings.Repeat(`"`, 1_000_001) + `}`,
+		"spaces":        strings.Repeat(" ", 1_000_000) + `{"kind":"k"}`,
+		"wrapped often": wrapped(12, `{"kind":"k"}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			start := time.Now()
+			j, err := Parse(element)
+			if err != nil && (!j.IsRaw || string(j.Raw) != element) {
+				t.Errorf("%v, and it is not kept whole", err)
+			}
+			again, err2 := Parse(j.Element())
+			if err == nil && err2 != nil || again.Element() != j.Element() {
+				t.Errorf("written and read again it is another: %v, %v", err, err2)
+			}
+			if took := time.Since(start); took > time.Minute {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+// wrapped is an element in as many wrappers.
+func wrapped(n int, element string) string {
+	for range n {
+		element = `{"id":"a","raw":"` + base64.StdEncoding.EncodeToString([]byte(element)) + `"}`
+	}
+	return element
 }
 
 var element = Job{ID: NewID(time.Now()), Kind: "bench.five", EnqueuedAt: 1763850000000,
