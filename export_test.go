@@ -17,6 +17,23 @@ func (w *Worker) Waits(queue string) bool {
 	return false
 }
 
+// Rests tells whether a running worker knows that a queue is paused, and has nothing
+// under way there: no wait and no exchange.
+func (w *Worker) Rests(queue string) bool {
+	s, err := w.running("Rests")
+	if err != nil {
+		return false
+	}
+	s.fetcher.mu.Lock()
+	defer s.fetcher.mu.Unlock()
+	for _, q := range s.fetcher.queues {
+		if q.name == queue {
+			return q.paused && !q.waiting && !q.hands && q.inflight == 0
+		}
+	}
+	return false
+}
+
 // DecodeArgs is how arguments are decoded.
 var DecodeArgs = decodeArgs
 

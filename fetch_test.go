@@ -360,12 +360,16 @@ func TestPause(t *testing.T) {
 		if err := e.inspector.Pause(e.ctx, "a", "me"); err != nil {
 			t.Fatal(err)
 		}
-		e.waitLog("queue=a paused=true") // between two waits it may not have heard of it yet
+		redistest.WaitFor(t, "the worker to leave a", func() error {
+			if !w.Rests("a") {
+				return errors.New("it waits, or has not heard of the pause yet")
+			}
+			return nil
+		})
 		e.enqueue(a, 5)
 		e.enqueue(b, 1)
 		got.wait(t, 2)
-		// One may have been handed over while the wait was being ended.
-		if q := e.queue("a"); q.Ready < 4 || !q.Paused || q.PausedBy != "me" || time.Since(q.PausedSince) > time.Minute {
+		if q := e.queue("a"); q.Ready != 5 || !q.Paused || q.PausedBy != "me" || time.Since(q.PausedSince) > time.Minute {
 			t.Errorf("paused: %+v", q)
 		}
 		if err := e.inspector.Resume(e.ctx, "a"); err != nil {
