@@ -5,19 +5,21 @@ import "fmt"
 // Places counts in how many places of the queue each job is.
 func (q *Queue) Places() map[uint16]int {
 	places := map[uint16]int{}
-	q.each(func(e *Element) { places[e.Job]++ })
+	count := func(e *Element) { places[e.Job]++ }
+	q.each(count)
+	q.eachDead(count)
 	return places
 }
 
-// each calls f with every element in the queue, in an order that does not depend on
-// which job is which.
+// each calls f with every element in the queue but the dead, in an order that does not
+// depend on which job is which.
 func (q *Queue) each(f func(e *Element)) {
 	for _, list := range [][]Element{q.Ready, q.List, q.Suspect} {
 		for i := range list {
 			f(&list[i])
 		}
 	}
-	for _, set := range [][]Timed{q.Scheduled, q.Retry, q.Dead} {
+	for _, set := range [][]Timed{q.Scheduled, q.Retry} {
 		for i := range set {
 			f(&set[i].Element)
 		}
@@ -30,6 +32,12 @@ func (q *Queue) each(f func(e *Element)) {
 		for j := range h.Held {
 			f(&h.Held[j].Element)
 		}
+	}
+}
+
+func (q *Queue) eachDead(f func(e *Element)) {
+	for i := range q.Dead {
+		f(&q.Dead[i].Element)
 	}
 }
 

@@ -297,16 +297,7 @@ func (w *World) rename() {
 		}
 	}
 	slices.SortFunc(w.Q.Members, compareMembers)
-	for _, set := range [][]Timed{w.Q.Retry, w.Q.Dead} {
-		// The order is kept, and so is what is due; whatever comes is later.
-		for i := range set {
-			if set[i].At > clock {
-				set[i].At = clock + delay - int64(len(set)-i)
-			} else {
-				set[i].At = clock - int64(len(set)-i)
-			}
-		}
-	}
+	w.retime()
 	for i := range w.Workers {
 		w.renameTags(uint8(i))
 	}
@@ -315,7 +306,7 @@ func (w *World) rename() {
 	var tokens, deliveries names[uint32]
 	left := w.Left
 	w.Left = []uint8{0}
-	w.each(func(e *Element) {
+	rename := func(e *Element) {
 		if e.Job == 0 {
 			return
 		}
@@ -323,9 +314,30 @@ func (w *World) rename() {
 			w.Left = append(w.Left, left[was])
 		}
 		tokens.rename(&e.Token)
+	}
+	w.each(rename)
+	// What has died by one call has no order of its own.
+	slices.SortStableFunc(w.Q.Dead, func(a, b Timed) int {
+		return cmp.Or(cmp.Compare(jobs.find(a.Job), jobs.find(b.Job)), cmp.Compare(a.Attempts, b.Attempts), cmp.Compare(a.Crashes, b.Crashes))
 	})
+	w.Q.eachDead(rename)
+	w.retime()
 	w.eachDelivery(func(d *uint32) { deliveries.rename(d) })
 	w.Q.deliveries = uint32(deliveries.count)
+}
+
+// retime writes the times of jobs anew: the order is kept, and so is what is due;
+// whatever comes is later.
+func (w *World) retime() {
+	for _, set := range [][]Timed{w.Q.Retry, w.Q.Dead} {
+		for i := range set {
+			if set[i].At > clock {
+				set[i].At = clock + delay - int64(len(set)-i)
+			} else {
+				set[i].At = clock - int64(len(set)-i)
+			}
+		}
+	}
 }
 
 // forgetRecent removes what was settled lately and cannot come back: only a call that
@@ -367,14 +379,20 @@ type names[T ~uint16 | ~uint32] struct {
 	count int
 }
 
+// find returns the place of an old name, or the next if it has none.
+func (n *names[T]) find(v T) int {
+	i := 0
+	for i < n.count && n.old[i] != v {
+		i++
+	}
+	return i
+}
+
 func (n *names[T]) rename(v *T) (isNew bool) {
 	if *v == 0 {
 		return false
 	}
-	i := 0
-	for i < n.count && n.old[i] != *v {
-		i++
-	}
+	i := n.find(*v)
 	if isNew = i == n.count; isNew {
 		n.old[i] = *v
 		n.count++
@@ -466,8 +484,14 @@ func (w *World) eachTag(worker uint8, f func(*Tag)) {
 	}
 }
 
-// each calls f with every element, in an order that does not depend on which job is
-// which.
+// all calls f with every element.
+func (w *World) all(f func(*Element)) {
+	w.each(f)
+	w.Q.eachDead(f)
+}
+
+// each calls f with every element but the dead, in an order that does not depend on
+// which job is which.
 func (w *World) each(f func(*Element)) {
 	all := func(outcomes []Outcome) {
 		for i := range outcomes {

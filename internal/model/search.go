@@ -172,6 +172,7 @@ func (f *Found) Walk(index int) []Step {
 				continue
 			}
 			steps = append(steps, Step{words, next.calls, next.answers, next.Copy()})
+			next.retime()
 			w, found = next, true
 			break
 		}

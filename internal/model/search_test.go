@@ -93,6 +93,7 @@ func walkOnServer(url string, s *scenario, steps []model.Step) (calls int, err e
 		way.WriteString(step.Action + "\n")
 		for i, c := range step.Calls {
 			calls++
+			r.awaitTick()
 			got, err := r.do(c)
 			if err != nil {
 				return calls, stepError{way.String(), err.Error()}
@@ -109,6 +110,16 @@ func walkOnServer(url string, s *scenario, steps []model.Step) (calls int, err e
 		}
 	}
 	return calls, nil
+}
+
+// awaitTick waits until the server's clock is another than that of the last call: what is
+// written at one time has another order than what is written one after the other.
+func (r *rig) awaitTick() {
+	for was := r.now; r.now == was; {
+		if _, now, err := r.dump(); err == nil {
+			r.now = now
+		}
+	}
 }
 
 // stepError is what was wrong at the end of a way.

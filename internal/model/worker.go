@@ -191,13 +191,13 @@ func (w *World) lose(i int) {
 // accepted is about the job that was handed over.
 func (w *World) accepted(i, handed int, x Exchanged) {
 	r := &w.Workers[i].Runs[handed]
-	r.Handing = false
+	r.Handing, r.Earlier = false, nil
 	w.Workers[i].Hands = false
 	if !x.Accepted || r.Lost {
 		r.Lost = true
 		return
 	}
-	r.Accepted, r.Tag, r.Earlier, r.Delivery = true, x.As, nil, x.AcceptedAs
+	r.Accepted, r.Tag, r.Delivery = true, x.As, x.AcceptedAs
 	r.Outcome.Tag, r.Outcome.Delivery = r.Tag, r.Delivery
 }
 

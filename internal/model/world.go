@@ -57,7 +57,7 @@ func NewWorld(workers, slots, portion int, ready, suspect []Element, toPush int,
 	}
 	w.Q.Ready, w.Q.Suspect = slices.Clone(ready), slices.Clone(suspect)
 	w.Left = make([]uint8, 2+len(ready)+len(suspect))
-	w.each(func(e *Element) { w.Left[e.Job]++ })
+	w.all(func(e *Element) { w.Left[e.Job]++ })
 	w.Left[0] = 0
 	return w
 }
@@ -455,13 +455,13 @@ func (w *World) newJob() uint16 {
 		return 1
 	}
 	highest := uint16(0)
-	w.each(func(e *Element) { highest = max(highest, e.Job) })
+	w.all(func(e *Element) { highest = max(highest, e.Job) })
 	return highest + 1
 }
 
 func (w *World) token() uint32 {
 	highest := uint32(0)
-	w.each(func(e *Element) { highest = max(highest, e.Token) })
+	w.all(func(e *Element) { highest = max(highest, e.Token) })
 	return highest + 1
 }
 
@@ -494,7 +494,9 @@ func (w *World) sweep(i int) {
 
 // places are in how many places of the queue each job is.
 func (w *World) places() (places [16]uint8) {
-	w.Q.each(func(e *Element) { places[e.Job]++ })
+	count := func(e *Element) { places[e.Job]++ }
+	w.Q.each(count)
+	w.Q.eachDead(count)
 	return places
 }
 
