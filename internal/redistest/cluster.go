@@ -21,12 +21,12 @@ func StartCluster(t testing.TB) string {
 		port, bus := FreePort(t), FreePort(t)
 		node := Start(t, "--port", port, "--bind", "127.0.0.1",
 			"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-announce-ip", "127.0.0.1")
-		node.must(t, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
-		node.must(t, "CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(i*slots/count), strconv.Itoa((i+1)*slots/count-1))
+		node.ok(t, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
+		node.ok(t, "CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(i*slots/count), strconv.Itoa((i+1)*slots/count-1))
 		nodes, ports, buses = append(nodes, node), append(ports, port), append(buses, bus)
 	}
 	for i := 1; i < count; i++ {
-		nodes[0].must(t, "CLUSTER", "MEET", "127.0.0.1", ports[i], buses[i])
+		nodes[0].ok(t, "CLUSTER", "MEET", "127.0.0.1", ports[i], buses[i])
 	}
 	for _, node := range nodes {
 		WaitFor(t, "the cluster", func() error {
@@ -39,8 +39,8 @@ func StartCluster(t testing.TB) string {
 	return "redis://127.0.0.1:" + ports[0]
 }
 
-// must is Do for commands that answer OK.
-func (s *Server) must(t testing.TB, words ...string) {
+// ok is Do for commands that answer OK.
+func (s *Server) ok(t testing.TB, words ...string) {
 	t.Helper()
 	if got := s.Do(t, words...); got != "+OK" {
 		t.Fatalf("redistest: %v: %s", words, got)

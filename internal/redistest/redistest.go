@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -204,77 +205,90 @@ func (s *Server) Do(t testing.TB, words ...string) string {
 // DoAs is Do with the password of the server.
 func (s *Server) DoAs(t testing.TB, password string, words ...string) string {
 	t.Helper()
-	line, r := s.ask(t, password, words...)
-	defer r.Close()
+	reply, err := ask("unix", s.Socket(), password, words...)
+	if err != nil {
+		t.Fatalf("redistest: %v: %v", words, err)
+	}
+	line, _, _ := strings.Cut(reply, "\r\n")
 	return line
 }
 
 // Info returns a field of INFO, "" if there is none of that name.
 func (s *Server) Info(t testing.TB, section, field string) string {
 	t.Helper()
-	_, r := s.ask(t, "", "INFO", section)
-	defer r.Close()
-	for line := ""; ; {
+	for line := range strings.SplitSeq(s.must(t, "INFO", section), "\r\n") {
 		if value, ok := strings.CutPrefix(line, field+":"); ok {
 			return value
 		}
-		// Nothing but the end of the text is an empty line, and begins none.
-		if line = r.line(t); line == "" {
-			return ""
-		}
 	}
+	return ""
 }
 
 // Config returns a setting.
 func (s *Server) Config(t testing.TB, name string) string {
 	t.Helper()
-	_, r := s.ask(t, "", "CONFIG", "GET", name)
-	defer r.Close()
-	for range 3 { // the name and the length of both
-		r.line(t)
+	pair := texts(s.must(t, "CONFIG", "GET", name))
+	if len(pair) != 2 {
+		t.Fatalf("redistest: there is no setting %s", name)
 	}
-	return r.line(t)
+	return pair[1]
 }
 
-// answer is what a server answers, line by line.
-type answer struct {
-	net.Conn
-	r *bufio.Reader
-}
-
-func (a *answer) line(t testing.TB) string {
+// must is Ask of a server that is alive.
+func (s *Server) must(t testing.TB, words ...string) string {
 	t.Helper()
-	line, err := a.r.ReadString('\n')
+	reply, err := s.Ask(words...)
 	if err != nil {
-		t.Fatalf("redistest: %v", err)
+		t.Fatalf("redistest: %v: %v", words, err)
 	}
-	return strings.TrimSpace(line)
+	return reply
 }
 
-// ask sends a command and returns the first line of the answer, and the rest.
-func (s *Server) ask(t testing.TB, password string, words ...string) (string, *answer) {
-	t.Helper()
-	conn, err := net.Dial("unix", s.Socket())
+// Ask sends one command on a connection of its own and returns the answer as it
+// was sent. Its error is that of the connection: the server may be dead.
+func (s *Server) Ask(words ...string) (string, error) { return ask("unix", s.Socket(), "", words...) }
+
+func ask(network, address, password string, words ...string) (string, error) {
+	conn, err := net.Dial(network, address)
 	if err != nil {
-		t.Fatalf("redistest: %v", err)
+		return "", err
 	}
+	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
-	a := &answer{conn, bufio.NewReader(conn)}
-	send := func(words ...string) string {
-		fmt.Fprintf(conn, "*%d\r\n", len(words))
+	r := bufio.NewReader(conn)
+	send := func(words ...string) (string, error) {
+		var b strings.Builder
+		fmt.Fprintf(&b, "*%d\r\n", len(words))
 		for _, word := range words {
-			fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(word), word)
+			fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(word), word)
 		}
-		return a.line(t)
+		if _, err := io.WriteString(conn, b.String()); err != nil {
+			return "", err
+		}
+		reply, _, err := readReply(r)
+		return string(reply), err
 	}
 	if password != "" {
-		if got := send("AUTH", password); got != "+OK" {
-			t.Fatalf("redistest: %s", got)
+		if reply, err := send("AUTH", password); err != nil || reply != "+OK\r\n" {
+			return "", fmt.Errorf("AUTH: %s (%v)", reply, err)
 		}
 	}
-	return send(words...), a
+	return send(words...)
+}
+
+// texts returns the strings of an answer that is one string, or an array of them.
+func texts(reply string) []string {
+	lines := strings.Split(reply, "\r\n")
+	var found []string
+	for i := 0; i+1 < len(lines); i++ {
+		if strings.HasPrefix(lines[i], "$") && lines[i] != "$-1" {
+			i++
+			found = append(found, lines[i])
+		}
+	}
+	return found
 }
 
 // Buffer collects what a process or a log prints. It is safe for concurrent use.
