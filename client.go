@@ -45,6 +45,17 @@ type ClientConfig struct {
 	// unless told, which is about 120 MB of Redis; the oldest are forgotten.
 	SeenFor time.Duration
 	SeenMax int
+
+	// Replicas is how many replicas have to confirm that they have a job before it
+	// is accepted; 0 does not ask them. An enqueue that fewer confirm in
+	// ReplicasTimeout, 1 s unless told, returns ErrNotReplicated. A confirmed job
+	// survives a failover to one of the replicas that confirmed: with as many as
+	// there are, to any. In Cluster they are those of the job's own node.
+	//
+	// It costs each call a round trip more, the way to the replicas, and for that
+	// long one of 64 connections.
+	Replicas        int
+	ReplicasTimeout time.Duration
 }
 
 func (c ClientConfig) withDefaults() ClientConfig {
@@ -63,8 +74,16 @@ func (c ClientConfig) withDefaults() ClientConfig {
 	if c.SeenMax == 0 {
 		c.SeenMax = 1_000_000
 	}
+	if c.ReplicasTimeout == 0 {
+		c.ReplicasTimeout = time.Second
+	}
 	return c
 }
+
+const (
+	maxReplicas        = 100
+	maxReplicasTimeout = time.Minute
+)
 
 func (c *ClientConfig) validate() error {
 	if err := wire.CheckQueue("Namespace", c.Namespace); err != nil {
@@ -78,6 +97,12 @@ func (c *ClientConfig) validate() error {
 	}
 	if c.SeenMax < 1 {
 		return fmt.Errorf("SeenMax: %d: allowed are 1 and more", c.SeenMax)
+	}
+	if c.Replicas < 0 || c.Replicas > maxReplicas {
+		return fmt.Errorf("Replicas: %d: allowed are 0 to %d", c.Replicas, maxReplicas)
+	}
+	if c.ReplicasTimeout < time.Millisecond || c.ReplicasTimeout > maxReplicasTimeout {
+		return fmt.Errorf("ReplicasTimeout: %v: allowed are 1 ms to %v", c.ReplicasTimeout, maxReplicasTimeout)
 	}
 	for i, use := range c.Use {
 		if use == nil {
@@ -117,7 +142,10 @@ func Open(url string, cfg *ClientConfig) (*Client, error) {
 	if err := c.validate(); err != nil {
 		return nil, fmt.Errorf("tasuki: ClientConfig: %w", err)
 	}
-	s, err := store.New(store.Options{URL: url, Namespace: c.Namespace, TLS: c.TLS, Credentials: c.Credentials, Dial: c.Dial})
+	s, err := store.New(store.Options{
+		URL: url, Namespace: c.Namespace, TLS: c.TLS, Credentials: c.Credentials, Dial: c.Dial,
+		Replicas: c.Replicas, ReplicasTimeout: c.ReplicasTimeout,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("tasuki: %w", err)
 	}

@@ -95,8 +95,9 @@ func (k Kind[A]) Spec(args A) Spec {
 // It returns when the job is accepted.
 //
 // The errors of a Client are ErrFull (nothing was done), ErrUncertain (the reply
-// was lost: it may have been accepted; with Opts.ID calling again is safe), and
-// those of an option that is not allowed.
+// was lost: it may have been accepted; with Opts.ID calling again is safe),
+// ErrNotReplicated (with ClientConfig.Replicas), and those of an option that is not
+// allowed.
 func (k Kind[A]) Enqueue(ctx context.Context, to Enqueuer, args A) (Info, error) {
 	infos, err := to.EnqueueMany(ctx, []Spec{k.Spec(args)})
 	var many *ManyError

@@ -172,6 +172,10 @@ func TestConfigErrors(t *testing.T) {
 		"payload":    {"redis://x", tasuki.ClientConfig{MaxPayload: -1}, "MaxPayload: -1: allowed"},
 		"seen":       {"redis://x", tasuki.ClientConfig{SeenFor: -1}, "SeenFor: -1ns: allowed"},
 		"seen max":   {"redis://x", tasuki.ClientConfig{SeenMax: -1}, "SeenMax: -1: allowed"},
+		"replicas":   {"redis://x", tasuki.ClientConfig{Replicas: -1}, "Replicas: -1: allowed are 0 to 100"},
+		"many":       {"redis://x", tasuki.ClientConfig{Replicas: 101}, "Replicas: 101: allowed"},
+		"at once":    {"redis://x", tasuki.ClientConfig{ReplicasTimeout: -1}, "ReplicasTimeout: -1ns: allowed"},
+		"for ever":   {"redis://x", tasuki.ClientConfig{ReplicasTimeout: time.Hour}, "ReplicasTimeout: 1h0m0s: allowed are 1 ms to 1m0s"},
 		"middleware": {"redis://x", tasuki.ClientConfig{Use: []tasuki.EnqueueMiddleware{nil}}, "Use[0]: nil"},
 	} {
 		t.Run(name, func(t *testing.T) {

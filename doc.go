@@ -61,6 +61,7 @@
 //	ClientConfig.Namespace            "tasuki"
 //	ClientConfig.MaxPayload           1 MiB of arguments
 //	ClientConfig.SeenFor, SeenMax     ids of callers are known for 24 h, a million in each queue
+//	ClientConfig.Replicas             none has to confirm a job; if told, for 1 s (ReplicasTimeout)
 //	ClientConfig.Logger               slog.Default(), and for a worker that of its client
 //
 // # Reading the code

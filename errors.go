@@ -17,6 +17,12 @@ var (
 	// ErrUncertain: the reply was lost. The job was accepted, or it was not.
 	// Enqueue it again with the same Opts.ID, or accept that it may run twice.
 	ErrUncertain = store.ErrUncertain
+	// ErrNotReplicated: the job is in, and runs, but fewer replicas than
+	// ClientConfig.Replicas have confirmed in time that they have it: a failover
+	// may lose it. Enqueue it again with the same Opts.ID, which waits for them
+	// again, or accept that it may be lost or run twice. errors.Is takes it for
+	// an ErrUncertain too.
+	ErrNotReplicated = store.ErrNotReplicated
 	// ErrUnsupported: an Enqueuer cannot honour an option; the error names it.
 	ErrUnsupported = errors.New("not supported by this Enqueuer")
 )

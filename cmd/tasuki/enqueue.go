@@ -34,8 +34,9 @@ says which line is the next; so it does after Ctrl-C.
 
 What begins with a dash and is no flag stands behind two: -- -5.
 
-A reply of Redis can be lost (exit code 5). With --id the call can be repeated
-safely: what is there already is not doubled.`,
+A reply of Redis can be lost, or with --replicas the job not be confirmed (exit
+code 5). With --id the call can be repeated safely: what is there already is not
+doubled.`,
 		// How many it takes depends on --raw, which may come from the environment.
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd, args) },
@@ -49,6 +50,7 @@ safely: what is there already is not doubled.`,
 	flags.IntVar(&e.opts.MaxAttempts, "max-attempts", 0, "`NUMBER` of times that it may be run, -1 for no limit (default 20)")
 	flags.DurationVar(&e.opts.Timeout, "timeout", 0, "`DURATION` of an attempt at most (default none)")
 	flags.StringArrayVar(&e.meta, "meta", nil, "`NAME=VALUE` that travels with the job; repeatable")
+	flags.IntVar(&a.replicas, "replicas", 0, "`NUMBER` of replicas that have to confirm a job within a second")
 	flags.BoolVar(&e.raw, "raw", false, "push the argument, or each line, as it is: there is no KIND")
 	flags.StringVar(&e.list, "list", "", "`KEY[:tail]` of a list of another program, with --raw; jobs are taken at its head, or its tail")
 	return cmd

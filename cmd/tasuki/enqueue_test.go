@@ -460,3 +460,12 @@ func TestEnqueueInterruptedAmidAPortion(t *testing.T) {
 		t.Errorf("the report is %+v, want %+v", b.report, want)
 	}
 }
+
+// TestEnqueueReplicas: a server without replicas confirms nothing, and the job is in.
+func TestEnqueueReplicas(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	e.tasuki("enqueue", "number", "1", "--id", "a", "--replicas", "1").want(t, exitUncertain, "0 of 1 within 1s", "again with the same --id")
+	e.tasuki("enqueue", "number", "1", "--id", "a").want(t, exitOK, "default/a")
+	e.tasuki("enqueue", "number", "1", "--replicas", "-1").want(t, exitUsage, "Replicas: -1: allowed are 0 to 100")
+}

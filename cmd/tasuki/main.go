@@ -45,6 +45,7 @@ func execute(ctx context.Context, args []string) int {
 type app struct {
 	redis     string
 	namespace string
+	replicas  int // of enqueue
 }
 
 func newRoot() *cobra.Command {
@@ -101,7 +102,7 @@ func (a *app) open() (*tasuki.Client, error) {
 	if url == "" {
 		url = defaultRedis
 	}
-	client, err := tasuki.Open(url, &tasuki.ClientConfig{Namespace: a.namespace})
+	client, err := tasuki.Open(url, &tasuki.ClientConfig{Namespace: a.namespace, Replicas: a.replicas})
 	if err != nil {
 		return nil, usageError(err)
 	}

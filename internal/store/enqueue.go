@@ -13,12 +13,17 @@ import (
 // a foreign list whose jobs are taken at the right it is the left end. All are
 // put in, or none.
 func (s *Store) Push(ctx context.Context, q *Queue, elements []string) error {
-	_, err := s.do(ctx, "push to "+q.Name, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+	op := "push to " + q.Name
+	push := func(ctx context.Context, c rueidis.CommandClient) rueidis.RedisResult {
 		if q.Tail {
 			return c.Do(ctx, c.B().Lpush().Key(q.List).Element(elements...).Build())
 		}
 		return c.Do(ctx, c.B().Rpush().Key(q.List).Element(elements...).Build())
-	})
+	}
+	if s.replicas > 0 {
+		return s.confirmed(ctx, op, push, func(rueidis.RedisResult) error { return nil })
+	}
+	_, err := s.do(ctx, op, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult { return push(ctx, c) })
 	return err
 }
 
@@ -40,7 +45,7 @@ func (s *Store) Enqueue(ctx context.Context, q *Queue, window time.Duration, mos
 		args = append(args, puts[i].ID, puts[i].when(), puts[i].Element)
 	}
 	put := make([]bool, len(puts))
-	err := s.eval(ctx, scriptEnqueue, keys, args, func(reply rueidis.RedisResult) error {
+	read := func(reply rueidis.RedisResult) error {
 		numbers, err := reply.AsIntSlice()
 		if err == nil && len(numbers) != len(puts) {
 			err = fmt.Errorf("%d numbers for %d jobs", len(numbers), len(puts))
@@ -51,7 +56,15 @@ func (s *Store) Enqueue(ctx context.Context, q *Queue, window time.Duration, mos
 			}
 		}
 		return err
-	})
+	}
+	var err error
+	if s.replicas > 0 {
+		err = s.confirmed(ctx, scriptEnqueue.name, func(ctx context.Context, c rueidis.CommandClient) rueidis.RedisResult {
+			return scriptEnqueue.exec(ctx, c, keys, args)
+		}, read)
+	} else {
+		err = s.eval(ctx, scriptEnqueue, keys, args, read)
+	}
 	if err != nil {
 		return nil, err
 	}

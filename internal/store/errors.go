@@ -17,6 +17,9 @@ var (
 	ErrFull = errors.New("redis is full: raise maxmemory or let the workers catch up, and set maxmemory-policy to noeviction")
 	// ErrUncertain: the command was sent, and no reply came: it was done, or not, or will be.
 	ErrUncertain = errors.New("the reply of redis was lost: it is not known whether it was done")
+	// ErrNotReplicated: it was done, and replicas have not confirmed in time that
+	// they have it. It is an ErrUncertain too: a failover can undo it.
+	ErrNotReplicated error = notReplicated{}
 	// ErrRefused: the server will not do this command for this user.
 	ErrRefused = errors.New("redis refuses the command")
 	// ErrWrongType: a key has a type that tasuki did not give it.
@@ -24,6 +27,15 @@ var (
 	// errBusy: the server did not do it now, and may in a moment.
 	errBusy = errors.New("redis cannot do it now")
 )
+
+type notReplicated struct{}
+
+func (notReplicated) Error() string {
+	return "it is in redis, but too few replicas have confirmed that they have it: a failover may lose it"
+}
+
+// Is makes it one of the errors after which it is not known what becomes of a write.
+func (notReplicated) Is(target error) bool { return target == ErrUncertain }
 
 // explain says what an error of rueidis means. Redis prefixes its errors with a
 // code, of which rueidis cuts off ERR; inside a script, older servers put words before

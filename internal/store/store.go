@@ -23,14 +23,18 @@ type Store struct {
 	opt  rueidis.ClientOption
 	idle time.Duration // so long a connection of exchanges may be idle; 0: for ever
 
+	replicas   int           // how many have to confirm a put
+	within     time.Duration // for this long they may take
+	confirming chan struct{} // has room for as many puts as may wait for them at a time
+
 	commands atomic.Pointer[rueidis.Client] // concurrent calls share its connections
-	blocking atomic.Pointer[rueidis.Client] // connections of one user each: waits and pulses
+	blocking atomic.Pointer[rueidis.Client] // connections of one user each: waits, pulses, puts that wait for replicas
 
 	// lock is held by who changes the fields around it; it is a channel so that
 	// waiting for a dial of another goroutine ends with ctx.
 	lock   chan struct{}
 	closed bool
-	madeAt time.Time // commands
+	madeAt time.Time // the younger of both
 }
 
 // New checks the options; it does not dial.
@@ -39,7 +43,10 @@ func New(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{ns: o.Namespace, opt: opt, idle: 30 * time.Second, lock: make(chan struct{}, 1)}, nil
+	return &Store{
+		ns: o.Namespace, opt: opt, idle: 30 * time.Second, lock: make(chan struct{}, 1),
+		replicas: o.Replicas, within: o.ReplicasTimeout, confirming: make(chan struct{}, maxConfirming),
+	}, nil
 }
 
 // InBubble prepares for a test on the fake time of a bubble, before the first call.
@@ -88,13 +95,12 @@ func (s *Store) client(ctx context.Context, blocking bool) (rueidis.Client, erro
 		return *c, nil
 	}
 	opt := s.opt
+	opt.BlockingPoolCleanup = s.idle // those of Fetch and of puts
 	if blocking {
 		// Half a megabyte for each direction of a connection, the default, is
 		// for pipelines; here one command is under way at a time.
 		opt.ReadBufferEachConn, opt.WriteBufferEachConn = 64<<10, 16<<10
 		opt.PipelineMultiplex = -1
-	} else {
-		opt.BlockingPoolCleanup = s.idle // those of Fetch
 	}
 	c, err := rueidis.NewClient(opt)
 	if err != nil {
@@ -103,9 +109,7 @@ func (s *Store) client(ctx context.Context, blocking bool) (rueidis.Client, erro
 		}
 		return nil, connectError(opt.InitAddress[0], err)
 	}
-	if !blocking {
-		s.madeAt = time.Now()
-	}
+	s.madeAt = time.Now()
 	made.Store(&c)
 	return c, nil
 }
@@ -120,7 +124,8 @@ const patience = 15 * time.Second
 func (s *Store) forget(c rueidis.Client) {
 	s.lock <- struct{}{}
 	defer func() { <-s.lock }()
-	if made := s.commands.Load(); made == nil || *made != c || time.Since(s.madeAt) < time.Second {
+	is := func(made *rueidis.Client) bool { return made != nil && *made == c }
+	if !is(s.commands.Load()) && !is(s.blocking.Load()) || time.Since(s.madeAt) < time.Second {
 		return
 	}
 	for _, made := range []*atomic.Pointer[rueidis.Client]{&s.commands, &s.blocking} {
@@ -142,12 +147,17 @@ func (undated) Deadline() (time.Time, bool) { return time.Time{}, false }
 // do it now. f builds the command anew each time, as rueidis recycles it; its ctx
 // is for calls of the client that it is given.
 func (s *Store) do(ctx context.Context, op string, f func(ctx context.Context, c rueidis.Client) rueidis.RedisResult) (rueidis.RedisResult, error) {
+	return s.repeat(ctx, op, false, f)
+}
+
+// repeat is do with either client.
+func (s *Store) repeat(ctx context.Context, op string, blocking bool, f func(ctx context.Context, c rueidis.Client) rueidis.RedisResult) (rueidis.RedisResult, error) {
 	start := time.Now()
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		if ctx.Err() != nil {
 			return rueidis.RedisResult{}, notSent(op, ctx)
 		}
-		c, err := s.client(ctx, false)
+		c, err := s.client(ctx, blocking)
 		if err != nil {
 			return rueidis.RedisResult{}, err
 		}

@@ -21,6 +21,9 @@ type Options struct {
 	TLS         *tls.Config
 	Credentials func(ctx context.Context) (user, password string, err error)
 	Dial        func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	Replicas        int           // how many have to confirm what is put in
+	ReplicasTimeout time.Duration // how long that may take
 }
 
 // The words that may stand behind the question mark of a URL.
