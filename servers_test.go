@@ -3,11 +3,7 @@ package tasuki_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,43 +14,13 @@ import (
 
 // TestSentinelFailover: the master is killed, a replica takes its place, and a
 // worker that reaches them through Sentinel goes on.
+//
+//fault:server the master is killed, and sentinel promotes a replica | workers and programs find the new master by themselves; what the replica had is kept
 func TestSentinelFailover(t *testing.T) {
 	t.Parallel()
-	masterPort, replicaPort, sentinelPort := redistest.FreePort(t), redistest.FreePort(t), redistest.FreePort(t)
-	master := redistest.Start(t, "--port", masterPort, "--bind", "127.0.0.1")
-	replica := redistest.Start(t, "--port", replicaPort, "--bind", "127.0.0.1", "--replicaof", "127.0.0.1", masterPort)
-	redistest.WaitFor(t, "the replica", func() error {
-		// WAIT answers how many replicas there are, as this connection has
-		// written nothing.
-		if got := master.Do(t, "WAIT", "1", "100"); got != ":1" {
-			return errors.New(got)
-		}
-		return nil
-	})
-	dir := t.TempDir()
-	config := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor main 127.0.0.1 %s 1\n"+
-		"sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n", sentinelPort, dir, masterPort)
-	file := filepath.Join(dir, "sentinel.conf")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	sentinel := exec.Command("redis-server", file, "--sentinel")
-	if err := sentinel.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		sentinel.Process.Kill()
-		sentinel.Wait()
-	})
-	redistest.WaitFor(t, "sentinel", func() error {
-		conn, err := net.Dial("tcp", "127.0.0.1:"+sentinelPort)
-		if err == nil {
-			conn.Close()
-		}
-		return err
-	})
-
-	e := newEnv(t, "redis://127.0.0.1:"+sentinelPort+"?master_set=main")
+	s := redistest.StartSentinel(t, 1)
+	master, replica := s.Nodes[0], s.Nodes[1]
+	e := newEnv(t, s.URL())
 	w := e.worker(tasuki.WorkerConfig{})
 	var got recorder[int]
 	tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
@@ -73,13 +39,7 @@ func TestSentinelFailover(t *testing.T) {
 		return nil
 	})
 	master.Kill()
-	redistest.WaitFor(t, "the failover", func() error {
-		if role := replica.Do(t, "SET", "promoted", "1"); role != "+OK" {
-			return errors.New(role)
-		}
-		return nil
-	})
-	replica.Do(t, "DEL", "promoted")
+	s.AwaitMaster(t, master)
 	redistest.WaitFor(t, "an enqueue after the failover", func() error {
 		_, err := number.With(tasuki.Opts{ID: "after"}).Enqueue(e.ctx, e.client, 10)
 		return err
@@ -90,6 +50,8 @@ func TestSentinelFailover(t *testing.T) {
 
 // TestNameMoves: the server becomes a replica and keeps its connections, while the
 // name under which it was reached leads to another. Client and worker follow.
+//
+//fault:server the name of the server leads to another one, and the old one becomes its replica | clients and workers follow within a second or two
 func TestNameMoves(t *testing.T) {
 	t.Parallel()
 	before, after := redistest.Start(t), redistest.Start(t)
