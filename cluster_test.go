@@ -16,9 +16,10 @@ import (
 )
 
 // newCluster returns an env of a Cluster. Its queues lie on several nodes.
-func newCluster(t *testing.T) *env {
+func newCluster(t *testing.T) (*env, *redistest.Cluster) {
 	t.Helper()
-	e := newEnv(t, redistest.StartCluster(t))
+	c := redistest.StartCluster(t)
+	e := newEnv(t, c.URL())
 	opt := rueidis.MustParseURL(e.url)
 	opt.DisableCache = true
 	redis, err := rueidis.NewClient(opt)
@@ -28,14 +29,14 @@ func newCluster(t *testing.T) *env {
 	e.redis.Close()
 	e.redis = redis // one that follows redirections
 	t.Cleanup(redis.Close)
-	return e
+	return e, c
 }
 
 // TestCluster leads jobs of several queues, which lie in several slots, through
 // their lives.
 func TestCluster(t *testing.T) {
 	t.Parallel()
-	e := newCluster(t)
+	e, _ := newCluster(t)
 	const each = 50
 	var (
 		names   = []string{"mail", "images", "list:{app}jobs", "list:plain"}
@@ -153,9 +154,11 @@ func TestCluster(t *testing.T) {
 
 // TestClusterStop: idle waits are woken on the node where they are, and what runs
 // is put back.
+//
+//fault:process a worker on a cluster is told to stop while it waits and runs | it stops at once, and what runs goes back to the head
 func TestClusterStop(t *testing.T) {
 	t.Parallel()
-	e := newCluster(t)
+	e, _ := newCluster(t)
 	w := e.worker(tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: "a"}, {Name: "b"}}, Grace: -1})
 	began := make(chan struct{})
 	tasuki.Handle(w, number, func(ctx context.Context, _ *tasuki.Job[int]) error {
@@ -188,9 +191,11 @@ func TestClusterStop(t *testing.T) {
 
 // TestClusterDeath: a process that is killed is noticed by its sharded subscription,
 // long before its counter has stood still for half a minute.
+//
+//fault:process a worker on a cluster is killed with kill -9 | its jobs run again within seconds
 func TestClusterDeath(t *testing.T) {
 	t.Parallel()
-	e := newCluster(t)
+	e, _ := newCluster(t)
 	mail := number.With(tasuki.Opts{Queue: "mail"})
 	e.enqueue(mail, 5)
 	p := e.startProcess(processConfig{Queues: []tasuki.Queue{{Name: "mail"}}, Concurrency: 5, Do: "hold"})

@@ -5,30 +5,43 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
-// StartCluster starts a Cluster of three nodes without replicas, on loopback ports,
-// and returns its URL. It ends with the test.
-func StartCluster(t testing.TB) string {
+const slots = 16384
+
+// Cluster is three nodes without replicas, on loopback ports. Its methods fail the
+// test that started it.
+type Cluster struct {
+	Nodes []*Server
+
+	ports, ids []string
+
+	mu    sync.Mutex
+	moved map[int]int // slots that are not where they were at the start
+}
+
+// StartCluster starts a Cluster, which ends with the test.
+func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
-	const count, slots = 3, 16384
-	var (
-		nodes        []*Server
-		ports, buses []string
-	)
+	const count = 3
+	c := &Cluster{moved: map[int]int{}}
+	var buses []string
 	for i := range count {
 		port, bus := FreePort(t), FreePort(t)
 		node := Start(t, "--port", port, "--bind", "127.0.0.1",
 			"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-announce-ip", "127.0.0.1")
 		node.ok(t, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
 		node.ok(t, "CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(i*slots/count), strconv.Itoa((i+1)*slots/count-1))
-		nodes, ports, buses = append(nodes, node), append(ports, port), append(buses, bus)
+		c.Nodes, c.ports, buses = append(c.Nodes, node), append(c.ports, port), append(buses, bus)
+		c.ids = append(c.ids, texts(node.must(t, "CLUSTER", "MYID"))[0])
 	}
 	for i := 1; i < count; i++ {
-		nodes[0].ok(t, "CLUSTER", "MEET", "127.0.0.1", ports[i], buses[i])
+		c.Nodes[0].ok(t, "CLUSTER", "MEET", "127.0.0.1", c.ports[i], buses[i])
 	}
-	for _, node := range nodes {
+	for _, node := range c.Nodes {
 		WaitFor(t, "the cluster", func() error {
 			if got := node.Do(t, "LLEN", "x"); got != ":0" && !strings.HasPrefix(got, "-MOVED") {
 				return errors.New(got)
@@ -36,7 +49,113 @@ func StartCluster(t testing.TB) string {
 			return nil
 		})
 	}
-	return "redis://127.0.0.1:" + ports[0]
+	return c
+}
+
+// URL is where clients reach it.
+func (c *Cluster) URL() string { return "redis://127.0.0.1:" + c.ports[0] }
+
+// Errors counts the answers of all nodes that began with a code, such as ASK.
+func (c *Cluster) Errors(t testing.TB, code string) int {
+	t.Helper()
+	sum := 0
+	for _, node := range c.Nodes {
+		count, _ := strings.CutPrefix(node.Info(t, "errorstats", "errorstat_"+code), "count=")
+		n, _ := strconv.Atoi(count) // none is no error
+		sum += n
+	}
+	return sum
+}
+
+// Slot is the slot of a key.
+func (c *Cluster) Slot(t testing.TB, key string) int {
+	t.Helper()
+	n, err := strconv.Atoi(strings.TrimPrefix(c.Nodes[0].Do(t, "CLUSTER", "KEYSLOT", key), ":"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Owner is the index of the node that has a slot.
+func (c *Cluster) Owner(slot int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if node, ok := c.moved[slot]; ok {
+		return node
+	}
+	node := len(c.Nodes) - 1
+	for slot < node*slots/len(c.Nodes) {
+		node--
+	}
+	return node
+}
+
+// Migration is a slot on its way from one node to another. Until it ends, each key is
+// on one of the two. A command for one key that the old node has not is told ASK; one
+// for several keys, of which each node may have some, TRYAGAIN.
+type Migration struct {
+	c        *Cluster
+	slot     int
+	from, to int
+}
+
+// Begin begins the migration of a slot to a node that has it not.
+func (c *Cluster) Begin(t testing.TB, slot, to int) *Migration {
+	t.Helper()
+	m := &Migration{c: c, slot: slot, from: c.Owner(slot), to: to}
+	if m.from == to {
+		t.Fatalf("redistest: slot %d is on node %d", slot, to)
+	}
+	c.Nodes[to].ok(t, "CLUSTER", "SETSLOT", strconv.Itoa(slot), "IMPORTING", c.ids[m.from])
+	c.Nodes[m.from].ok(t, "CLUSTER", "SETSLOT", strconv.Itoa(slot), "MIGRATING", c.ids[to])
+	return m
+}
+
+// Keys are the keys that are on the old node.
+func (m *Migration) Keys(t testing.TB) []string {
+	t.Helper()
+	return texts(m.c.Nodes[m.from].must(t, "CLUSTER", "GETKEYSINSLOT", strconv.Itoa(m.slot), "1000"))
+}
+
+// Move moves keys to the new node.
+func (m *Migration) Move(t testing.TB, keys ...string) {
+	t.Helper()
+	for _, key := range keys {
+		got := m.c.Nodes[m.from].Do(t, "MIGRATE", "127.0.0.1", m.c.ports[m.to], key, "0", "10000")
+		if got != "+OK" && got != "+NOKEY" {
+			t.Fatalf("redistest: MIGRATE %s: %s", key, got)
+		}
+	}
+}
+
+// End moves what is left, and gives the slot to the new node.
+func (m *Migration) End(t testing.TB) {
+	t.Helper()
+	for keys := m.Keys(t); len(keys) > 0; keys = m.Keys(t) {
+		m.Move(t, keys...)
+	}
+	// The new owner first: else clients are sent to and fro between the two.
+	third := 3 - m.from - m.to
+	for _, node := range []int{m.to, m.from, third} {
+		m.c.Nodes[node].ok(t, "CLUSTER", "SETSLOT", strconv.Itoa(m.slot), "NODE", m.c.ids[m.to])
+	}
+	m.c.mu.Lock()
+	defer m.c.mu.Unlock()
+	m.c.moved[m.slot] = m.to
+}
+
+// Migrate moves a slot to a node, with a pause after each key.
+func (c *Cluster) Migrate(t testing.TB, slot, to int, pause time.Duration) {
+	t.Helper()
+	m := c.Begin(t, slot, to)
+	for keys := m.Keys(t); len(keys) > 0; keys = m.Keys(t) {
+		for _, key := range keys {
+			m.Move(t, key)
+			time.Sleep(pause)
+		}
+	}
+	m.End(t)
 }
 
 // ok is Do for commands that answer OK.

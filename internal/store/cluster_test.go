@@ -14,7 +14,7 @@ import (
 // woken on its own, and subscriptions are counted where they are.
 func TestClusterWaitsAndPulses(t *testing.T) {
 	t.Parallel()
-	s, err := New(Options{URL: redistest.StartCluster(t), Namespace: "t" + wire.NewIncarnation()})
+	s, err := New(Options{URL: redistest.StartCluster(t).URL(), Namespace: "t" + wire.NewIncarnation()})
 	if err != nil {
 		t.Fatal(err)
 	}
