@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -12,12 +13,13 @@ import (
 
 const slots = 16384
 
-// Cluster is three nodes without replicas, on loopback ports. Its methods fail the
-// test that started it.
+// Cluster is three nodes on loopback ports. Its methods fail the test that started
+// it.
 type Cluster struct {
-	Nodes []*Server
+	Nodes    []*Server
+	Replicas []*Server // of the node with the same index; none until AddReplicas
 
-	ports, ids []string
+	ports, buses, ids []string
 
 	mu    sync.Mutex
 	moved map[int]int // slots that are not where they were at the start
@@ -28,18 +30,15 @@ func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
 	const count = 3
 	c := &Cluster{moved: map[int]int{}}
-	var buses []string
 	for i := range count {
-		port, bus := FreePort(t), FreePort(t)
-		node := Start(t, "--port", port, "--bind", "127.0.0.1",
-			"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-announce-ip", "127.0.0.1")
+		node, port, bus := startNode(t)
 		node.ok(t, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
 		node.ok(t, "CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(i*slots/count), strconv.Itoa((i+1)*slots/count-1))
-		c.Nodes, c.ports, buses = append(c.Nodes, node), append(c.ports, port), append(buses, bus)
+		c.Nodes, c.ports, c.buses = append(c.Nodes, node), append(c.ports, port), append(c.buses, bus)
 		c.ids = append(c.ids, texts(node.must(t, "CLUSTER", "MYID"))[0])
 	}
 	for i := 1; i < count; i++ {
-		c.Nodes[0].ok(t, "CLUSTER", "MEET", "127.0.0.1", c.ports[i], buses[i])
+		c.Nodes[0].ok(t, "CLUSTER", "MEET", "127.0.0.1", c.ports[i], c.buses[i])
 	}
 	for _, node := range c.Nodes {
 		WaitFor(t, "the cluster", func() error {
@@ -50,6 +49,61 @@ func StartCluster(t testing.TB) *Cluster {
 		})
 	}
 	return c
+}
+
+func startNode(t testing.TB) (node *Server, port, bus string) {
+	t.Helper()
+	port, bus = FreePort(t), FreePort(t)
+	return Start(t, "--port", port, "--bind", "127.0.0.1", "--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0",
+		"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-announce-ip", "127.0.0.1"), port, bus
+}
+
+// AddReplicas gives each node a replica, which takes its place about three seconds
+// after it has died.
+func (c *Cluster) AddReplicas(t testing.TB) {
+	t.Helper()
+	for i := range c.Nodes {
+		replica, _, _ := startNode(t)
+		replica.ok(t, "CLUSTER", "MEET", "127.0.0.1", c.ports[0], c.buses[0])
+		WaitFor(t, "the node to know its master", func() error {
+			if reply, err := replica.Ask("CLUSTER", "NODES"); err != nil || !strings.Contains(reply, c.ids[i]) {
+				return fmt.Errorf("it does not (%v)", err)
+			}
+			return nil
+		})
+		replica.ok(t, "CLUSTER", "REPLICATE", c.ids[i])
+		c.Replicas = append(c.Replicas, replica)
+	}
+	for i, node := range c.Nodes {
+		AwaitReplicas(t, node, 1)
+		node.impatient(t)
+		c.Replicas[i].impatient(t)
+	}
+}
+
+// impatient has a node take another for dead after two seconds, not fifteen.
+func (s *Server) impatient(t testing.TB) {
+	t.Helper()
+	s.ok(t, "CONFIG", "SET", "cluster-node-timeout", "2000")
+}
+
+// Rejoin starts a node that was killed. If its replica was promoted, it becomes the
+// replica of that one by itself.
+func (c *Cluster) Rejoin(t testing.TB, node *Server) {
+	t.Helper()
+	node.Restart(t)
+	node.impatient(t)
+}
+
+// AwaitPromotion waits until a replica is a master.
+func (c *Cluster) AwaitPromotion(t testing.TB, replica *Server) {
+	t.Helper()
+	WaitFor(t, "the promotion", func() error {
+		if role := replica.Info(t, "replication", "role"); role != "master" {
+			return errors.New(role)
+		}
+		return nil
+	})
 }
 
 // URL is where clients reach it.

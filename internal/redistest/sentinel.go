@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
-	"time"
 )
 
 // Sentinel is a master with replicas on loopback ports, and a sentinel that watches
@@ -31,7 +31,7 @@ func StartSentinel(t testing.TB, replicas int) *Sentinel {
 		// Where a replica is behind by little, it gets only that, and at once.
 		s.Nodes = append(s.Nodes, Start(t, s.args(i, s.ports[0])...))
 	}
-	s.AwaitReplicas(t, s.Nodes[0], replicas)
+	AwaitReplicas(t, s.Nodes[0], replicas)
 
 	dir := t.TempDir()
 	file := filepath.Join(dir, "sentinel.conf")
@@ -113,7 +113,7 @@ func (s *Sentinel) AwaitMaster(t testing.TB, old *Server) *Server {
 }
 
 // AwaitReplicas waits until a master has n replicas that are in step.
-func (s *Sentinel) AwaitReplicas(t testing.TB, master *Server, n int) {
+func AwaitReplicas(t testing.TB, master *Server, n int) {
 	t.Helper()
 	WaitFor(t, "the replicas", func() error {
 		reply, err := master.Ask("INFO", "replication")
@@ -131,11 +131,18 @@ func (s *Sentinel) Rejoin(t testing.TB, node *Server) {
 	node.Restart(t, s.args(slices.Index(s.Nodes, node), s.ports[master])...)
 }
 
-// CutReplicas keeps a master's replicas cut off for a while: they connect again, and
-// are cut off again.
-func (s *Sentinel) CutReplicas(t testing.TB, master *Server, d time.Duration) {
+// CutReplicas cuts a master's replicas off, until heal is called. They stand still
+// meanwhile: after half a second they are taken for dead.
+func (s *Sentinel) CutReplicas(t testing.TB, master *Server) (heal func()) {
 	t.Helper()
-	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		master.Do(t, "CLIENT", "KILL", "TYPE", "replica")
+	signal := func(sig syscall.Signal) {
+		for _, node := range s.Nodes {
+			if node != master {
+				node.Signal(t, sig)
+			}
+		}
 	}
+	signal(syscall.SIGSTOP) // else they connect again at once
+	master.Do(t, "CLIENT", "KILL", "TYPE", "replica")
+	return func() { signal(syscall.SIGCONT) }
 }

@@ -49,9 +49,12 @@ func Main(m *testing.M) {
 		os.RemoveAll(s.dir)
 	}
 	// A client of a Cluster looks for its nodes again a second after a redirection,
-	// also when it was closed meanwhile.
-	redirected := goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1")
-	if err := goleak.Find(redirected); code == 0 && err != nil {
+	// also when it was closed meanwhile, and closes connections to nodes that have
+	// changed five seconds later.
+	refreshing := goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1")
+	closing := goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2")
+	redirected := goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient).redirectOrNew.func1")
+	if err := goleak.Find(refreshing, closing, redirected); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
