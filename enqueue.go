@@ -44,7 +44,8 @@ var (
 // the order in which they are given.
 //
 // Every job is accepted or not by itself: see ManyError. When Redis refuses a
-// command or its reply is lost, those behind it are not sent.
+// command, its reply is lost or replicas do not confirm it, those behind it are not
+// sent.
 func (c *Client) EnqueueMany(ctx context.Context, specs []Spec) ([]Info, error) {
 	return c.outer.EnqueueMany(ctx, specs)
 }

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -129,20 +128,4 @@ func (s *Sentinel) Rejoin(t testing.TB, node *Server) {
 	t.Helper()
 	master := slices.Index(s.Nodes, s.Master(t))
 	node.Restart(t, s.args(slices.Index(s.Nodes, node), s.ports[master])...)
-}
-
-// CutReplicas cuts a master's replicas off, until heal is called. They stand still
-// meanwhile: after half a second they are taken for dead.
-func (s *Sentinel) CutReplicas(t testing.TB, master *Server) (heal func()) {
-	t.Helper()
-	signal := func(sig syscall.Signal) {
-		for _, node := range s.Nodes {
-			if node != master {
-				node.Signal(t, sig)
-			}
-		}
-	}
-	signal(syscall.SIGSTOP) // else they connect again at once
-	master.Do(t, "CLIENT", "KILL", "TYPE", "replica")
-	return func() { signal(syscall.SIGCONT) }
 }
