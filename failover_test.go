@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -50,8 +51,8 @@ func TestPromotedWhileJobsRun(t *testing.T) {
 		return nil
 	})
 	redistest.WaitFor(t, "the wait", func() error {
-		if !w.Waits("idle") {
-			return errors.New("it does not wait")
+		if reply, err := master.Ask("CLIENT", "LIST"); err != nil || strings.Count(reply, "cmd=blmove") != 2 {
+			return fmt.Errorf("not both queues are waited in (%v)", err)
 		}
 		return nil
 	})

@@ -104,8 +104,10 @@ func (s *Store) Fetch(ctx context.Context, q *Queue, x *Exchange, w *Waiter) (*E
 		if reply, ok := w.run(ctx, scriptFetch, keys, args, read); ok {
 			return reply
 		}
+		was := master(c)
 		conn, release := c.Dedicate()
 		defer release()
+		defer follow(c, conn, was)()
 		reply := scriptFetch.exec(ctx, conn, keys, args)
 		if !read(reply) {
 			conn.Close()

@@ -21,6 +21,8 @@ type Pulse struct {
 
 	conn       rueidis.DedicatedClient
 	release    func()
+	client     rueidis.Client // from which conn is
+	master     string         // when conn was made
 	lost       <-chan error
 	subscribed bool
 }
@@ -56,7 +58,9 @@ func (p *Pulse) Beat(ctx context.Context, enter bool, channels func() []string) 
 			return beaten, err
 		}
 	} else {
+		unfollow := follow(p.client, p.conn, p.master)
 		reply = scriptBeat.exec(ctx, p.conn, keys, args)
+		unfollow()
 	}
 	fields, err := reply.ToArray()
 	if err != nil {
@@ -89,7 +93,9 @@ func (p *Pulse) Beat(ctx context.Context, enter bool, channels func() []string) 
 }
 
 func (p *Pulse) connect(ctx context.Context, c rueidis.Client, channels, keys, args []string) (rueidis.RedisResult, error) {
+	p.client, p.master = c, master(c)
 	conn, release := c.Dedicate()
+	defer follow(c, conn, p.master)()
 	lost := conn.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: func(m rueidis.PubSubMessage) { p.on(m.Channel, m.Message) }})
 	commands := append(p.subscriptions(c, conn, channels), conn.B().Evalsha().Sha1(scriptBeat.sha).Numkeys(1).Key(keys...).Arg(args...).Build())
 	replies := conn.DoMulti(ctx, commands...)

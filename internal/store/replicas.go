@@ -59,8 +59,10 @@ type confirming struct {
 }
 
 func (p *confirming) once(ctx context.Context, c rueidis.Client, ask bool) rueidis.RedisResult {
+	was := master(c)
 	conn, release := c.Dedicate()
 	defer release()
+	defer follow(c, conn, was)()
 	limited, cancel := context.WithTimeout(ctx, replyTimeout+p.within)
 	defer cancel()
 	// Without a deadline that is seen, the connection is read all the time: so one

@@ -36,6 +36,8 @@ type Waiter struct {
 	lock    chan struct{}
 	conn    rueidis.DedicatedClient
 	release func()
+	client  rueidis.Client // from which conn is
+	master  string         // when conn was made
 }
 
 // Waiter returns a connection to wait on in a queue.
@@ -113,9 +115,11 @@ func (w *Waiter) block(ctx context.Context, op string, build func(limit float64)
 		defer cut.Stop()
 		w.wake(answered)
 	})
+	unfollow := follow(w.client, conn, w.master)
 	// Redis takes 0 for no limit at all.
 	reply = conn.Do(deadline, build(max(limit, time.Millisecond).Seconds()))
 	close(answered)
+	unfollow()
 	if !stop() {
 		// The connection may be given to another only after the last UNBLOCK.
 		<-woken
@@ -139,9 +143,11 @@ func (w *Waiter) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	was := master(c)
 	conn, release := c.Dedicate()
 	deadline, cancel := context.WithTimeout(context.Background(), dialTimeout)
 	defer cancel()
+	defer follow(c, conn, was)()
 	// In Cluster the first command chooses the node, so it has a key.
 	replies := conn.DoMulti(deadline, conn.B().Llen().Key(w.q.List).Build(), conn.B().ClientId().Build())
 	if err := explain("connect to wait in "+w.q.Name, replies[0].Error()); errors.Is(err, ErrRefused) {
@@ -164,7 +170,7 @@ func (w *Waiter) connect(ctx context.Context) error {
 	if err != nil {
 		id = 0
 	}
-	w.conn, w.release = conn, release
+	w.conn, w.release, w.client, w.master = conn, release, c, was
 	w.id.Store(id)
 	return nil
 }
@@ -182,7 +188,9 @@ func (w *Waiter) run(ctx context.Context, sc *script, keys, args []string, read 
 	if w.conn == nil {
 		return reply, false
 	}
+	unfollow := follow(w.client, w.conn, w.master)
 	reply = sc.exec(ctx, w.conn, keys, args)
+	unfollow()
 	if err := reply.Error(); !read(reply) || err != nil && !IsRedis(explain("fetch", err)) {
 		w.closeLocked()
 	}
@@ -205,7 +213,7 @@ func (w *Waiter) closeLocked() {
 	w.id.Store(0)
 	w.conn.Close()
 	w.release()
-	w.conn, w.release = nil, nil
+	w.conn, w.release, w.client = nil, nil, nil
 }
 
 // wake unblocks the waiting call until it has answered. An UNBLOCK that comes
