@@ -98,7 +98,7 @@ func (c *Cluster) Rejoin(t testing.TB, node *Server) {
 // AwaitPromotion waits until a replica is a master.
 func (c *Cluster) AwaitPromotion(t testing.TB, replica *Server) {
 	t.Helper()
-	WaitFor(t, "the promotion", func() error {
+	WaitLong(t, patience, "the promotion", func() error {
 		if role := replica.Info(t, "replication", "role"); role != "master" {
 			return errors.New(role)
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Sentinel is a master with replicas on loopback ports, and a sentinel that watches
@@ -19,6 +20,10 @@ type Sentinel struct {
 	ports []string
 	port  string // of the sentinel
 }
+
+// patience is how long to wait for a sentinel: after it did not get the processor for
+// two seconds it does nothing for thirty (TILT).
+const patience = 2 * time.Minute
 
 // StartSentinel starts a master and replicas, waits until these are in step, and
 // starts a sentinel that takes a server for dead after half a second.
@@ -98,7 +103,7 @@ func (s *Sentinel) Master(t testing.TB) *Server {
 func (s *Sentinel) AwaitMaster(t testing.TB, old *Server) *Server {
 	t.Helper()
 	var master *Server
-	WaitFor(t, "another master", func() error {
+	WaitLong(t, patience, "another master", func() error {
 		if master = s.Master(t); master == old {
 			return errors.New("it is the old one")
 		}
@@ -114,7 +119,7 @@ func (s *Sentinel) AwaitMaster(t testing.TB, old *Server) *Server {
 // AwaitReplicas waits until a master has n replicas that are in step.
 func AwaitReplicas(t testing.TB, master *Server, n int) {
 	t.Helper()
-	WaitFor(t, "the replicas", func() error {
+	WaitLong(t, patience, "the replicas", func() error {
 		reply, err := master.Ask("INFO", "replication")
 		if online := strings.Count(reply, "state=online"); err == nil && online < n {
 			err = fmt.Errorf("%d of %d", online, n)
