@@ -74,7 +74,7 @@ func TestPromotedWhileJobsRun(t *testing.T) {
 	close(finish)
 	e.settled("mail", n)
 	e.settled("idle", 1)
-	redistest.AwaitReplicas(t, replica, 1)
+	s.AwaitWhole(t)
 	if all := done.wait(t, n+1); len(all) != n+1 || len(began.get()) != n+1 {
 		t.Errorf("%d runs, %d of them ended, want %d", len(began.get()), len(all), n+1)
 	}

@@ -26,7 +26,7 @@ type Sentinel struct {
 const patience = 2 * time.Minute
 
 // StartSentinel starts a master and replicas, waits until these are in step, and
-// starts a sentinel that takes a server for dead after half a second.
+// starts a sentinel that takes a server for dead after a second.
 func StartSentinel(t testing.TB, replicas int) *Sentinel {
 	t.Helper()
 	s := &Sentinel{port: FreePort(t)}
@@ -41,7 +41,7 @@ func StartSentinel(t testing.TB, replicas int) *Sentinel {
 	file := filepath.Join(dir, "sentinel.conf")
 	config := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor main 127.0.0.1 %s 1\n"+
 		// It lets twice the time-out go by between two failovers.
-		"sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 1500\n", s.port, dir, s.ports[0])
+		"sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 2000\n", s.port, dir, s.ports[0])
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -116,16 +116,25 @@ func (s *Sentinel) AwaitMaster(t testing.TB, old *Server) *Server {
 	return master
 }
 
+// AwaitWhole waits until the master that the sentinel names has all others as
+// replicas that are in step. On a busy machine it may have become another meanwhile.
+func (s *Sentinel) AwaitWhole(t testing.TB) {
+	t.Helper()
+	WaitLong(t, patience, "the replicas", func() error { return haveReplicas(s.Master(t), len(s.Nodes)-1) })
+}
+
 // AwaitReplicas waits until a master has n replicas that are in step.
 func AwaitReplicas(t testing.TB, master *Server, n int) {
 	t.Helper()
-	WaitLong(t, patience, "the replicas", func() error {
-		reply, err := master.Ask("INFO", "replication")
-		if online := strings.Count(reply, "state=online"); err == nil && online < n {
-			err = fmt.Errorf("%d of %d", online, n)
-		}
-		return err
-	})
+	WaitLong(t, patience, "the replicas", func() error { return haveReplicas(master, n) })
+}
+
+func haveReplicas(master *Server, n int) error {
+	reply, err := master.Ask("INFO", "replication")
+	if online := strings.Count(reply, "state=online"); err == nil && online < n {
+		err = fmt.Errorf("%d of %d", online, n)
+	}
+	return err
 }
 
 // Rejoin starts a node that was killed, as a replica of the present master.

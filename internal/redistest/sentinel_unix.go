@@ -8,7 +8,7 @@ import (
 )
 
 // CutReplicas cuts a master's replicas off, until heal is called. They stand still
-// meanwhile: after half a second they are taken for dead.
+// meanwhile: after a second they are taken for dead.
 func (s *Sentinel) CutReplicas(t testing.TB, master *Server) (heal func()) {
 	t.Helper()
 	signal := func(sig syscall.Signal) {
