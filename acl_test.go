@@ -164,7 +164,7 @@ func TestClusterLeastRights(t *testing.T) {
 	if text, err := os.ReadFile("docs/operating.md"); err != nil || !strings.Contains(string(text), clusterRights) {
 		t.Errorf("docs/operating.md does not say %q: %v", clusterRights, err)
 	}
-	at := redistest.StartCluster(t)
+	at := redistest.StartCluster(t).URL()
 	e := newEnv(t, at)
 	opt := rueidis.MustParseURL(at)
 	opt.DisableCache = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"syscall"
 	"testing"
@@ -246,4 +247,23 @@ func TestReplicasEmbedded(t *testing.T) {
 			t.Errorf("%v, want ErrNotReplicated", err)
 		}
 	})
+}
+
+// TestReplicasLeastRights: with what docs/operating.md names, the users of deploy/acl
+// reach a master through Sentinel, and may wait for its replicas.
+func TestReplicasLeastRights(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartSentinel(t, 1)
+	e := newEnv(t, s.URL())
+	for _, role := range []string{"producer", "worker"} {
+		u, err := url.Parse(s.Nodes[0].As(t, role, e.namespace))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Nodes[0].Do(t, "ACL", "SETUSER", u.User.Username(), "+role", "+wait")
+		client := e.openWith(strings.Replace(s.URL(), "redis://", "redis://"+u.User.String()+"@", 1), &tasuki.ClientConfig{Replicas: 1, ReplicasTimeout: 20 * time.Second})
+		if _, err := number.Enqueue(e.ctx, client, 1); err != nil {
+			t.Errorf("%s: %v", role, err)
+		}
+	}
 }

@@ -176,7 +176,7 @@ func TestDoctorEmbedded(t *testing.T) {
 
 func TestDoctorCluster(t *testing.T) {
 	t.Parallel()
-	e := on(t, redistest.StartCluster(t))
+	e := on(t, redistest.StartCluster(t).URL())
 	e.enqueue("a")
 	findings := e.doctor()
 	n := 0
