@@ -185,7 +185,7 @@ func TestReplicaFrozen(t *testing.T) {
 	default:
 	}
 	cancel()
-	if err := <-ended; !errors.Is(err, tasuki.ErrNotReplicated) || !errors.Is(err, context.Canceled) {
+	if err := <-ended; !errors.Is(err, tasuki.ErrUncertain) || !errors.Is(err, context.Canceled) {
 		t.Errorf("an enqueue whose context ends while it waits: %v", err)
 	}
 
@@ -249,8 +249,8 @@ func TestReplicasEmbedded(t *testing.T) {
 	})
 }
 
-// TestReplicasLeastRights: with what docs/operating.md names, the users of deploy/acl
-// reach a master through Sentinel, and may wait for its replicas.
+// TestReplicasLeastRights: the users of deploy/acl may wait for replicas; with what
+// docs/operating.md names they reach a master through Sentinel.
 func TestReplicasLeastRights(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartSentinel(t, 1)
@@ -260,7 +260,7 @@ func TestReplicasLeastRights(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Nodes[0].Do(t, "ACL", "SETUSER", u.User.Username(), "+role", "+wait")
+		s.Nodes[0].Do(t, "ACL", "SETUSER", u.User.Username(), "+role")
 		client := e.openWith(strings.Replace(s.URL(), "redis://", "redis://"+u.User.String()+"@", 1), &tasuki.ClientConfig{Replicas: 1, ReplicasTimeout: 20 * time.Second})
 		if _, err := number.Enqueue(e.ctx, client, 1); err != nil {
 			t.Errorf("%s: %v", role, err)

@@ -14,16 +14,16 @@ import (
 // put in, or none.
 func (s *Store) Push(ctx context.Context, q *Queue, elements []string) error {
 	op := "push to " + q.Name
-	push := func(ctx context.Context, c rueidis.CommandClient) rueidis.RedisResult {
+	push := func(b rueidis.Builder, _ bool) rueidis.Completed {
 		if q.Tail {
-			return c.Do(ctx, c.B().Lpush().Key(q.List).Element(elements...).Build())
+			return b.Lpush().Key(q.List).Element(elements...).Build()
 		}
-		return c.Do(ctx, c.B().Rpush().Key(q.List).Element(elements...).Build())
+		return b.Rpush().Key(q.List).Element(elements...).Build()
 	}
 	if s.replicas > 0 {
-		return s.confirmed(ctx, op, push, func(rueidis.RedisResult) error { return nil })
+		return s.confirmed(ctx, op, q.List, push, func(rueidis.RedisResult) error { return nil })
 	}
-	_, err := s.do(ctx, op, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult { return push(ctx, c) })
+	_, err := s.do(ctx, op, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult { return c.Do(ctx, push(c.B(), false)) })
 	return err
 }
 
@@ -59,8 +59,8 @@ func (s *Store) Enqueue(ctx context.Context, q *Queue, window time.Duration, mos
 	}
 	var err error
 	if s.replicas > 0 {
-		err = s.confirmed(ctx, scriptEnqueue.name, func(ctx context.Context, c rueidis.CommandClient) rueidis.RedisResult {
-			return scriptEnqueue.exec(ctx, c, keys, args)
+		err = s.confirmed(ctx, scriptEnqueue.name, q.Ready, func(b rueidis.Builder, whole bool) rueidis.Completed {
+			return scriptEnqueue.command(b, whole, keys, args)
 		}, read)
 	} else {
 		err = s.eval(ctx, scriptEnqueue, keys, args, read)

@@ -107,7 +107,7 @@ func (s *Store) Fetch(ctx context.Context, q *Queue, x *Exchange, w *Waiter) (*E
 		was := master(c)
 		conn, release := c.Dedicate()
 		defer release()
-		defer follow(c, conn, was)()
+		defer follow(c, was, conn.Close)()
 		reply := scriptFetch.exec(ctx, conn, keys, args)
 		if !read(reply) {
 			conn.Close()

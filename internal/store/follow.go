@@ -22,11 +22,11 @@ func master(c rueidis.Client) string {
 	return ""
 }
 
-// follow closes conn as soon as was is the master no more, until stop is called. A
+// follow calls end as soon as was is the master no more, until stop is called. A
 // master that has died with its machine closes no connection, and what was sent to it
 // waits for its whole time. rueidis gives out connections to the new one then, and
 // leaves those that are in use as they are.
-func follow(c rueidis.Client, conn rueidis.DedicatedClient, was string) (stop func()) {
+func follow(c rueidis.Client, was string, end func()) (stop func()) {
 	if was == "" {
 		return func() {}
 	}
@@ -43,7 +43,7 @@ func follow(c rueidis.Client, conn rueidis.DedicatedClient, was string) (stop fu
 				return
 			}
 		}
-		conn.Close()
+		end()
 	})
 	return func() {
 		if timer.Stop() {

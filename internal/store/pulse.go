@@ -58,7 +58,7 @@ func (p *Pulse) Beat(ctx context.Context, enter bool, channels func() []string) 
 			return beaten, err
 		}
 	} else {
-		unfollow := follow(p.client, p.conn, p.master)
+		unfollow := follow(p.client, p.master, p.conn.Close)
 		reply = scriptBeat.exec(ctx, p.conn, keys, args)
 		unfollow()
 	}
@@ -95,7 +95,7 @@ func (p *Pulse) Beat(ctx context.Context, enter bool, channels func() []string) 
 func (p *Pulse) connect(ctx context.Context, c rueidis.Client, channels, keys, args []string) (rueidis.RedisResult, error) {
 	p.client, p.master = c, master(c)
 	conn, release := c.Dedicate()
-	defer follow(c, conn, p.master)()
+	defer follow(c, p.master, conn.Close)()
 	lost := conn.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: func(m rueidis.PubSubMessage) { p.on(m.Channel, m.Message) }})
 	commands := append(p.subscriptions(c, conn, channels), conn.B().Evalsha().Sha1(scriptBeat.sha).Numkeys(1).Key(keys...).Arg(args...).Build())
 	replies := conn.DoMulti(ctx, commands...)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/redis/rueidis"
 )
@@ -15,97 +14,93 @@ import (
 // millisecond let 64,000 a second pass.
 const maxConfirming = 64
 
-// confirmed sends a command that puts in jobs over a connection of its own, has its
-// answer read, and sends WAIT behind it. It returns nil only when as many replicas as
-// Options.Replicas have it. WAIT counts those that have what its own connection has
-// written, and all calls behind it on that connection stand still meanwhile.
-func (s *Store) confirmed(ctx context.Context, op string, put func(ctx context.Context, c rueidis.CommandClient) rueidis.RedisResult, read func(rueidis.RedisResult) error) error {
+// confirmed sends a command that puts in jobs, and WAIT behind it on the same
+// connection, which nobody else uses meanwhile: WAIT counts the replicas that have
+// what its own connection has written, and holds up what comes behind it. It returns
+// nil only when as many as Options.Replicas have it. put builds the command for a
+// key, and anew with whole for a server that does not know the script; read reads its
+// answer.
+func (s *Store) confirmed(ctx context.Context, op, key string, put func(b rueidis.Builder, whole bool) rueidis.Completed, read func(rueidis.RedisResult) error) error {
 	select {
 	case s.confirming <- struct{}{}:
 		defer func() { <-s.confirming }()
 	case <-ctx.Done():
 		return notSent(op, ctx)
 	}
-	p := confirming{replicas: s.replicas, within: s.within, put: put, read: read}
-	_, err := s.repeat(ctx, op, true, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
-		reply := p.once(ctx, c, false)
-		// rueidis follows no redirection on such a connection.
-		for range 3 {
-			address, ask := redirection(reply.Error())
-			node, known := rueidis.Client(nil), false
-			if address != "" {
-				node, known = c.Nodes()[address]
-			}
+	var missing error
+	_, err := s.repeat(ctx, op, true, func(ctx context.Context, c rueidis.Client) (reply rueidis.RedisResult) {
+		// A redirection that rueidis follows leaves WAIT with the node that was
+		// asked first, which has nothing to wait for: so each node is asked by itself.
+		nodes := c.Nodes()
+		address, _ := s.homes.Load(key)
+		node, known := nodes[fmt.Sprint(address)]
+		for _, any := range nodes {
 			if !known {
-				break // it is looked for, and asked when the call is repeated
+				node, known = any, true // it says where the key is
 			}
-			reply = p.once(ctx, node, ask)
+		}
+		ask, whole := false, false
+		for range 5 {
+			if node == nil {
+				return c.Do(ctx, put(c.B(), whole)) // nobody is known: this finds out, and is repeated
+			}
+			reply, missing = s.confirm(ctx, c, node, ask, put(c.B(), whole))
+			if said, ok := rueidis.IsRedisErr(reply.Error()); ok && said.IsNoScript() {
+				whole = true
+				continue
+			}
+			to, asked := redirection(reply.Error())
+			if to == "" {
+				break
+			}
+			if node, ask = nodes[to], asked; node == nil {
+				break // a new one, which is known when the call is repeated
+			}
+			if !ask {
+				s.homes.Store(key, to)
+			}
+		}
+		if reply.Error() == nil {
+			if err := read(reply); err != nil {
+				missing = odd(op, err)
+			}
 		}
 		return reply
 	})
-	if err == nil && p.err != nil {
-		err = fmt.Errorf("%s: %w", op, p.err)
+	if err == nil && missing != nil {
+		err = fmt.Errorf("%s: %w", op, missing)
 	}
 	return err
 }
 
-// confirming is a put that replicas have to confirm.
-type confirming struct {
-	replicas int
-	within   time.Duration
-	put      func(ctx context.Context, c rueidis.CommandClient) rueidis.RedisResult
-	read     func(rueidis.RedisResult) error
-	err      error // what is wrong although the reply is no error
-}
-
-func (p *confirming) once(ctx context.Context, c rueidis.Client, ask bool) rueidis.RedisResult {
-	was := master(c)
-	conn, release := c.Dedicate()
-	defer release()
-	defer follow(c, conn, was)()
-	limited, cancel := context.WithTimeout(ctx, replyTimeout+p.within)
+// confirm sends a command and WAIT to a node; ask is for one that is just being given
+// the slot. It returns the reply, and if that is no error what is missing of the
+// replicas' confirmation.
+func (s *Store) confirm(ctx context.Context, c, node rueidis.Client, ask bool, command rueidis.Completed) (reply rueidis.RedisResult, missing error) {
+	limited, cancel := context.WithTimeout(ctx, replyTimeout+s.within)
 	defer cancel()
-	// Without a deadline that is seen, the connection is read all the time: so one
-	// that the server has closed meanwhile is not given out again.
-	ctx = undated{limited}
-	var reply rueidis.RedisResult
+	defer follow(c, master(c), cancel)()
+	wait := c.B().Wait().Numreplicas(int64(s.replicas)).Timeout(max(s.within.Milliseconds(), 1)).Build()
+	commands := []rueidis.Completed{command, wait}
 	if ask {
-		reply = p.put(ctx, asking{conn})
-	} else {
-		reply = p.put(ctx, conn)
+		commands = []rueidis.Completed{c.B().Arbitrary("ASKING").Build(), command, wait}
 	}
-	p.err = nil
-	if err := reply.Error(); err != nil {
-		if reply.NonRedisError() != nil {
-			conn.Close() // a reply may still come
-		}
-		return reply
+	// WAIT sends them to a connection of their own. Without a deadline that is
+	// seen, that is read all the time: so one that the server has closed meanwhile is
+	// not given out again.
+	replies := node.DoMulti(undated{limited}, commands...)
+	reply = replies[len(replies)-2]
+	if reply.Error() != nil {
+		return reply, nil
 	}
-	if err := p.read(reply); err != nil {
-		conn.Close() // whose answers the next ones are is not known
-		p.err = odd("put", err)
-		return reply
-	}
-	n, err := conn.Do(ctx, conn.B().Wait().Numreplicas(int64(p.replicas)).Timeout(max(p.within.Milliseconds(), 1)).Build()).AsInt64()
-	if _, said := rueidis.IsRedisErr(err); err != nil && !said {
-		conn.Close()
-	}
+	n, err := replies[len(replies)-1].AsInt64()
 	switch {
 	case err != nil:
-		p.err = fmt.Errorf("%w (WAIT: %w)", ErrNotReplicated, err)
-	case n < int64(p.replicas):
-		p.err = fmt.Errorf("%w (%d of %d within %v)", ErrNotReplicated, n, p.replicas, p.within)
+		return reply, fmt.Errorf("%w (WAIT: %w)", ErrNotReplicated, err)
+	case n < int64(s.replicas):
+		return reply, fmt.Errorf("%w (%d of %d within %v)", ErrNotReplicated, n, s.replicas, s.within)
 	}
-	return reply
-}
-
-// asking is a connection to the node of a Cluster that is just being given the slot.
-// It serves only what is announced, command by command.
-type asking struct{ rueidis.DedicatedClient }
-
-// Do sends ASKING before the command.
-func (a asking) Do(ctx context.Context, command rueidis.Completed) rueidis.RedisResult {
-	return a.DoMulti(ctx, a.B().Arbitrary("ASKING").Build(), command)[1]
+	return reply, nil
 }
 
 // redirection is where in a Cluster the slot is, if err says that, and whether it is

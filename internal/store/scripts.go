@@ -54,10 +54,18 @@ func loadScript(name string) *script {
 
 // exec runs the script by its hash, and by its text on a server that has not
 // seen it (the first time, after SCRIPT FLUSH, a restart or a failover).
-func (s *script) exec(ctx context.Context, c rueidis.CommandClient, keys, args []string) rueidis.RedisResult {
-	reply := c.Do(ctx, c.B().Evalsha().Sha1(s.sha).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build())
+func (s *script) exec(ctx context.Context, c rueidis.CoreClient, keys, args []string) rueidis.RedisResult {
+	reply := c.Do(ctx, s.command(c.B(), false, keys, args))
 	if err, ok := rueidis.IsRedisErr(reply.Error()); ok && strings.Contains(err.Error(), "NOSCRIPT") {
-		reply = c.Do(ctx, c.B().Eval().Script(s.text).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build())
+		reply = c.Do(ctx, s.command(c.B(), true, keys, args))
 	}
 	return reply
+}
+
+// command calls the script by its hash, or by its text.
+func (s *script) command(b rueidis.Builder, whole bool, keys, args []string) rueidis.Completed {
+	if whole {
+		return b.Eval().Script(s.text).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build()
+	}
+	return b.Evalsha().Sha1(s.sha).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build()
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,7 @@ type Store struct {
 	replicas   int           // how many have to confirm a put
 	within     time.Duration // for this long they may take
 	confirming chan struct{} // has room for as many puts as may wait for them at a time
+	homes      sync.Map      // key → address of the node of a Cluster that has it, of such puts
 
 	commands atomic.Pointer[rueidis.Client] // concurrent calls share its connections
 	blocking atomic.Pointer[rueidis.Client] // connections of one user each: waits, pulses, puts that wait for replicas

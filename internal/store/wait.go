@@ -115,7 +115,7 @@ func (w *Waiter) block(ctx context.Context, op string, build func(limit float64)
 		defer cut.Stop()
 		w.wake(answered)
 	})
-	unfollow := follow(w.client, conn, w.master)
+	unfollow := follow(w.client, w.master, conn.Close)
 	// Redis takes 0 for no limit at all.
 	reply = conn.Do(deadline, build(max(limit, time.Millisecond).Seconds()))
 	close(answered)
@@ -147,7 +147,7 @@ func (w *Waiter) connect(ctx context.Context) error {
 	conn, release := c.Dedicate()
 	deadline, cancel := context.WithTimeout(context.Background(), dialTimeout)
 	defer cancel()
-	defer follow(c, conn, was)()
+	defer follow(c, was, conn.Close)()
 	// In Cluster the first command chooses the node, so it has a key.
 	replies := conn.DoMulti(deadline, conn.B().Llen().Key(w.q.List).Build(), conn.B().ClientId().Build())
 	if err := explain("connect to wait in "+w.q.Name, replies[0].Error()); errors.Is(err, ErrRefused) {
@@ -188,7 +188,7 @@ func (w *Waiter) run(ctx context.Context, sc *script, keys, args []string, read 
 	if w.conn == nil {
 		return reply, false
 	}
-	unfollow := follow(w.client, w.conn, w.master)
+	unfollow := follow(w.client, w.master, w.conn.Close)
 	reply = sc.exec(ctx, w.conn, keys, args)
 	unfollow()
 	if err := reply.Error(); !read(reply) || err != nil && !IsRedis(explain("fetch", err)) {
