@@ -90,12 +90,12 @@ func openFiles() int {
 // produce enqueues jobs, and notes which were accepted.
 func (c *processConfig) produce(client *tasuki.Client, note func(format string, args ...any)) int {
 	defer client.Close()
-	specs := make([]tasuki.Spec, c.Produce)
-	for i := range specs {
-		specs[i] = number.Spec(i)
-	}
 	ctx := context.Background()
 	if c.Batch {
+		specs := make([]tasuki.Spec, c.Produce)
+		for i := range specs {
+			specs[i] = number.Spec(i)
+		}
 		if _, err := client.EnqueueMany(ctx, specs); err != nil {
 			note("failed %v", err)
 			return 1
@@ -103,8 +103,8 @@ func (c *processConfig) produce(client *tasuki.Client, note func(format string, 
 		note("accepted %d", c.Produce)
 		return 0
 	}
-	for i := range specs {
-		if _, err := client.EnqueueMany(ctx, specs[i:i+1]); err != nil {
+	for i := range c.Produce {
+		if _, err := number.Enqueue(ctx, client, i); err != nil {
 			note("failed %v", err)
 			return 1
 		}
@@ -204,7 +204,12 @@ func TestFatalErrors(t *testing.T) {
 func TestProducerKilled(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		p := e.startProcess(processConfig{Produce: 1_000_000})
-		p.wait("accepted", 50)
+		redistest.WaitFor(t, "50 jobs to be accepted", func() error {
+			if n := len(p.lines("accepted")); n < 50 {
+				return fmt.Errorf("%d so far, %v", n, p.lines("failed"))
+			}
+			return nil
+		})
 		p.kill()
 		accepted := len(p.lines("accepted"))
 		list, err := e.do("LRANGE", e.key("default"), "0", "-1").AsStrSlice()
@@ -271,6 +276,7 @@ func TestSecondSignal(t *testing.T) {
 			}
 			return nil
 		})
+		p.wait("told", 1)
 		p.signal(syscall.SIGTERM)
 		select {
 		case <-p.Ended():

@@ -119,7 +119,10 @@ func (c *processConfig) main() int {
 	})
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // the second signal ends the process, as it does without the first
+	context.AfterFunc(ctx, func() {
+		stop() // the second signal ends the process, as it does without the first
+		note("told")
+	})
 	c.answer(note)
 	if c.Files > 0 {
 		limitFiles(c.Files)
