@@ -13,7 +13,7 @@ help: ## List the targets
 test: setup modules lint unit failpoints proof-quick ## Set up, lint, and run all tests with the race detector
 
 .PHONY: setup
-setup: ## Install what the tests need and is missing: redis-server, redis-cli, python3
+setup: ## Install what the tests need and is missing: redis-server, redis-cli, python3, gcc
 	@./scripts/setup.sh
 
 .PHONY: modules
@@ -38,7 +38,7 @@ unit: ## Run the tests of every module with the race detector
 
 .PHONY: failpoints
 failpoints: ## Run the tests that end or stop processes at exact points of the code
-	$(GO) test -race -tags failpoint -run Failpoint . ./internal/failpoint
+	$(GO) test -tags failpoint -parallel 32 -run Failpoint . ./internal/failpoint
 
 .PHONY: proof-quick
 proof-quick: ## Run each long proof at a hundredth of its size
@@ -54,6 +54,18 @@ FOR ?= 10m
 .PHONY: soak
 soak: ## Let everything go wrong at random for as long as FOR=1h says, and print the report
 	$(GO) test ./internal/proof -count=1 -run TestSoak -proof.for=$(FOR) -proof.report=$(CURDIR)/docs/proof -timeout 0 -v
+
+.PHONY: mutants
+mutants: ## Make known mistakes, one at a time, and see a test fail for each
+	$(GO) run ./internal/mutants -report docs/proof
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target for ten minutes
+	$(GO) run ./internal/fuzzing -time 10m -report docs/proof
+
+.PHONY: model-long
+model-long: ## Compare the scripts with their model for long, and search deeper
+	$(GO) test ./internal/model -count=1 -v -timeout 3h -model.for=10m -model.deeper=4 -model.most=4000000 -proof.report=$(CURDIR)/docs/proof
 
 .PHONY: vuln
 vuln: ## Look for known holes in what is called: needs the network, no part of test

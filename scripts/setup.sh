@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need and is missing: redis-server, redis-cli, and python3
-# for an example in another language. It says what it installs, and how to do it by
+# Installs what the tests need and is missing: redis-server, redis-cli, python3 for an
+# example in another language, and a C compiler for the clock of redis-server. It says what it installs, and how to do it by
 # hand where it may not.
 set -eu
 
@@ -8,6 +8,7 @@ missing=
 command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 command -v redis-cli >/dev/null 2>&1 || missing="$missing redis-tools"
 command -v python3 >/dev/null 2>&1 || missing="$missing python3"
+command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 missing=${missing# }
 [ -z "$missing" ] && exit 0
 
@@ -29,6 +30,6 @@ elif command -v brew >/dev/null 2>&1; then
 	echo "setup: installing redis and python3 with brew"
 	brew install --quiet redis python3
 else
-	echo "setup: $missing is missing. Install Redis 6.2 or newer, or Valkey with the names redis-server and redis-cli, and Python 3, and put them into PATH." >&2
+	echo "setup: $missing is missing. Install Redis 6.2 or newer, or Valkey with the names redis-server and redis-cli, Python 3 and a C compiler, and put them into PATH." >&2
 	exit 1
 fi

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -388,10 +387,4 @@ func (j *job) expected() int {
 		}
 	}
 	return len(j.steps) + 1
-}
-
-func (l *ledger) sorted() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Clone(l.failures)
 }
