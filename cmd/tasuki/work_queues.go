@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
@@ -19,9 +21,11 @@ type givenQueue struct {
 	text string
 }
 
-// String is how it was given, for errors.
+// String is how it was given, for errors: escaped if it is long, or if a terminal
+// would obey it.
 func (q givenQueue) String() string {
-	if len(q.text) > 140 || !strconv.CanBackquote(q.text) {
+	odd := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
+	if len(q.text) > 140 || strings.ContainsFunc(q.text, odd) {
 		return fmt.Sprintf("--%s %.80q", q.flag, q.text)
 	}
 	return "--" + q.flag + " " + q.text
