@@ -145,7 +145,7 @@ func wrongTypes(t *testing.T, e *env, before bool) {
 	for b := range maps.Keys(keys) {
 		e.do("DEL", keys[b])
 	}
-	redistest.WaitFor(t, "all accepted jobs", func() error {
+	redistest.WaitLong(t, 2*time.Minute, "all accepted jobs", func() error {
 		mu.Lock()
 		defer mu.Unlock()
 		var missing []string
@@ -422,7 +422,12 @@ func TestHugeElement(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	e.run(w)
 	got.wait(t, 100)
-	e.settled("default", 101)
+	redistest.WaitLong(t, 2*time.Minute, "the huge one", func() error {
+		if q := e.queue("default"); q.Counts["done"] != 101 {
+			return fmt.Errorf("%+v", q)
+		}
+		return nil
+	})
 	runtime.ReadMemStats(&after)
 	if whole.Load() != 2 {
 		t.Errorf("it was run whole %d times, want 2", whole.Load())

@@ -56,7 +56,7 @@ func TestStalledServer(t *testing.T) {
 // TestServerKilledUnderLoad kills the server again and again while jobs are
 // enqueued and run; it keeps an append-only file, of each kind in turn.
 //
-//fault:server the server is killed and started again under load, with an append-only file (appendfsync always, everysec or no) | no accepted job is lost, nobody is taken for dead
+//fault:server the server is killed and started again under load, with an append-only file (appendfsync always or no) | no accepted job is lost, nobody is taken for dead
 func TestServerKilledUnderLoad(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Durable(t)...)
@@ -72,7 +72,8 @@ func TestServerKilledUnderLoad(t *testing.T) {
 		e.run(w)
 	}
 	p := e.produce()
-	kinds := []string{"everysec", "always", "no"}
+	// With everysec Redis answers before it has written while a sync is under way.
+	kinds := []string{"always", "no"}
 	const killed = 9
 	for i := range killed {
 		time.Sleep(400 * time.Millisecond)
@@ -143,6 +144,7 @@ func TestPowerLoss(t *testing.T) {
 	args := []string{"--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0"}
 	s := redistest.Start(t, args...)
 	e := newEnv(t, s.URL())
+	e.lossy = true
 	var ran sync.Map
 	for range 2 {
 		w := e.worker(tasuki.WorkerConfig{Concurrency: 5, Backoff: soon})
@@ -404,8 +406,10 @@ func TestScriptsAreForgotten(t *testing.T) {
 	if extra := l.check(t, n); extra != 0 {
 		t.Errorf("%d runs too many", extra)
 	}
-	if text := e.log.String(); strings.Contains(text, "level=WARN") || strings.Contains(text, "level=ERROR") {
-		t.Error("something was noticed")
+	for line := range strings.Lines(e.log.String()) {
+		if (strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR")) && !strings.Contains(line, "nothing to a disk") {
+			t.Error(line)
+		}
 	}
 }
 

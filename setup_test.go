@@ -32,6 +32,7 @@ type env struct {
 	inspector *inspect.Inspector
 	redis     rueidis.Client // to look and meddle past the library, with all rights
 	log       *redistest.Buffer
+	lossy     bool // the server has lost writes: counters and jobs need not agree
 }
 
 // onBoth runs a test on a real redis-server and on the embedded one.
@@ -132,6 +133,9 @@ func (e *env) check() {
 		e.t.Errorf("check: %v", err)
 	}
 	for _, p := range problems {
+		if e.lossy && strings.Contains(p.What, "were claimed, but") {
+			continue
+		}
 		e.t.Errorf("check: %v", p)
 	}
 }

@@ -49,6 +49,7 @@ var rights = []right{
 	{Producer | Worker, "ZCOUNT {scheduled} 0 0", ""},
 	{Producer | Worker, "ZREMRANGEBYRANK {seen} 0 0", ""},
 	{Producer | Worker, "ZSCORE {seen} x", ""},
+	{Producer | Worker, "WAIT 0 0", "an enqueue cannot wait for replicas (ClientConfig.Replicas)"},
 
 	{Worker, "BLMOVE {ready} {hand} LEFT RIGHT 1", "an idle queue is looked at once a second, where jobs would start when they are pushed"},
 	{Worker, "BLPOP {alarm} 1", "a job that is scheduled while no other is starts up to 20 s late"},

@@ -259,6 +259,12 @@ func (w *Waiter) unblock(ctx context.Context, c rueidis.Client, id int64) error 
 	}
 	replies := c.DoMulti(ctx, append(commands, c.B().Exec().Build())...)
 	results, err := replies[len(replies)-1].ToArray()
+	for _, reply := range replies[:len(replies)-1] {
+		if e := reply.Error(); e != nil {
+			err = e // the EXEC says only that there was one: while Redis loads, this is no refusal
+			break
+		}
+	}
 	if err == nil && len(results) == 0 {
 		err = errors.New("the transaction was not done")
 	}
