@@ -59,7 +59,8 @@ func TestStalledServer(t *testing.T) {
 //fault:server the server is killed and started again under load, with an append-only file (appendfsync always or no) | no accepted job is lost, nobody is taken for dead
 func TestServerKilledUnderLoad(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Durable(t)...)
+	args := redistest.Durable(t)
+	s := redistest.Start(t, args...)
 	e := newEnv(t, s.URL())
 	var l ledger
 	for range 2 {
@@ -78,7 +79,7 @@ func TestServerKilledUnderLoad(t *testing.T) {
 	for i := range killed {
 		time.Sleep(400 * time.Millisecond)
 		s.Kill()
-		s.Restart(t, "--appendonly", "yes", "--appendfsync", kinds[i%len(kinds)])
+		s.Restart(t, append(slices.Clip(args), "--appendfsync", kinds[i%len(kinds)])...)
 	}
 	time.Sleep(300 * time.Millisecond)
 	accepted, uncertain := p.end()
