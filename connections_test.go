@@ -61,6 +61,32 @@ func TestAllConnectionsCut(t *testing.T) {
 	}
 }
 
+// TestRemoveQueueWhileDown removes a queue while Redis cannot be reached: the worker
+// leaves it when it can. As it goes on, nobody would sweep there what came late.
+//
+//fault:network Redis cannot be reached while a running worker leaves a queue | it has left once Redis can
+func TestRemoveQueueWhileDown(t *testing.T) {
+	t.Parallel()
+	e, _, proxy := proxied(t)
+	w := e.worker(tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: "default"}, {Name: "late"}}})
+	got := collect(w, number)
+	e.run(w)
+	e.waitQueue("late", func(q inspect.Queue) bool { return q.Workers == 1 })
+	proxy.Down(true)
+	if err := w.RemoveQueue("late"); err != nil {
+		t.Fatal(err)
+	}
+	e.waitLog("a queue that was removed cannot be left; trying again")
+	if n := len(e.workers("late")); n != 1 {
+		t.Fatalf("%d workers may claim: it has left, so this tests nothing", n)
+	}
+	proxy.Down(false)
+	e.waitQueue("late", func(q inspect.Queue) bool { return q.Workers == 0 })
+	redistest.WaitFor(t, "the queue to be served anew", func() error { return w.AddQueue(tasuki.Queue{Name: "late"}) })
+	e.enqueue(number.With(tasuki.Opts{Queue: "late"}), 1)
+	got.wait(t, 1)
+}
+
 // goroutines counts those that f has started, and these in turn, and that are
 // there still: those of other tests do not count.
 func goroutines(t testing.TB, f func()) (count func() int) {

@@ -43,7 +43,7 @@ type fetcher struct {
 	stopping bool
 	stale    bool // the worker could not beat for long: it may have been taken for dead
 	closed   bool
-	unleft   bool // a queue was not left in order: this worker has to be swept
+	unleft   bool // a queue could not be left: this worker has to be swept
 	lastBeat time.Time
 	steady   time.Time   // since then beats have come without a gap
 	fullAt   time.Time   // since when no slot is free
@@ -66,7 +66,7 @@ type queue struct {
 	src     source.Source
 	stopRun context.CancelFunc // ends src.Run
 	waited  chan struct{}      // closed when nobody will wait any more
-	ran     chan struct{}      // closed when src.Run has returned
+	left    chan struct{}      // closed when it was left, or the worker is closed
 
 	// open: there may be jobs, or nobody knows. An exchange that gets less than it
 	// wanted closes it, unless it was told.
@@ -153,7 +153,7 @@ func newFetcher(w *Worker, base, ctx context.Context) *fetcher {
 // add begins with a queue, unless the worker stops.
 func (f *fetcher) add(name, channel string, weight int, src source.Source) bool {
 	ctx, stop := context.WithCancel(f.ctx)
-	q := &queue{fetcher: f, name: name, channel: channel, weight: weight, src: src, open: true, mean: 64 << 10, stopRun: stop, waited: make(chan struct{}), ran: make(chan struct{})}
+	q := &queue{fetcher: f, name: name, channel: channel, weight: weight, src: src, open: true, mean: 64 << 10, stopRun: stop, waited: make(chan struct{}), left: make(chan struct{})}
 	q.canWait.L = &f.mu
 	now := time.Now()
 	q.asked, q.compared = now, now
@@ -170,13 +170,9 @@ func (f *fetcher) add(name, channel string, weight int, src source.Source) bool 
 		f.waitIn(q)
 	})
 	f.exited.Go(func() {
-		defer close(q.ran)
-		if err := src.Run(ctx); err != nil {
-			f.w.log.Warn("tasuki: a queue was not left in order; it will be swept", "queue", name, "err", err)
-			f.mu.Lock()
-			f.unleft = true
-			f.mu.Unlock()
-		}
+		defer close(q.left)
+		src.Run(ctx)
+		f.leave(q)
 	})
 	return true
 }

@@ -101,10 +101,9 @@ func (s *fake) Held(context.Context) ([]source.Delivery, error) {
 	return all, nil
 }
 
-func (s *fake) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
-}
+func (s *fake) Run(ctx context.Context) { <-ctx.Done() }
+
+func (s *fake) Leave(context.Context) error { return nil }
 
 // underWay returns the exchanges that have no answer yet, when all else rests.
 func (s *fake) underWay() []*ask {

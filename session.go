@@ -300,7 +300,7 @@ func (s *session) reserve(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.sources[name]; ok {
-		return fmt.Errorf("%q is served already, or its last jobs have not ended since it was removed", name)
+		return fmt.Errorf("%q is served already, or was removed and its last jobs have not ended", name)
 	}
 	if len(s.sources) == maxQueues {
 		return fmt.Errorf("%q: allowed are %d queues", name, maxQueues)

@@ -1,6 +1,7 @@
 package tasuki
 
 import (
+	"context"
 	"slices"
 	"time"
 )
@@ -148,11 +149,36 @@ func (f *fetcher) remove(name string, left func()) bool {
 		f.mu.Unlock()
 		<-q.waited
 		q.stopRun()
-		<-q.ran
+		<-q.left
 		f.mu.Lock()
 		f.queues = slices.DeleteFunc(f.queues, func(other *queue) bool { return other == q })
 		f.mu.Unlock()
 		left()
 	})
 	return true
+}
+
+// leaveFor is how long one try to leave a queue may take.
+const leaveFor = 5 * time.Second
+
+// leave gives up a queue. While the worker goes on nobody takes it for dead, so
+// what came late into a queue that it has not left would stay there: it tries until
+// it has. A worker that is closed is swept instead.
+func (f *fetcher) leave(q *queue) {
+	for pause := time.Second; ; pause = min(2*pause, askAfter) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(f.ctx), leaveFor)
+		err := q.src.Leave(ctx)
+		cancel()
+		if err == nil {
+			return
+		}
+		if f.await(time.Now().Add(jitter(pause)), func() bool { return f.closed }) {
+			f.w.log.Warn("tasuki: a queue was not left in order; it will be swept", "queue", q.name, "err", err)
+			f.mu.Lock()
+			f.unleft = true
+			f.mu.Unlock()
+			return
+		}
+		f.w.warnOnce(q.name+" left", "tasuki: a queue that was removed cannot be left; trying again", "queue", q.name, "err", err)
+	}
 }

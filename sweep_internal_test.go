@@ -252,9 +252,7 @@ func TestLeavesWithoutRegistration(t *testing.T) {
 	if r, err := src.Exchange(t.Context(), &source.Request{}); err != nil || r.Lost == 0 {
 		t.Fatalf("it was not told: %+v, %v", r, err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := src.Run(ctx); err != nil {
+	if err := src.Leave(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	sw.patrol(t.Context(), nil)

@@ -273,10 +273,8 @@ func (n *Source) name(epoch int) string {
 	return fmt.Sprintf("%s.%d", n.worker, epoch)
 }
 
-// Run holds the queue's timer while that falls to this worker. When ctx ends it
-// gives up the right to claim.
-func (n *Source) Run(ctx context.Context) error {
-	n.keepTimer(ctx)
+// Leave gives up the right to claim.
+func (n *Source) Leave(ctx context.Context) error {
 	n.waiter.Close()
 	n.mu.Lock()
 	me, entered := n.me, n.entered
@@ -286,8 +284,6 @@ func (n *Source) Run(ctx context.Context) error {
 	if !entered && old == "" {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
 	failpoint.Hit(failpoint.BeforeLeave)
 	leave := func(ctx context.Context) error {
 		if !entered {
@@ -320,11 +316,11 @@ func (n *Source) setTimer(d due) {
 // Redis, 1,000 take more than 4.
 const mostDue = 500
 
-// keepTimer makes due jobs ready at their time while this worker holds the
+// Run makes due jobs ready at their time while this worker holds the queue's
 // timer. A Go timer runs until the next one is due; a connection waits in BLPOP
 // for a token that says there is an earlier one. Redis itself would end a BLPOP
 // up to 100 ms late.
-func (n *Source) keepTimer(ctx context.Context) {
+func (n *Source) Run(ctx context.Context) {
 	var d due
 	known, wake, ask := false, d.wake(), time.Time{} // ask: not later than that, if it is not zero
 	alarms := make(chan struct{}, 1)

@@ -100,9 +100,7 @@ func TestWaitOutlivesLease(t *testing.T) {
 	if reply := exchange(source.Request{Done: []source.Tag{claimed[0].Tag}}); reply.Settled != 1 || reply.Held != 0 {
 		t.Errorf("%+v: want it done", reply)
 	}
-	stop, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := src.Run(stop); err != nil { // it leaves the queue
+	if err := src.Leave(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

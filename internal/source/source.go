@@ -104,7 +104,10 @@ type Source interface {
 	// Held returns all that the source holds for the worker.
 	Held(ctx context.Context) ([]Delivery, error)
 
-	// Run does what is periodic in the format until ctx ends, and then gives
-	// up the right to claim. Exchange and Wait must have returned by then.
-	Run(ctx context.Context) error
+	// Run does what is periodic in the format until ctx ends.
+	Run(ctx context.Context)
+
+	// Leave gives up the right to claim, for good. Exchange, Wait and Run have
+	// returned before. After an error it is called again.
+	Leave(ctx context.Context) error
 }

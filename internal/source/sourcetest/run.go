@@ -19,9 +19,9 @@ func runMakesDueJobsReady(c *check) {
 	c.empty()
 }
 
-// runGivesUpTheRight: after Run nothing is claimed any more, and what is held can
+// leaveGivesUpTheRight: after Leave nothing is claimed any more, and what is held can
 // still be settled.
-func runGivesUpTheRight(c *check) {
+func leaveGivesUpTheRight(c *check) {
 	c.Push(c, c.elements(0, 3)...)
 	got := c.claim(2)
 	if len(got) != 2 {
@@ -29,7 +29,7 @@ func runGivesUpTheRight(c *check) {
 	}
 	c.stop()
 	if reply := c.exchange(source.Request{Want: 10, Strays: true}); len(reply.Claimed) > 0 || reply.Lost > got[0].Tag {
-		c.Errorf("after Run: %+v: want nothing claimed and nothing lost", reply)
+		c.Errorf("after Leave: %+v: want nothing claimed and nothing lost", reply)
 	}
 	c.settle(source.Request{
 		Done:     tags(got[:1]),

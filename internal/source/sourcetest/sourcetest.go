@@ -59,24 +59,28 @@ func Test(t *testing.T, open func(t *testing.T) *Queue) {
 		{"HeldIsWhatIsHeld", heldIsWhatIsHeld},
 		{"ExchangeWithEndedContext", exchangeWithEndedContext},
 		{"RunMakesDueJobsReady", runMakesDueJobsReady},
-		{"RunGivesUpTheRight", runGivesUpTheRight},
+		{"LeaveGivesUpTheRight", leaveGivesUpTheRight},
 		{"LostLease", lostLease},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			t.Parallel()
 			c := &check{T: t, Queue: open(t)}
 			ctx, cancel := context.WithCancel(context.Background())
-			ended := make(chan error, 1)
-			go func() { ended <- c.Source.Run(ctx) }()
+			ended := make(chan struct{})
+			go func() { defer close(ended); c.Source.Run(ctx) }()
 			c.stop = sync.OnceFunc(func() {
 				cancel()
 				select {
-				case err := <-ended:
-					if err != nil {
-						t.Errorf("Run: %v", err)
-					}
+				case <-ended:
 				case <-time.After(patience):
 					t.Error("Run does not end with its context")
+				}
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				defer cancel()
+				for range 2 { // it may be called again
+					if err := c.Source.Leave(ctx); err != nil {
+						t.Errorf("Leave: %v", err)
+					}
 				}
 			})
 			t.Cleanup(c.stop)
@@ -85,7 +89,8 @@ func Test(t *testing.T, open func(t *testing.T) *Queue) {
 	}
 }
 
-// check is one part of the suite under way. Run runs until stop is called.
+// check is one part of the suite under way. Run runs until stop is called,
+// which leaves.
 type check struct {
 	*testing.T
 	*Queue
