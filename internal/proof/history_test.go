@@ -56,11 +56,17 @@ type process struct {
 	cuts   []interval
 	gone   []int64
 
-	absences []interval // in which it may be taken for dead: see absent
+	absences []absence // in which it may be taken for dead: see absent
 }
 
 // interval is from one time to another; to is 0 while it lasts.
 type interval struct{ from, to int64 }
+
+// absence is when a process may be taken for dead, because of what began before.
+type absence struct {
+	began int64
+	interval
+}
 
 // takeover is that a worker was taken for dead.
 type takeover struct {

@@ -142,6 +142,20 @@ func TestJudge(t *testing.T) {
 			l["d.1"] = "up {0}\nid D\ntook C {34.5}\nstart 1 3 {36}\nfence 1 10\nend 1 {36.1} ok\n"
 			f.counts["done"] = 4
 		}},
+		{name: "frozen before it could write what had ended", change: func(l texts, f *found) {
+			l["p1"] += "try 3 1\naccepted 3 1\n"
+			l["nemesis"] += "stop c.1 {4}\ncont c.1 {40}\n"
+			l["c.1"] = "up {0}\nid C\nstart 1 3 {3.5}\nfence 1 9\nend 1 {3.9} ok\ngone {41}\ndown {60}\n"
+			l["d.1"] = "up {0}\nid D\ntook C {34.5}\nstart 1 3 {36}\nfence 1 10\nend 1 {36.1} ok\n"
+			f.counts["done"] = 4
+		}},
+		{"frozen long after it had ended", func(l texts, f *found) {
+			l["p1"] += "try 3 1\naccepted 3 1\n"
+			l["nemesis"] += "stop c.1 {14}\ncont c.1 {50}\n"
+			l["c.1"] = "up {0}\nid C\nstart 1 3 {3.5}\nfence 1 9\nend 1 {3.9} ok\ngone {51}\ndown {60}\n"
+			l["d.1"] = "up {0}\nid D\ntook C {44.5}\nstart 1 3 {46}\nfence 1 10\nend 1 {46.1} ok\n"
+			f.counts["done"] = 4
+		}, tolerance{}, func(v *verdict) []string { return v.Strange }, "job 3 ran in c.1"},
 		{"counted done more often", func(l texts, f *found) { f.counts["done"] = 4 }, tolerance{}, func(v *verdict) []string { return v.Counters }, "4 done, the ledgers say 3"},
 		{"counted dead, and not there", func(l texts, f *found) { f.counts["dead"] = 1 }, tolerance{}, func(v *verdict) []string { return v.Counters }, "1 dead, the ledgers say 0"},
 		{"a live worker taken for dead", func(l texts, f *found) { l["b.1"] += "\ntook C {8}\n"; l["c.1"] = "up {0}\nid C\n" }, tolerance{}, func(v *verdict) []string { return v.Takeovers }, "b.1 took c.1 for dead at"},

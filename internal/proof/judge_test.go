@@ -359,17 +359,17 @@ func (p *process) mayBeDead(i interval, limit, after time.Duration) {
 	if i.to != 0 && i.to-i.from < limit.Microseconds() {
 		return
 	}
-	absence := interval{from: i.from + limit.Microseconds()}
+	a := absence{began: i.from, interval: interval{from: i.from + limit.Microseconds()}}
 	if i.to != 0 {
-		absence.to = i.to + after.Microseconds()
+		a.to = i.to + after.Microseconds()
 	}
-	p.absences = append(p.absences, absence)
+	p.absences = append(p.absences, a)
 }
 
 // mayBeTaken tells whether a process could rightly be taken for dead at a time. One
 // that was learns of it up to later after that.
 func (p *process) mayBeTaken(at int64, later time.Duration) bool {
-	return p.killed != 0 && p.killed <= at || slices.ContainsFunc(p.absences, func(i interval) bool {
+	return p.killed != 0 && p.killed <= at || slices.ContainsFunc(p.absences, func(i absence) bool {
 		return at >= i.from && (i.to == 0 || at <= i.to+later.Microseconds())
 	})
 }
@@ -377,8 +377,8 @@ func (p *process) mayBeTaken(at int64, later time.Duration) bool {
 // isStale tells whether the worker of a run could rightly be taken for dead while it
 // ran, or before its outcome was written.
 func (r *run) isStale(unsettled int64) bool {
-	return slices.ContainsFunc(r.process.absences, func(i interval) bool {
-		return (i.to == 0 || r.start <= i.to) && (r.end == 0 || i.from <= r.end+unsettled)
+	return slices.ContainsFunc(r.process.absences, func(i absence) bool {
+		return (i.to == 0 || r.start <= i.to) && (r.end == 0 || i.began <= r.end+unsettled)
 	})
 }
 

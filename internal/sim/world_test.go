@@ -619,9 +619,9 @@ const drainLimit = 5 * time.Minute
 func (w *world) drain(ctx context.Context) bool {
 	limit := w.now() + drainLimit
 	for _, j := range w.scenario.jobs {
-		limit += j.in / 4
+		limit += j.in
 		for _, s := range j.steps {
-			limit += s.after / 4
+			limit += s.after
 		}
 	}
 	pause := 100 * time.Millisecond
