@@ -172,14 +172,22 @@ func (m *Migration) Keys(t testing.TB) []string {
 	return texts(m.c.Nodes[m.from].must(t, "CLUSTER", "GETKEYSINSLOT", strconv.Itoa(m.slot), "1000"))
 }
 
-// Move moves keys to the new node.
+// Move moves keys to the new node. On a busy machine the nodes may take each other
+// for dead for a moment: then it tries again.
 func (m *Migration) Move(t testing.TB, keys ...string) {
 	t.Helper()
 	for _, key := range keys {
-		got := m.c.Nodes[m.from].Do(t, "MIGRATE", "127.0.0.1", m.c.ports[m.to], key, "0", "10000")
-		if got != "+OK" && got != "+NOKEY" {
-			t.Fatalf("redistest: MIGRATE %s: %s", key, got)
-		}
+		WaitFor(t, "MIGRATE of "+key, func() error {
+			switch got := m.c.Nodes[m.from].Do(t, "MIGRATE", "127.0.0.1", m.c.ports[m.to], key, "0", "10000"); {
+			case got == "+OK" || got == "+NOKEY":
+				return nil
+			case strings.Contains(got, "CLUSTERDOWN"):
+				return errors.New(got)
+			default:
+				t.Fatalf("redistest: MIGRATE %s: %s", key, got)
+				return nil
+			}
+		})
 	}
 }
 
