@@ -10,7 +10,7 @@ help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 .PHONY: test
-test: setup modules lint unit ## Set up, lint, and run all tests with the race detector
+test: setup modules lint unit failpoints sim proof-quick ## Set up, lint, and run all tests
 
 .PHONY: setup
 setup: ## Install what the tests need and is missing: redis-server, redis-cli, python3, gcc
@@ -39,6 +39,10 @@ unit: ## Run the tests of every module with the race detector
 .PHONY: failpoints
 failpoints: ## Run the tests that end or stop processes at exact points of the code
 	$(GO) test -tags failpoint -parallel 32 -run Failpoint . ./internal/failpoint
+
+.PHONY: sim
+sim: ## Simulate workers on fake time, with one seed of faults after the other
+	$(GO) test -count=1 -v ./internal/sim -sim.for=2m
 
 .PHONY: proof-quick
 proof-quick: ## Run each long proof at a hundredth of its size
