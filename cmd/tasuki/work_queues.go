@@ -26,7 +26,7 @@ type givenQueue struct {
 func (q givenQueue) String() string {
 	odd := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 	if len(q.text) > 140 || strings.ContainsFunc(q.text, odd) {
-		return fmt.Sprintf("--%s %.80q", q.flag, q.text)
+		return fmt.Sprintf("--%s %.40q", q.flag, q.text)
 	}
 	return "--" + q.flag + " " + q.text
 }
