@@ -49,8 +49,8 @@ func (s *session) tellHealth(ctx context.Context) {
 	if forgets != nil {
 		log.Warn("tasuki: redis writes nothing to a disk: all jobs are gone when it restarts; set appendonly to yes", "server", forgets.Address)
 	}
-	if old != nil && (evicts == nil || forgets == nil) {
+	if old != nil {
 		product, version := old.Product()
-		log.Info("tasuki: this version of the server has known holes; tasuki doctor tells which", "server", old.Address, "is", product+" "+version)
+		log.Warn("tasuki: this version of the server has known holes; tasuki doctor tells which", "server", old.Address, "is", product+" "+version)
 	}
 }

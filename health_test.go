@@ -1,7 +1,9 @@
 package tasuki_test
 
 import (
+	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -70,4 +72,28 @@ func TestHealthIsTold(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHolesAreTold: the image of the makers, of a version with holes, is warned of. A
+// distribution may have mended its own, so that of this machine is not.
+//
+//fault:server an official image of a version with known holes in scripts or blocking commands | each worker warns of it at its start
+func TestHolesAreTold(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, "--appendonly", "yes")
+	proxy := redistest.StartProxy(t, s)
+	proxy.Alter(func(command []string, reply []byte) []byte {
+		head, body, ok := bytes.Cut(reply, []byte("\r\n"))
+		if command[0] != "INFO" || !ok {
+			return reply
+		}
+		body = bytes.TrimSuffix(body, []byte("\r\n"))
+		body = regexp.MustCompile(`(?m)^executable:\S+`).ReplaceAll(body, []byte("executable:/data/redis-server"))
+		body = regexp.MustCompile(`(?m)^redis_version:\S+`).ReplaceAll(body, []byte("redis_version:7.2.5"))
+		return fmt.Appendf(nil, "%c%d\r\n%s\r\n", head[0], len(body), body)
+	})
+	e := newEnv(t, proxy.URL())
+	e.run(e.worker(tasuki.WorkerConfig{}))
+	e.waitLog("level=WARN msg=\"tasuki: this version of the server has known holes")
+	e.waitLog("Redis 7.2.5")
 }
