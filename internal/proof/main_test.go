@@ -14,7 +14,7 @@ var (
 	seedFlag    = flag.Uint64("proof.seed", 0, "the seed of all that is random; 0 for another one each time")
 	reportFlag  = flag.String("proof.report", "", "a directory that gets ROW.md for each row that ran")
 	ledgersFlag = flag.String("proof.ledgers", "", "a directory in which ledgers and logs are kept; else they go with the test")
-	forFlag     = flag.Duration("proof.for", time.Minute, "how long the soak has faults")
+	forFlag     = flag.Duration("proof.for", 2*time.Minute, "how long the soak has faults")
 )
 
 // The variables that make the test binary another process.
