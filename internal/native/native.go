@@ -36,7 +36,7 @@ type Source struct {
 	entered  bool       // me is among the workers of the queue, as far as is known
 	next     source.Tag // the first tag that was not given out
 	firstTag source.Tag // the first tag of this incarnation
-	left     bool       // Run has ended; nothing may be claimed any more
+	left     bool       // Leave was called; nothing may be claimed any more
 	entering chan struct{}
 	handing  source.Tag   // what Wait has brought and was to be accepted last
 	tried    []source.Tag // under which that was sent
@@ -221,7 +221,7 @@ func (n *Source) enter(ctx context.Context) (string, error) {
 		old, left := n.name(n.epoch-1), n.left
 		n.mu.Unlock()
 		if entered || left {
-			// After Run has ended there is a tombstone: outcomes of jobs that
+			// After Leave there is a tombstone: outcomes of jobs that
 			// are still held may be settled, nothing can be claimed.
 			return me, nil
 		}
