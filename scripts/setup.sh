@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests need and is missing: redis-server, redis-cli, python3 for an
-# example in another language, and a C compiler for the clock of redis-server. It says what it installs, and how to do it by
-# hand where it may not.
+# example in another language, and a C compiler for the clock of redis-server. It says
+# what it installs, and how to do it by hand where it may not.
 set -eu
 
 missing=
