@@ -141,9 +141,6 @@ func parseURL(raw string) (*url.URL, error) {
 		return nil, errors.New("url: it cannot be read: allowed are redis://user:password@host:port/db, rediss://… and unix:///path/to.sock; " +
 			"in a password, # is written %23, / %2F, : %3A, ? %3F and @ %40")
 	}
-	if u.Scheme == "unix" && (u.Path == "" || u.Host != "") {
-		return nil, errors.New("url: a unix URL has three slashes and a path: unix:///path/to.sock")
-	}
 	return u, nil
 }
 
