@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -46,14 +45,9 @@ func (s *Store) Enqueue(ctx context.Context, q *Queue, window time.Duration, mos
 	}
 	put := make([]bool, len(puts))
 	read := func(reply rueidis.RedisResult) error {
-		numbers, err := reply.AsIntSlice()
-		if err == nil && len(numbers) != len(puts) {
-			err = fmt.Errorf("%d numbers for %d jobs", len(numbers), len(puts))
-		}
+		numbers, err := exactly(len(puts), reply.AsIntSlice)
 		for i := range numbers {
-			if err == nil {
-				put[i] = numbers[i] == 1
-			}
+			put[i] = numbers[i] == 1
 		}
 		return err
 	}

@@ -132,9 +132,17 @@ func hasCode(text, code string) bool {
 	}
 }
 
-// wrongCount is the error of an answer that does not fit what was asked.
-func wrongCount(got, want int) error {
-	return fmt.Errorf("an answer of %d values, not of %d", got, want)
+// exactly returns what read finds in an answer, which fits what was asked only if that
+// is n values.
+func exactly[T any](n int, read func() ([]T, error)) ([]T, error) {
+	values, err := read()
+	if err == nil && len(values) != n {
+		err = fmt.Errorf("an answer of %d values, not of %d", len(values), n)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return values, nil
 }
 
 // isUnsent tells whether an error shows that the command never left.

@@ -133,9 +133,9 @@ func (x *Exchange) tags() string {
 }
 
 func parseExchanged(reply rueidis.RedisResult, asked *Exchange) (*Exchanged, error) {
-	fields, err := reply.ToArray()
-	if err != nil || len(fields) != 13 {
-		return nil, fmt.Errorf("%d fields (%v)", len(fields), err)
+	fields, err := exactly(13, reply.ToArray)
+	if err != nil {
+		return nil, err
 	}
 	var n [10]int64
 	for i := range n {
@@ -198,9 +198,7 @@ func (s *Store) Due(ctx context.Context, q *Queue, incarnation string, most int,
 	var n []int64
 	err = s.eval(ctx, scriptDue, []string{q.Ready, q.List, q.Scheduled, q.Retry, q.Workers, q.Alarm},
 		[]string{incarnation, strconv.Itoa(most), q.Channel, flag(rung)}, func(reply rueidis.RedisResult) (err error) {
-			if n, err = reply.AsIntSlice(); err == nil && len(n) != 4 {
-				err = fmt.Errorf("%d fields", len(n))
-			}
+			n, err = exactly(4, reply.AsIntSlice)
 			return err
 		})
 	if err != nil {

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -146,34 +145,27 @@ func (s *Store) Tally(ctx context.Context, q *Queue) (*Tally, error) {
 		for _, incarnation := range known {
 			keys = append(keys, q.Hand(incarnation), q.Held(incarnation))
 		}
-		var fields []rueidis.RedisMessage
-		err := s.eval(ctx, scriptTally, keys, nil, func(reply rueidis.RedisResult) (err error) {
-			if fields, err = reply.ToArray(); err == nil && len(fields) != 3 {
-				err = fmt.Errorf("%d fields", len(fields))
+		var members, counts []string
+		var lengths []int64
+		err := s.eval(ctx, scriptTally, keys, nil, func(reply rueidis.RedisResult) error {
+			fields, err := exactly(3, reply.ToArray)
+			if err == nil {
+				members, err = fields[0].AsStrSlice()
+			}
+			if err == nil {
+				counts, err = fields[1].AsStrSlice()
+			}
+			if err == nil {
+				lengths, err = exactly(2*len(known), fields[2].AsIntSlice)
 			}
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
-		members, err := fields[0].AsStrSlice()
-		if err != nil {
-			return nil, explain("inspect_tally", err)
-		}
 		if !slices.Equal(members, known) {
 			known = members
 			continue
-		}
-		counts, err := fields[1].AsStrSlice()
-		if err != nil {
-			return nil, explain("inspect_tally", err)
-		}
-		lengths, err := fields[2].AsIntSlice()
-		if err == nil && len(lengths) != 2*len(known) {
-			err = wrongCount(len(lengths), 2*len(known))
-		}
-		if err != nil {
-			return nil, explain("inspect_tally", err)
 		}
 		t := &Tally{Counts: map[string]int64{}, Odd: map[string]string{}, Hand: map[string]int64{}, Held: map[string]int64{}}
 		for i := 0; i+1 < len(counts); i += 2 {

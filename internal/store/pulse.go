@@ -62,17 +62,13 @@ func (p *Pulse) Beat(ctx context.Context, enter bool, channels func() []string) 
 		reply = scriptBeat.exec(ctx, p.conn, keys, args)
 		unfollow()
 	}
-	fields, err := reply.ToArray()
+	fields, err := exactly(4, reply.ToArray)
 	if err != nil {
 		err = explain("beat", err)
 		if !IsRedis(err) {
 			p.Close()
 		}
 		return beaten, err
-	}
-	if len(fields) != 4 {
-		p.Close()
-		return beaten, odd("beat", fmt.Errorf("%d fields", len(fields)))
 	}
 	known, err := fields[0].AsInt64()
 	if err == nil {

@@ -70,7 +70,7 @@ func (s *Store) Orphans(ctx context.Context, q *Queue, incarnation string, n int
 	}
 	hand, err := reply.AsStrSlice()
 	if err == nil && len(hand) > n {
-		err = wrongCount(len(hand), n)
+		err = fmt.Errorf("%d elements where %d were wanted", len(hand), n)
 	}
 	if err != nil {
 		return nil, explain("orphans", err)
@@ -104,10 +104,7 @@ func (s *Store) Orphans(ctx context.Context, q *Queue, incarnation string, n int
 	if err != nil {
 		return nil, err
 	}
-	values, err := reply.ToArray()
-	if err == nil && len(values) != len(tags) {
-		err = wrongCount(len(values), len(tags))
-	}
+	values, err := exactly(len(tags), reply.ToArray)
 	if err != nil {
 		return nil, explain("orphans", err)
 	}
@@ -198,9 +195,9 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	parts, err := reply.AsIntSlice()
-	if err != nil || len(parts) != 2 {
-		return time.Time{}, fmt.Errorf("time: an answer of %d parts (%v)", len(parts), err)
+	parts, err := exactly(2, reply.AsIntSlice)
+	if err != nil {
+		return time.Time{}, explain("time", err)
 	}
 	return time.Unix(parts[0], parts[1]*1000), nil
 }
@@ -242,10 +239,7 @@ func (s *Store) About(ctx context.Context, workers ...string) (map[string]string
 		about, err := reply.AsStrMap()
 		return about, explain("about", err)
 	}
-	values, err := reply.ToArray()
-	if err == nil && len(values) != len(workers) {
-		err = wrongCount(len(values), len(workers))
-	}
+	values, err := exactly(len(workers), reply.ToArray)
 	if err != nil {
 		return nil, explain("about", err)
 	}
