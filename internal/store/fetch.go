@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -149,7 +150,7 @@ func parseExchanged(reply rueidis.RedisResult, asked *Exchange) (*Exchanged, err
 	}
 	if x.Accepted {
 		if asked.Handed == nil || n[3] > int64(1+len(asked.Earlier)) {
-			return nil, fmt.Errorf("accepted under tag %d of %d", n[3], len(asked.Earlier))
+			return nil, fmt.Errorf("accepted under tag %d of %d", n[3], 1+len(asked.Earlier))
 		}
 		x.As = asked.Handed.Tag
 		if n[3] > 1 {
@@ -275,18 +276,14 @@ func parseTags(texts []string) ([]source.Tag, error) {
 // appendTags appends the text of each tag, all of them cut from one string: one
 // of its own would be an allocation for every job.
 func appendTags(args []string, tags []source.Tag) []string {
-	block := make([]byte, 0, tagDigits*len(tags))
+	block := make([]byte, 0, (tagDigits+1)*len(tags))
 	for _, tag := range tags {
-		block = strconv.AppendUint(block, uint64(tag), 10)
+		block = append(strconv.AppendUint(block, uint64(tag), 10), ' ')
 	}
 	text := string(block)
-	for _, tag := range tags {
-		n := tagDigits
-		if tag < FirstTag || tag >= 10*FirstTag { // one that no incarnation has made
-			n = len(formatTag(tag))
-		}
-		args = append(args, text[:n])
-		text = text[n:]
+	for range tags {
+		tag, rest, _ := strings.Cut(text, " ")
+		args, text = append(args, tag), rest
 	}
 	return args
 }
