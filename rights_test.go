@@ -75,6 +75,58 @@ func TestFewRights(t *testing.T) {
 	}
 }
 
+// TestProbeIsPutOff: a server that loads its data, or that somebody's script keeps busy,
+// answers the question whether a wait may be woken with an error. That is no refusal.
+//
+//fault:server the server is loading or busy while a worker asks whether its waits may be woken (EXECABORT) | that is no refusal: the worker asks again, and its waits can be woken
+func TestProbeIsPutOff(t *testing.T) {
+	t.Parallel()
+	for name, said := range map[string]string{
+		"loading": "-LOADING Redis is loading the dataset in memory\r\n",
+		"busy":    "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e, _, proxy := proxied(t)
+			answers := map[string]string{
+				"MULTI": "+OK\r\n", "CLIENT UNBLOCK": said, "EXEC": "-EXECABORT Transaction discarded because of previous errors.\r\n",
+			}
+			left := 3 // guarded by the proxy
+			proxy.Answer(func(c []string) string {
+				command := c[0]
+				if command == "CLIENT" {
+					command += " " + c[1]
+				}
+				if left == 0 {
+					return ""
+				}
+				if command == "EXEC" {
+					left--
+				}
+				return answers[command]
+			})
+			w := e.workerOf(number)
+			stop := e.run(w)
+			redistest.WaitFor(t, "a wait that can be woken", func() error {
+				if !w.Waits("default") || w.ClientID("default") == 0 {
+					return errors.New("there is none")
+				}
+				return nil
+			})
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+			proxy.Answer(nil)
+			if left > 0 {
+				t.Errorf("%d more answers were to be put off", left)
+			}
+			if strings.Contains(e.log.String(), "cannot be woken") {
+				t.Errorf("%s was taken for a refusal", said)
+			}
+		})
+	}
+}
+
 // TestRightsTakenAway takes the rights of a running worker's user away, and gives them
 // back: it says so, does not hammer at the server, and goes on.
 //

@@ -158,13 +158,14 @@ func (w *Waiter) connect(ctx context.Context) error {
 		return err
 	}
 	id, err := replies[1].AsInt64()
-	if _, refused := rueidis.IsRedisErr(err); err != nil && !refused {
-		conn.Close()
-		release()
-		return explain("connect to wait in "+w.q.Name, err)
-	}
 	if err == nil {
 		err = w.unblock(deadline, c, 0) // no client has this id: it tells whether it is allowed
+	}
+	// What the server does not do now, and what has failed on the way, is no refusal.
+	if err = explain("connect to wait in "+w.q.Name, err); err != nil && !IsRedis(err) {
+		conn.Close()
+		release()
+		return err
 	}
 	w.mute.Store(err != nil)
 	if err != nil {
@@ -261,7 +262,7 @@ func (w *Waiter) unblock(ctx context.Context, c rueidis.Client, id int64) error 
 	results, err := replies[len(replies)-1].ToArray()
 	for _, reply := range replies[:len(replies)-1] {
 		if e := reply.Error(); e != nil {
-			err = e // the EXEC says only that there was one: while Redis loads, this is no refusal
+			err = e // why; the EXEC says only that there was one
 			break
 		}
 	}
