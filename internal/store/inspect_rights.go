@@ -105,7 +105,10 @@ func (s *Store) Rights(ctx context.Context) (refused map[Role][]Refusal, untold 
 	for i := range rights {
 		all[i] = s.wordsOf(&rights[i], q)
 	}
-	answers, err := s.askRights(ctx, q, all)
+	answers, err := s.AskRights(ctx, q, all)
+	if err == nil && len(answers) != len(all) || IsRedis(err) && !IsKeyRefused(err) {
+		answers, err = s.queueCommands(ctx, all)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -154,21 +157,33 @@ const (
 	untoldYet = 2
 )
 
-// askRights asks in a script, which leaves no trace in the server's ACL LOG; and a
-// server that has no such call, or allows no scripts, with commands that are queued
-// in a transaction and never done.
-func (s *Store) askRights(ctx context.Context, q *Queue, all [][]string) ([]int64, error) {
+// AskRights asks in a script, which leaves no trace in the server's ACL LOG. It returns
+// nothing when the server is too old.
+func (s *Store) AskRights(ctx context.Context, q *Queue, commands [][]string) (answers []int64, err error) {
 	var args []string
-	for _, words := range all {
+	for _, words := range commands {
 		args = append(append(args, strconv.Itoa(len(words))), words...)
 	}
-	answers, err := s.AskRights(ctx, q, args)
-	if err == nil && len(answers) == len(all) {
-		return answers, nil
+	err = s.eval(ctx, scriptRights, []string{q.Ready}, args, func(reply rueidis.RedisResult) (err error) {
+		answers, err = reply.AsIntSlice()
+		return err
+	})
+	return answers, err
+}
+
+// TryScripts runs a script that changes nothing.
+func (s *Store) TryScripts(ctx context.Context) error {
+	q, err := s.Queue("tasuki-doctor")
+	if err != nil {
+		return err
 	}
-	if err != nil && (!IsRedis(err) || IsKeyRefused(err)) {
-		return nil, err
-	}
+	_, err = s.AskRights(ctx, q, nil)
+	return err
+}
+
+// queueCommands asks a server that cannot be asked in a script, with commands that are
+// queued in a transaction and never done.
+func (s *Store) queueCommands(ctx context.Context, commands [][]string) ([]int64, error) {
 	c, err := s.client(ctx, false)
 	if err != nil {
 		return nil, err
@@ -184,8 +199,8 @@ func (s *Store) askRights(ctx context.Context, q *Queue, all [][]string) ([]int6
 	} else if err != nil {
 		return nil, err
 	}
-	answers = make([]int64, len(all))
-	for i, words := range all {
+	answers := make([]int64, len(commands))
+	for i, words := range commands {
 		if words[0] == "SUBSCRIBE" {
 			answers[i] = untoldYet // its answer is none of a transaction's
 			continue
@@ -209,23 +224,4 @@ func (s *Store) askRights(ctx context.Context, q *Queue, all [][]string) ([]int6
 // isMissing tells whether a server refuses a command to everybody.
 func isMissing(err error) bool {
 	return hasCode(err.Error(), "unknown command") || strings.Contains(err.Error(), "not supported by tasuki")
-}
-
-// AskRights runs inspect_rights.lua; it returns nothing when the server is too old.
-func (s *Store) AskRights(ctx context.Context, q *Queue, args []string) (answers []int64, err error) {
-	err = s.eval(ctx, scriptRights, []string{q.Ready}, args, func(reply rueidis.RedisResult) (err error) {
-		answers, err = reply.AsIntSlice()
-		return err
-	})
-	return answers, err
-}
-
-// TryScripts runs a script that changes nothing.
-func (s *Store) TryScripts(ctx context.Context) error {
-	q, err := s.Queue("tasuki-doctor")
-	if err != nil {
-		return err
-	}
-	_, err = s.AskRights(ctx, q, nil)
-	return err
 }

@@ -150,7 +150,7 @@ var operations = map[string]operation{
 	"AskRights": {
 		script: "inspect_rights",
 		run: func(ctx context.Context, s *Store, q *Queue) error {
-			answers, err := s.AskRights(ctx, q, []string{"3", "RPUSH", q.Ready, "x", "1", "NOSUCH"})
+			answers, err := s.AskRights(ctx, q, [][]string{{"RPUSH", q.Ready, "x"}, {"NOSUCH"}})
 			if err == nil && !slices.Equal(answers, []int64{may, noSuch}) {
 				err = fmt.Errorf("it answers %v", answers)
 			}
