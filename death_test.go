@@ -198,6 +198,32 @@ func TestFatalErrors(t *testing.T) {
 	}
 }
 
+// TestRevivedPoison: a job that is dead as poison and is revived begins anew: it may be
+// there at two more deaths.
+//
+//fault:process a job that was dead as poison is revived, and its process dies | one crash is counted, and it runs again elsewhere
+func TestRevivedPoison(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		died := fmt.Sprint(time.Now().Add(-time.Minute).UnixMilli())
+		e.do("ZADD", e.key("default", "dead"), died, `{"id":"p","kind":"number","attempts":2,"crashes":3,"reason":"poison","token":"t","args":7}`)
+		if n, err := e.inspector.Revive(e.ctx, "default", "p"); n != 1 || err != nil {
+			t.Fatalf("Revive: %d, %v", n, err)
+		}
+		p := e.startProcess(processConfig{Do: "hold"})
+		p.wait("start", 1)
+		p.kill()
+		got := e.survive(1)
+		q := e.waitQueue("default", func(q inspect.Queue) bool { return q.Counts["crashed"] == 1 })
+		if q.Counts["poison"] != 0 {
+			t.Fatalf("%+v: it is poison after one death", q)
+		}
+		if job := got.wait(t, 1)[0]; job.Args != 7 || job.Crashes != 1 || job.Attempt != 1 {
+			t.Errorf("job %d: %d crashes, attempt %d; want one crash, and no failed attempt", job.Args, job.Crashes, job.Attempt)
+		}
+		e.settled("default", 1)
+	})
+}
+
 // TestProducerKilled kills producers at any moment of an enqueue.
 //
 //fault:process producer killed while it enqueues | what was accepted is there once; the one under way is there once or not at all

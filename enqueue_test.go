@@ -261,6 +261,45 @@ func TestEnqueueIntoWrongType(t *testing.T) {
 	})
 }
 
+// TestIDOfRefusedJob: the id of a job that was refused is not remembered: it would be
+// lost to who calls again.
+//
+//fault:data jobs with ids of the caller's own are enqueued, and the key of one of them has another type | none is put in; the same call when the key is gone puts in all
+func TestIDOfRefusedJob(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		for queue, parts := range map[string][]string{"noready": nil, "noscheduled": {"scheduled"}} {
+			k := number.With(tasuki.Opts{Queue: queue})
+			specs := []tasuki.Spec{
+				k.With(tasuki.Opts{ID: "now"}).Spec(1),
+				k.With(tasuki.Opts{ID: "later", In: time.Hour}).Spec(2),
+			}
+			key := e.key(queue, parts...)
+			if err := e.do("SET", key, "in the way").Error(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := e.producer().EnqueueMany(e.ctx, specs); err == nil || !strings.Contains(err.Error(), "WRONGTYPE") {
+				t.Errorf("%s: %v", queue, err)
+			}
+			e.do("DEL", key)
+			if q := e.queue(queue); q.Ready+q.Scheduled != 0 {
+				t.Errorf("%s: of what was refused there is %+v", queue, q)
+			}
+			infos, err := e.producer().EnqueueMany(e.ctx, specs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, info := range infos {
+				if info.Existed {
+					t.Errorf("%s is remembered, though it was refused", info.Address())
+				}
+			}
+			if q := e.queue(queue); q.Ready != 1 || q.Scheduled != 1 {
+				t.Errorf("%s: %+v; want both jobs", queue, q)
+			}
+		}
+	})
+}
+
 func TestEnqueueEndedContext(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		ctx, cancel := context.WithCancel(e.ctx)

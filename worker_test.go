@@ -172,6 +172,60 @@ func TestInterruptedJobsGoBack(t *testing.T) {
 	})
 }
 
+// TestInterruptedRetriesGoBack: what has waited for its time or for a retry lies behind
+// the others then, but goes back to the head when a stop has interrupted it.
+//
+//fault:process jobs that were scheduled or had failed before outlast the grace of a stop | they go back to the head too, with no attempt counted
+func TestInterruptedRetriesGoBack(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		w := e.worker(tasuki.WorkerConfig{Concurrency: 4, Grace: -1, Backoff: soon})
+		var started atomic.Int64
+		tasuki.Handle(w, number, func(ctx context.Context, job *tasuki.Job[int]) error {
+			if job.Args < 2 && job.Attempt == 1 {
+				return errors.New("not yet")
+			}
+			started.Add(1)
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		stop := e.run(w)
+		e.enqueue(number, 2)
+		for i := range 2 {
+			if _, err := number.With(tasuki.Opts{In: time.Millisecond}).Enqueue(e.ctx, e.producer(), 2+i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 4 && started.Load() == 4 })
+		for i := range 3 {
+			if _, err := number.Enqueue(e.ctx, e.producer(), 4+i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if q := e.queue("default"); q.Ready != 7 || q.Counts["release"] != 4 || q.Counts["retry"] != 2 {
+			t.Errorf("%+v", q)
+		}
+		next := e.worker(tasuki.WorkerConfig{Concurrency: 1})
+		var got recorder[int]
+		tasuki.Handle(next, number, func(_ context.Context, job *tasuki.Job[int]) error {
+			if want := map[bool]int{true: 2, false: 1}[job.Args < 2]; job.Attempt != want {
+				t.Errorf("job %d: attempt %d, want %d", job.Args, job.Attempt, want)
+			}
+			got.add(job.Args)
+			return nil
+		})
+		e.run(next)
+		all := got.wait(t, 7)
+		slices.Sort(all[:4])
+		if !slices.Equal(all, upTo(7)) {
+			t.Errorf("order %v; want what was interrupted before all others", all)
+		}
+		e.settled("default", 7)
+	})
+}
+
 // TestStuckHandler ignores its context. Its worker keeps the lease, so that
 // nobody starts the job beside it.
 //
