@@ -1,6 +1,8 @@
 package tasuki
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -60,6 +62,79 @@ func TestObserverMissed(t *testing.T) {
 				if other := o.watched["other"]; other == nil || other.still >= slowDeath {
 					t.Errorf("after a second absence it knows %+v of the other", other)
 				}
+			}
+		})
+	}
+}
+
+// TestWhoIsDead shows workers to the observer, round by round. It takes one for dead
+// when its counter has stood still for 30 s, or for 2 s while its subscription is gone;
+// and time in which nothing could be seen is held against nobody.
+//
+//fault:network the subscription of a worker is gone, and it beats | it is not taken for dead, for however long
+//fault:time every look of the observer at the others comes late | nobody is taken for dead for that
+func TestWhoIsDead(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		gone, beats bool          // its subscription, its counter
+		gap         time.Duration // from round to round; 0: a second
+		from, to    int           // the rounds in one of which it is found dead; from 0: never until then
+	}{
+		"beats":                             {beats: true, to: 40},
+		"beats, subscription gone":          {beats: true, gone: true, to: 40},
+		"stands still":                      {from: 5, to: 40},
+		"stands still, subscription gone":   {gone: true, from: 3, to: 15},
+		"the same, but nobody could see it": {gone: true, gap: 3 * time.Second, to: 40},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, sw := t.Context(), sweepers(t, 1)[0]
+			q := sw.w.queue[DefaultQueue]
+			sw.enter(ctx, t, q, "other")
+			pulses := map[string]*store.Pulse{}
+			for _, worker := range []string{"me", "other"} {
+				pulses[worker] = sw.store.Pulse(worker, func(string, string) {})
+				defer pulses[worker].Close()
+				if _, err := pulses[worker].Beat(ctx, true, func() []string { return nil }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if ok, err := sw.store.Elect(ctx, "", "me"); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+			if tt.gone {
+				pulses["other"].Close()
+				redistest.WaitFor(t, "the subscription to be gone", func() error {
+					vitals, err := pulses["me"].Observe(ctx)
+					if slices.ContainsFunc(vitals, func(v store.Vital) bool { return v.Subscriptions == 0 }) {
+						return nil
+					}
+					return errors.Join(err, errors.New("it is there"))
+				})
+			}
+			redis := rawClient(t)
+			o := &observer{session: &session{w: sw.w, id: "me"}}
+			o.begin(time.Now())
+			for round := 1; round <= tt.to; round++ {
+				o.lastRound = time.Now().Add(-max(tt.gap, time.Second))
+				o.round(ctx, pulses["me"])
+				o.sweeping.Wait()
+				members, err := sw.store.Members(ctx, q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if slices.ContainsFunc(members, func(m store.Member) bool { return !m.Ended.IsZero() }) {
+					if tt.from == 0 || round < tt.from {
+						t.Errorf("it is dead after %d rounds", round)
+					}
+					return
+				}
+				if tt.beats {
+					redis.Do(ctx, redis.B().Hincrby().Key(sw.w.client.cfg.Namespace+":workers").Field("other").Increment(1).Build())
+				}
+			}
+			if tt.from > 0 {
+				t.Errorf("it lives after %d rounds", tt.to)
 			}
 		})
 	}
