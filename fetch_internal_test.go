@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -260,6 +261,37 @@ func TestStopKeepsOrder(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestGoexitFreesAtOnce: a handler that ends its goroutine leaves its slot and its place
+// in the pool to the next job, without a beat in between.
+//
+//fault:process a handler calls `runtime.Goexit` in the only slot | the failure is written at once, and the next job runs
+func TestGoexitFreesAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var runs atomic.Int64
+		f, s := startFake(t, 1, func(context.Context, *RawJob) error {
+			runs.Add(1)
+			runtime.Goexit()
+			return nil
+		})
+		x := s.next()
+		for tag := source.Tag(1); tag <= 3; tag++ {
+			x.answer(source.Reply{Claimed: deliveries(tag, tag+1)})
+			x = s.next()
+			if len(x.Outcomes) != 1 || x.Outcomes[0].Tag != tag || x.Outcomes[0].State != source.Retry || x.Want != 1 {
+				t.Fatalf("after run %d is asked %+v: want that it has failed, and a claim", runs.Load(), x.Request)
+			}
+		}
+		x.answer(source.Reply{})
+		synctest.Wait()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if runs.Load() != 3 || f.loops != f.idleLoops {
+			t.Errorf("%d runs, then %d goroutines of the pool, of which %d wait; want three, and all of them", runs.Load(), f.loops, f.idleLoops)
+		}
+	})
 }
 
 // TestFlushEndsWithFailure: an exchange that carries nothing and fails leaves

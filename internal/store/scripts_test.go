@@ -93,6 +93,20 @@ var operations = map[string]operation{
 		who:       "me",
 		tolerates: "alarm count ready rules scheduled suspect",
 	},
+	"Fetch of what lies in hand": {
+		script: "fetch",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: FirstTag + 100, Request: source.Request{Want: 20, Strays: true}}, s.Waiter(q))
+			return err
+		},
+		changes: []string{
+			"-count claimed 10", "-hand:me [handed]", "-ready [r1, r2]", "-retry due retry T", "-scheduled due T",
+			"+count claimed 15", "+held:me 1000000000100 handed", "+held:me 1000000000101 r1", "+held:me 1000000000102 r2",
+			"+held:me 1000000000103 due", "+held:me 1000000000104 due retry",
+		},
+		who:       "me",
+		tolerates: "alarm count dead ready retry rules scheduled suspect",
+	},
 	"Fetch of one that is gone": {
 		script: "fetch",
 		run: func(ctx context.Context, s *Store, q *Queue) error {
