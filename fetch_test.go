@@ -500,6 +500,46 @@ func TestScheduled(t *testing.T) {
 	})
 }
 
+// TestScheduledTwins schedules a job again whose id was forgotten, in the same moment:
+// a sorted set keeps one of two equal members.
+//
+//fault:data a job with a time is enqueued again after its id was forgotten, in the same millisecond | both are kept, and run
+func TestScheduledTwins(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		const n = 20
+		at := time.Now().Add(2 * time.Second)
+		for i := range n {
+			opts := tasuki.Opts{ID: fmt.Sprint("twin", i), At: at}
+			if i%2 == 0 {
+				opts.At, opts.In = time.Time{}, 2*time.Second
+			}
+			for range 2 {
+				if info, err := number.With(opts).Enqueue(e.ctx, e.client, i); err != nil || info.Existed {
+					t.Fatalf("%+v, %v", info, err)
+				}
+				e.do("DEL", e.key("default", "seen"))
+			}
+		}
+		problems, err := e.inspector.Check(e.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range problems {
+			if strings.Contains(p.What, "token") { // that they are twins it says too
+				t.Errorf("check: %v", p)
+			}
+		}
+		if q := e.queue("default"); q.Ready+q.Scheduled != 2*n {
+			t.Fatalf("%+v: want %d jobs", q, 2*n)
+		}
+		w := e.worker(tasuki.WorkerConfig{})
+		got := collect(w, number)
+		e.run(w)
+		got.wait(t, 2*n)
+		e.settled("default", 2*n)
+	})
+}
+
 // TestTimerIsTakenOver stops the worker that holds the timer.
 //
 //fault:process the worker stops that holds a queue's timer | another takes it over, and due jobs are in time
