@@ -54,7 +54,7 @@ func startFake(t *testing.T, concurrency int, h Handler) (*fetcher, *fake) {
 	HandleRaw(w, DefaultQueue, h)
 	s := newSession(w, context.Background())
 	f := s.fetcher
-	src := &fake{t: t, asks: make(chan *ask, 100), hands: make(chan source.Delivery, 100), held: map[source.Tag]string{}}
+	src := newFake(t)
 	f.add(DefaultQueue, "channel", 0, src)
 	t.Cleanup(func() {
 		f.stop()
@@ -64,6 +64,10 @@ func startFake(t *testing.T, concurrency int, h Handler) (*fetcher, *fake) {
 		client.Close()
 	})
 	return f, src
+}
+
+func newFake(t *testing.T) *fake {
+	return &fake{t: t, asks: make(chan *ask, 100), hands: make(chan source.Delivery, 100), held: map[source.Tag]string{}}
 }
 
 func (s *fake) Wait(ctx context.Context) (*source.Delivery, error) {
@@ -261,6 +265,40 @@ func TestStopKeepsOrder(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestNextQueueWaitsForTheFirst: a slot that becomes free while the first queue is asked
+// is for the first too: the next one is asked when the first has no more.
+func TestNextQueueWaitsForTheFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		f, first := startFake(t, 2, func(context.Context, *RawJob) error {
+			<-release
+			return nil
+		})
+		claim := first.next()
+		next := newFake(t)
+		f.add("next", "next channel", 0, next)
+		claim.answer(source.Reply{Claimed: deliveries(1, 3)})
+		synctest.Wait()
+		release <- struct{}{}
+		claim = first.next()
+		release <- struct{}{} // that slot is free while the first is asked for the other
+		for _, x := range next.underWay() {
+			if x.Want > 0 {
+				t.Errorf("the next queue is asked for %d jobs while the first is asked", x.Want)
+			}
+			x.answer(source.Reply{})
+		}
+		claim.answer(source.Reply{})
+		for _, x := range first.underWay() {
+			x.answer(source.Reply{})
+		}
+		if x := next.next(); x.Want == 0 {
+			t.Errorf("when the first has no more the next is asked %+v: want a claim", x.Request)
+		}
+	})
 }
 
 // TestGoexitFreesAtOnce: a handler that ends its goroutine leaves its slot and its place

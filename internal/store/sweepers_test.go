@@ -1,6 +1,8 @@
 package store
 
 import (
+	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/tasuki-dev/tasuki/internal/redistest"
@@ -37,5 +39,35 @@ func TestTwoSweepers(t *testing.T) {
 	}
 	for _, line := range changes(want, got) {
 		t.Errorf("%s; (+ is too much, - is missing)", line)
+	}
+}
+
+// TestOneObserver: of the workers that miss the same observer at once, one takes its
+// place. The others are told so, and watch nobody.
+//
+//fault:process several workers miss the observer at the same moment | one of them takes its place, and is not displaced by the others
+func TestOneObserver(t *testing.T) {
+	t.Parallel()
+	b := newBox(t, redistest.Shared(t).URL(), "mail")
+	elected := make(chan string, 10)
+	var wg sync.WaitGroup
+	for i := range cap(elected) {
+		wg.Go(func() {
+			who := fmt.Sprint("w", i)
+			ok, err := b.s.Elect(t.Context(), dead, who)
+			if err != nil {
+				t.Error(err)
+			}
+			if ok {
+				elected <- who
+			}
+		})
+	}
+	wg.Wait()
+	if len(elected) != 1 {
+		t.Fatalf("%d were told that they observe, want one", len(elected))
+	}
+	if is, err := b.do("HGET", b.s.workersKey(), "@observer").ToString(); err != nil || is != <-elected {
+		t.Errorf("%s observes, %v: want who was told so", is, err)
 	}
 }
