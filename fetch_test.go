@@ -383,8 +383,8 @@ func TestPause(t *testing.T) {
 	})
 }
 
-// TestPauseWhileIdle pauses before the worker starts, and hears of it from the
-// first exchange.
+// TestPauseWhileIdle pauses before the worker starts, which hears of it from the
+// first exchange, and takes nothing with it.
 func TestPauseWhileIdle(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		e.enqueue(number, 3)
@@ -394,7 +394,15 @@ func TestPauseWhileIdle(t *testing.T) {
 		w := e.worker(tasuki.WorkerConfig{})
 		got := collect(w, number)
 		e.run(w)
-		e.waitQueue("default", func(q inspect.Queue) bool { return q.Workers == 1 })
+		redistest.WaitFor(t, "the worker to hear of the pause", func() error {
+			if !w.Rests("default") {
+				return errors.New("it has not asked yet")
+			}
+			return nil
+		})
+		if q := e.queue("default"); q.Ready != 3 || q.Counts["claimed"] != 0 {
+			t.Errorf("paused before a worker came: %+v", q)
+		}
 		if err := e.inspector.Resume(e.ctx, "default"); err != nil {
 			t.Fatal(err)
 		}
