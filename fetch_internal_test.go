@@ -301,6 +301,43 @@ func TestNextQueueWaitsForTheFirst(t *testing.T) {
 	})
 }
 
+// TestPlaceOfSuspectIsGivenBack: an exchange that was allowed a job with two crashes
+// behind it, and has brought none or has failed, leaves the place to the next.
+//
+//fault:process there is no job with two crashes behind it when a worker asks, or its question is lost | it may claim the one that comes later
+func TestPlaceOfSuspectIsGivenBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, s := startFake(t, 2, untilEnded)
+		s.next().answer(source.Reply{})
+		synctest.Wait()
+		f.mu.Lock()
+		f.w.lone = new(atomic.Bool) // that of the process is for all its tests
+		f.mu.Unlock()
+		for i := range 4 {
+			f.ask(func(*queue) bool { return true })
+			lone := 0
+			for _, x := range s.underWay() {
+				if x.Lone {
+					lone++
+				}
+				if i%2 == 0 {
+					x.answer(source.Reply{})
+				} else {
+					x.errs <- errors.New("the reply was lost")
+				}
+			}
+			if lone != 1 {
+				t.Errorf("question %d: in %d exchanges it may claim a suspect, want one", i, lone)
+			}
+			time.Sleep(time.Second) // longer than the pause after a failure
+			for _, x := range s.underWay() {
+				x.answer(source.Reply{})
+			}
+		}
+	})
+}
+
 // TestGoexitFreesAtOnce: a handler that ends its goroutine leaves its slot and its place
 // in the pool to the next job, without a beat in between.
 //
