@@ -69,7 +69,11 @@ func TestWokenBeforeItWaits(t *testing.T) {
 		})
 		time.Sleep(300 * time.Millisecond) // an UNBLOCK or more finds nobody meanwhile
 		release <- struct{}{}
-		<-held // it has ended: this is the next one
+		select {
+		case <-held: // it has ended: this is the next one
+		case <-time.After(10 * time.Second):
+			t.Fatal("it goes on: nobody has woken it since it has arrived")
+		}
 		if now := w.ClientID("default"); now != id {
 			t.Errorf("the wait is on the connection %d, then on %d: it was cut", id, now)
 		}
