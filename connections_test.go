@@ -41,29 +41,37 @@ func TestAllConnectionsCut(t *testing.T) {
 	e.run(w) // the observer, past the proxy
 	e.waitQueue("elsewhere", func(q inspect.Queue) bool { return q.Workers == 1 })
 	victim := e.worker(tasuki.WorkerConfig{Concurrency: 10})
-	release := make(chan struct{})
-	var runs atomic.Int64
-	tasuki.Handle(victim, number, func(ctx context.Context, _ *tasuki.Job[int]) error {
+	runs, release := e.runHeld(victim, 10)
+	for range 20 {
+		proxy.CutAll()
+		time.Sleep(300 * time.Millisecond) // the storm lasts 6 s, longer than the quick rule
+	}
+	release()
+	q := e.settled("default", 10)
+	if runs.Load() != 10 || q.Counts["crashed"] != 0 {
+		t.Errorf("%d runs, %+v: want each once", runs.Load(), q)
+	}
+}
+
+// runHeld runs a worker with n jobs until all of them run. They go on until release is
+// called, or their context ends.
+func (e *env) runHeld(w *tasuki.Worker, n int) (runs *atomic.Int64, release func()) {
+	e.t.Helper()
+	runs = &atomic.Int64{}
+	held := make(chan struct{})
+	tasuki.Handle(w, number, func(ctx context.Context, _ *tasuki.Job[int]) error {
 		runs.Add(1)
 		select {
-		case <-release:
+		case <-held:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	})
-	e.run(victim)
-	e.enqueue(number, 10)
-	e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 10 && runs.Load() == 10 })
-	for range 20 {
-		proxy.CutAll()
-		time.Sleep(300 * time.Millisecond) // the storm lasts 6 s, longer than the quick rule
-	}
-	close(release)
-	q := e.settled("default", 10)
-	if runs.Load() != 10 || q.Counts["crashed"] != 0 {
-		t.Errorf("%d runs, %+v: want each once", runs.Load(), q)
-	}
+	e.run(w)
+	e.enqueue(number, n)
+	e.waitQueue("default", func(q inspect.Queue) bool { return int(q.Running) == n && int(runs.Load()) == n })
+	return runs, func() { close(held) }
 }
 
 // TestRemoveQueueWhileDown removes a queue while Redis cannot be reached: the worker
@@ -124,10 +132,7 @@ func TestResetStorm(t *testing.T) {
 	e.client = e.openAt(proxy.URL())
 	w := e.worker(tasuki.WorkerConfig{Concurrency: 20})
 	var l ledger
-	tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
-		l.add(job.Args)
-		return nil
-	})
+	l.note(w)
 	count := goroutines(t, func() { e.run(w) })
 	const n = 1000
 	enqueue := func(from, to int) {
@@ -313,10 +318,7 @@ func TestHalfClosed(t *testing.T) {
 	e, s, proxy := proxied(t)
 	w := e.worker(tasuki.WorkerConfig{Concurrency: 5})
 	var l ledger
-	tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
-		l.add(job.Args)
-		return nil
-	})
+	l.note(w)
 	e.run(w)
 	e.waitQueue("default", func(inspect.Queue) bool { return w.Waits("default") })
 	var half atomic.Int64
@@ -620,20 +622,7 @@ func TestSubscriberIsCut(t *testing.T) {
 	e.run(observer)
 	e.waitQueue("elsewhere", func(q inspect.Queue) bool { return q.Workers == 1 })
 	victim := e.worker(tasuki.WorkerConfig{Concurrency: 5})
-	release := make(chan struct{})
-	var runs atomic.Int64
-	tasuki.Handle(victim, number, func(ctx context.Context, _ *tasuki.Job[int]) error {
-		runs.Add(1)
-		select {
-		case <-release:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	})
-	e.run(victim)
-	e.enqueue(number, 5)
-	e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 5 && runs.Load() == 5 })
+	runs, release := e.runHeld(victim, 5)
 	subscribers := func() string {
 		list, err := e.do("CLIENT", "LIST", "TYPE", "pubsub").ToString()
 		if err != nil {
@@ -653,7 +642,7 @@ func TestSubscriberIsCut(t *testing.T) {
 			cut++
 		}
 	}
-	close(release)
+	release()
 	q := e.settled("default", 5)
 	if runs.Load() != 5 || q.Counts["crashed"] != 0 {
 		t.Errorf("%d runs, %+v: want each once", runs.Load(), q)

@@ -295,13 +295,7 @@ func TestSecondSignal(t *testing.T) {
 		p := e.startProcess(processConfig{Concurrency: 3, Do: "ignore", Grace: time.Minute})
 		p.wait("start", 3)
 		p.signal(syscall.SIGTERM)
-		redistest.WaitFor(t, "the stop to be noted", func() error {
-			about, err := e.do("HVALS", e.namespace+":workers:info").AsStrSlice()
-			if err != nil || !strings.Contains(strings.Join(about, ""), `"stopping":true`) {
-				return fmt.Errorf("%v, %v", about, err)
-			}
-			return nil
-		})
+		e.waitStopNoted()
 		p.wait("told", 1)
 		p.signal(syscall.SIGTERM)
 		select {

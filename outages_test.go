@@ -331,10 +331,7 @@ func TestLoading(t *testing.T) {
 	var l ledger
 	for range 2 {
 		w := e.worker(tasuki.WorkerConfig{Concurrency: 5})
-		tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
-			l.add(job.Args)
-			return nil
-		})
+		l.note(w)
 		e.run(w)
 	}
 	e.waitQueue("default", func(q inspect.Queue) bool { return q.Workers == 2 })
@@ -374,10 +371,7 @@ func TestScriptsAreForgotten(t *testing.T) {
 	e := newEnv(t, s.URL())
 	var l ledger
 	w := e.worker(tasuki.WorkerConfig{Concurrency: 10})
-	tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
-		l.add(job.Args)
-		return nil
-	})
+	l.note(w)
 	e.run(w)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
@@ -425,10 +419,7 @@ func TestBusyServer(t *testing.T) {
 	var l ledger
 	for range 2 {
 		w := e.worker(tasuki.WorkerConfig{Concurrency: 5})
-		tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
-			l.add(job.Args)
-			return nil
-		})
+		l.note(w)
 		e.run(w)
 	}
 	e.waitQueue("default", func(q inspect.Queue) bool { return q.Workers == 2 })

@@ -213,6 +213,14 @@ func (l *ledger) add(n int) {
 	l.runs[n]++
 }
 
+// note has a worker do jobs whose runs are noted, and nothing else.
+func (l *ledger) note(w *tasuki.Worker) {
+	tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
+		l.add(job.Args)
+		return nil
+	})
+}
+
 // check demands that each of 0 to n-1 was done, and returns how many runs there
 // were beyond one each.
 func (l *ledger) check(t testing.TB, n int) (extra int) {

@@ -460,10 +460,7 @@ func TestGarbage(t *testing.T) {
 	e, s, proxy := proxied(t)
 	w := e.worker(tasuki.WorkerConfig{Concurrency: 5})
 	var l ledger
-	tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
-		l.add(job.Args)
-		return nil
-	})
+	l.note(w)
 	e.run(w)
 	e.waitQueue("default", func(inspect.Queue) bool { return w.Waits("default") })
 	var altered atomic.Int64

@@ -284,6 +284,18 @@ func (e *env) waitLog(text string) {
 	})
 }
 
+// waitStopNoted waits until a worker has noted that it stops.
+func (e *env) waitStopNoted() {
+	e.t.Helper()
+	redistest.WaitFor(e.t, "the stop to be noted", func() error {
+		about, err := e.do("HVALS", e.namespace+":workers:info").AsStrSlice()
+		if err != nil || !strings.Contains(strings.Join(about, ""), `"stopping":true`) {
+			return fmt.Errorf("%v, %v", about, err)
+		}
+		return nil
+	})
+}
+
 // recorder collects values in the order in which they come.
 type recorder[T any] struct {
 	mu  sync.Mutex

@@ -303,13 +303,7 @@ func TestKilledWhileStopping(t *testing.T) {
 		p := e.startProcess(processConfig{Concurrency: 5, Do: "ignore", Grace: time.Minute})
 		p.wait("start", 5)
 		p.signal(syscall.SIGTERM)
-		redistest.WaitFor(t, "the stop to be noted", func() error {
-			about, err := e.do("HVALS", e.namespace+":workers:info").AsStrSlice()
-			if err != nil || !strings.Contains(strings.Join(about, ""), `"stopping":true`) {
-				return fmt.Errorf("%v, %v", about, err)
-			}
-			return nil
-		})
+		e.waitStopNoted()
 		p.kill() // as an orchestrator does that has waited long enough
 		w := e.worker(tasuki.WorkerConfig{})
 		got := collect(w, number)
