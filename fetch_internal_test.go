@@ -23,6 +23,8 @@ type fake struct {
 	asks    chan *ask            // exchanges under way, the oldest first
 	hands   chan source.Delivery // what waits bring
 	waiting atomic.Int64         // waits under way
+	silent  atomic.Bool          // a wait does not end when it is told to
+	left    atomic.Int64         // calls of Leave
 
 	mu       sync.Mutex
 	held     map[source.Tag]string
@@ -73,6 +75,10 @@ func newFake(t *testing.T) *fake {
 func (s *fake) Wait(ctx context.Context) (*source.Delivery, error) {
 	s.waiting.Add(1)
 	defer s.waiting.Add(-1)
+	if s.silent.Load() {
+		d := <-s.hands
+		return &d, nil
+	}
 	select {
 	case d := <-s.hands:
 		return &d, nil
@@ -108,7 +114,7 @@ func (s *fake) Held(context.Context) ([]source.Delivery, error) {
 
 func (s *fake) Run(ctx context.Context) { <-ctx.Done() }
 
-func (s *fake) Leave(context.Context) error { return nil }
+func (s *fake) Leave(context.Context) error { s.left.Add(1); return nil }
 
 // underWay returns the exchanges that have no answer yet, when all else rests.
 func (s *fake) underWay() []*ask {
@@ -223,6 +229,47 @@ func TestNoWaitBesideHandOver(t *testing.T) {
 		x.answer(source.Reply{})
 		if !s.waits() {
 			t.Error("no wait has begun after that")
+		}
+	})
+}
+
+// TestRemovedWhileItWaits: what a wait brings late, when its queue was removed, is put
+// back and not started: the queue is left then, which gives it to others.
+//
+//fault:network a queue is removed while the connection that waits in it is silent, and a job is handed over on it | the job runs once, elsewhere
+func TestRemovedWhileItWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, s := startFake(t, 4, func(context.Context, *RawJob) error {
+			t.Error("a job of a removed queue was started")
+			return nil
+		})
+		s.silent.Store(true)
+		s.next().answer(source.Reply{})
+		if !s.waits() {
+			t.Fatal("it does not wait in an empty queue")
+		}
+		removed := make(chan struct{})
+		f.remove(DefaultQueue, func() { close(removed) })
+		for range 5 {
+			time.Sleep(time.Second)
+			f.beaten(time.Now(), true)
+		}
+		for _, x := range s.underWay() {
+			x.answer(source.Reply{})
+		}
+		s.hands <- deliveries(1, 2)[0]
+		x := s.next()
+		if x.Handed != nil || x.Want != 0 || !x.Strays {
+			t.Errorf("after the wait: %+v; want what was handed over put back", x.Request)
+		}
+		if n := s.left.Load(); n > 0 {
+			t.Error("the queue was left before that")
+		}
+		x.errs <- errors.New("the reply was lost")
+		<-removed // to leave puts it back as well
+		if n := s.left.Load(); n != 1 {
+			t.Errorf("it was left %d times, want once", n)
 		}
 	})
 }

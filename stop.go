@@ -142,12 +142,12 @@ func (f *fetcher) remove(name string, left func()) bool {
 	q.endWait()
 	q.canWait.Signal()
 	f.exited.Go(func() {
+		<-q.waited // nothing is handed over any more
 		f.mu.Lock()
 		for !f.closed && !(f.isIdle(q) && q.unsettled() == 0) {
 			f.changed.Wait()
 		}
 		f.mu.Unlock()
-		<-q.waited
 		q.stopRun()
 		<-q.left
 		f.mu.Lock()

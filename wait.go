@@ -62,10 +62,10 @@ func (f *fetcher) mayWait(q *queue) bool {
 
 // afterWait makes the exchange in which every wait ends. A job that was handed
 // over starts at once, if there is a slot; the exchange that accepts it is on its
-// way meanwhile. Without a slot nothing is accepted, and the exchange puts it
-// back at the head.
+// way meanwhile. Without a slot, or when the queue is being left, nothing is
+// accepted, and the exchange puts it back at the head.
 func (f *fetcher) afterWait(q *queue, d *source.Delivery, began time.Time) *exchange {
-	if d != nil && f.free > 0 && !f.stopping {
+	if d != nil && f.free > 0 && !f.stopping && !q.removed {
 		run := f.newRun(q, *d)
 		run.handed = make(chan struct{})
 		f.take(1)
