@@ -59,8 +59,9 @@ type about struct {
 	Stopping bool `json:"stopping"`
 }
 
-// place is how the worker's process is called where its jobs crashed.
-func (a *about) place() string { return fmt.Sprintf("%s:%d", a.Host, a.PID) }
+// place is how the worker's process is called where its jobs crashed. No name of a host
+// is longer.
+func (a *about) place() string { return fmt.Sprintf("%.253s:%d", a.Host, a.PID) }
 
 func newSession(w *Worker, base context.Context) *session {
 	host, err := os.Hostname()

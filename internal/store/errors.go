@@ -49,9 +49,9 @@ func explain(op string, err error) error {
 		if isUnsent(err) {
 			return fmt.Errorf("%s: %w", op, err)
 		}
-		return fmt.Errorf("%s: %w (%w)", op, ErrUncertain, err)
+		return fmt.Errorf("%s: %w (%w)", op, ErrUncertain, brief(err))
 	}
-	text := withoutWords(reply.Error())
+	text := cut(withoutWords(reply.Error()))
 	kind := errorKind(text)
 	if kind == nil {
 		return &replyError{op + ": " + text, err}
@@ -62,10 +62,27 @@ func explain(op string, err error) error {
 // odd is the error for an answer that the command does not give: whose it is, and so
 // what was done, is not known.
 func odd(op string, err error) error {
-	return fmt.Errorf("%s: %w (an answer that makes no sense: %w)", op, ErrUncertain, err)
+	return fmt.Errorf("%s: %w (an answer that makes no sense: %w)", op, ErrUncertain, brief(err))
 }
 
-// replyError is an error of the server that means nothing special here.
+// brief is err in fewer words if it quotes much of what a server has sent.
+func brief(err error) error {
+	if text := err.Error(); cut(text) != text {
+		return &replyError{cut(text), err}
+	}
+	return err
+}
+
+// cut leaves 500 bytes of a text: no error of Redis itself has more.
+func cut(text string) string {
+	const most = 500
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}
+
+// replyError is an error of the server that means nothing special here, or a long one.
 type replyError struct {
 	text string
 	err  error
