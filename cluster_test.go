@@ -19,6 +19,11 @@ import (
 func newCluster(t *testing.T) (*env, *redistest.Cluster) {
 	t.Helper()
 	c := redistest.StartCluster(t)
+	return clusterEnv(t, c), c
+}
+
+func clusterEnv(t *testing.T, c *redistest.Cluster) *env {
+	t.Helper()
 	e := newEnv(t, c.URL())
 	opt := rueidis.MustParseURL(e.url)
 	opt.DisableCache = true
@@ -29,7 +34,7 @@ func newCluster(t *testing.T) (*env, *redistest.Cluster) {
 	e.redis.Close()
 	e.redis = redis // one that follows redirections
 	t.Cleanup(redis.Close)
-	return e, c
+	return e
 }
 
 // TestCluster leads jobs of several queues, which lie in several slots, through

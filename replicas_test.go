@@ -223,6 +223,36 @@ func TestReplicaGone(t *testing.T) {
 	e.settled("default", 2)
 }
 
+// TestReplicasOfPromoted: a client that only enqueues, and that knows of the nodes of a
+// Cluster what one of them has told, finds the replica that has taken the place of its
+// node. The killed one does not come back.
+//
+//fault:server a cluster node is killed for good and its replica promoted; jobs have to be confirmed by one | enqueue finds the new node within seconds, and says that it has no replica
+func TestReplicasOfPromoted(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	c.AddReplicas(t)
+	e := clusterEnv(t, c) // they are there when it is checked in the end
+	queue := ""
+	for i := 0; queue == "" || c.Owner(c.Slot(t, e.key(queue))) == 0; i++ { // node 0 is that of the URL
+		queue = fmt.Sprint("q", i)
+	}
+	k := number.With(tasuki.Opts{Queue: queue})
+	client := e.open(&tasuki.ClientConfig{Replicas: 1, ReplicasTimeout: 100 * time.Millisecond})
+	if _, err := k.Enqueue(e.ctx, client, 1); err != nil {
+		t.Fatal(err)
+	}
+	owner := c.Owner(c.Slot(t, e.key(queue)))
+	c.Nodes[owner].Kill()
+	c.AwaitPromotion(t, c.Replicas[owner])
+	redistest.WaitFor(t, "the new node", func() error {
+		if _, err := k.Enqueue(e.ctx, client, 2); !errors.Is(err, tasuki.ErrNotReplicated) {
+			return fmt.Errorf("enqueue: %w", err)
+		}
+		return nil
+	})
+}
+
 // TestReplicasAfterRestart: a server that is restarted meanwhile costs no call an
 // uncertain answer that was not under way.
 func TestReplicasAfterRestart(t *testing.T) {

@@ -31,38 +31,48 @@ func (s *Store) confirmed(ctx context.Context, op, key string, put func(b rueidi
 	_, err := s.repeat(ctx, op, true, func(ctx context.Context, c rueidis.Client) (reply rueidis.RedisResult) {
 		// A redirection that rueidis follows leaves WAIT with the node that was
 		// asked first, which has nothing to wait for: so each node is asked by itself.
-		nodes := c.Nodes()
 		address, _ := s.homes.Load(key)
-		node, known := nodes[fmt.Sprint(address)]
-		for _, any := range nodes {
-			if !known {
-				node, known = any, true // it says where the key is
-			}
-		}
+		home, _ := address.(string)
 		ask, whole := false, false
 		for range 5 {
+			node := nodeAt(c, home)
 			if node == nil {
-				return c.Do(ctx, put(c.B(), whole)) // nobody is known: this finds out, and is repeated
+				// It is new, or gone. To ask for the key has rueidis look for nodes.
+				if reply = c.Do(ctx, c.B().Type().Key(key).Build()); reply.Error() != nil {
+					return reply
+				}
+				if node = nodeAt(c, home); node == nil {
+					home, ask = "", false
+				}
+				if node = nodeAt(c, home); node == nil {
+					missing = fmt.Errorf("%w: there is no node", errNotSent)
+					return reply
+				}
 			}
 			reply, missing = s.confirm(ctx, c, node, ask, put(c.B(), whole))
-			if said, ok := rueidis.IsRedisErr(reply.Error()); ok && said.IsNoScript() {
+			err := reply.Error()
+			said, ok := rueidis.IsRedisErr(err)
+			to, asked := redirection(err)
+			switch {
+			case ok && said.IsNoScript():
 				whole = true
-				continue
-			}
-			to, asked := redirection(reply.Error())
-			if to == "" {
-				break
-			}
-			if node, ask = nodes[to], asked; node == nil {
-				break // a new one, which is known when the call is repeated
-			}
-			if !ask {
-				s.homes.Store(key, to)
-			}
-		}
-		if reply.Error() == nil {
-			if err := read(reply); err != nil {
-				missing = odd(op, err)
+			case to != "":
+				if home, ask = to, asked; !ask {
+					s.homes.Store(key, to)
+				}
+			case err != nil && !ok:
+				s.homes.Store(key, goneNode)
+				home = goneNode
+				if !isUnsent(err) {
+					return reply
+				}
+			case err != nil:
+				return reply
+			default:
+				if err := read(reply); err != nil {
+					missing = odd(op, err)
+				}
+				return reply
 			}
 		}
 		return reply
@@ -71,6 +81,22 @@ func (s *Store) confirmed(ctx context.Context, op, key string, put func(b rueidi
 		err = fmt.Errorf("%s: %w", op, missing)
 	}
 	return err
+}
+
+// goneNode is the address of a node that is not there, so that the next call looks
+// where the key is now.
+const goneNode = "gone"
+
+// nodeAt is the node with an address, nil if it is not known; or any, which says where
+// a key is, if the address is "".
+func nodeAt(c rueidis.Client, address string) rueidis.Client {
+	nodes := c.Nodes()
+	if address == "" {
+		for _, node := range nodes {
+			return node
+		}
+	}
+	return nodes[address]
 }
 
 // confirm sends a command and WAIT to a node; ask is for one that is just being given
