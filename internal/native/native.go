@@ -34,6 +34,7 @@ type Source struct {
 	epoch    int
 	me       string     // the incarnation
 	entered  bool       // me is among the workers of the queue, as far as is known
+	asked    bool       // that was asked for, so it may be all the same
 	next     source.Tag // the first tag that was not given out
 	firstTag source.Tag // the first tag of this incarnation
 	left     bool       // Leave was called; nothing may be claimed any more
@@ -138,6 +139,11 @@ func (n *Source) Exchange(ctx context.Context, r *source.Request) (*source.Reply
 	n.mu.Unlock()
 	got, err := n.s.Fetch(ctx, n.q, &x, n.waiter)
 	if err != nil {
+		if x.Handed != nil && store.IsUnsent(err) {
+			n.mu.Lock()
+			n.tried = n.tried[:len(n.tried)-1] // nothing was sent under that tag
+			n.mu.Unlock()
+		}
 		return nil, err
 	}
 	reply := &source.Reply{
@@ -228,6 +234,9 @@ func (n *Source) enter(ctx context.Context) (string, error) {
 		if err := n.s.AddQueue(ctx, n.q); err != nil {
 			return "", err
 		}
+		n.mu.Lock()
+		n.asked = true
+		n.mu.Unlock()
 		ok, err := n.s.Register(ctx, n.q, me, old)
 		if err != nil {
 			return "", err
@@ -277,16 +286,16 @@ func (n *Source) name(epoch int) string {
 func (n *Source) Leave(ctx context.Context) error {
 	n.waiter.Close()
 	n.mu.Lock()
-	me, entered := n.me, n.entered
+	me, entered, asked := n.me, n.entered, n.asked
 	old := n.name(n.epoch - 1)
 	n.left = true
 	n.mu.Unlock()
-	if !entered && old == "" {
+	if !asked {
 		return nil
 	}
 	failpoint.Hit(failpoint.BeforeLeave)
 	leave := func(ctx context.Context) error {
-		if !entered {
+		if !entered && old != "" {
 			// The lease before was lost. If its registration was, too, it needs a
 			// tombstone: else nobody would sweep what it held.
 			if _, err := n.s.Register(ctx, n.q, me, old); err != nil {

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"slices"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -102,6 +106,103 @@ func TestWaitOutlivesLease(t *testing.T) {
 	}
 	if err := src.Leave(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLeavesAfterLostEntry: whoever does not know whether it has entered a queue leaves it.
+//
+//fault:network the reply is lost with which a worker enters a queue, and the queue is removed | the worker is none of its workers
+func TestLeavesAfterLostEntry(t *testing.T) {
+	t.Parallel()
+	proxy := redistest.StartProxy(t, redistest.Start(t))
+	s, err := store.New(store.Options{URL: proxy.URL(), Namespace: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	q, err := s.Queue("mail")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Register(t.Context(), q, "another", ""); err != nil { // the server knows the script now
+		t.Fatal(err)
+	}
+	cut := proxy.Once(redistest.Cut, func(c []string) bool { return c[0] == "EVALSHA" && slices.Contains(c, "me") })
+	src := native.New(s, q, "me", func(message string, err error) { t.Errorf("warned: %s: %v", message, err) })
+	if _, err := src.Exchange(t.Context(), &source.Request{}); !errors.Is(err, store.ErrUncertain) {
+		t.Fatalf("it has entered: %v", err)
+	}
+	<-cut
+	if err := src.Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	members, err := s.Members(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(members) != 2 {
+		t.Errorf("%+v are registered: want both, this one with the time at which its lease ended", members)
+	}
+	for _, m := range members {
+		if m.Incarnation == "me" && m.Ended.IsZero() {
+			t.Error("it is still one of the queue's workers")
+		}
+	}
+}
+
+// TestTagsOfUnsentAcceptances: an acceptance that never left has used up no tag, however
+// long Redis was away.
+func TestTagsOfUnsentAcceptances(t *testing.T) {
+	t.Parallel()
+	proxy := redistest.StartProxy(t, redistest.Start(t))
+	var down atomic.Bool
+	var dialer net.Dialer
+	s, err := store.New(store.Options{URL: proxy.URL(), Namespace: "t", Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if down.Load() {
+			return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
+		}
+		return dialer.DialContext(ctx, network, address)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	q, err := s.Queue("mail")
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := native.New(s, q, "me", func(message string, err error) { t.Errorf("warned: %s: %v", message, err) })
+	if _, err := src.Exchange(t.Context(), &source.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	handed := &source.Request{Handed: &source.Delivery{Tag: store.FirstTag, Element: "x"}}
+	down.Store(true)
+	proxy.CutAll()
+	for i := range 10 {
+		if _, err := src.Exchange(t.Context(), handed); err == nil {
+			t.Fatalf("exchange %d has worked without a server", i)
+		}
+	}
+	tags := make(chan int, 1)
+	proxy.Once(redistest.Pass, func(c []string) bool {
+		const keys, argument = 12, 8 // of fetch.lua
+		if c[0] != "EVALSHA" || c[2] != fmt.Sprint(keys) {
+			return false
+		}
+		tags <- len(c[2+keys+argument]) / 13
+		return true
+	})
+	down.Store(false)
+	redistest.WaitFor(t, "an exchange", func() error {
+		_, err := src.Exchange(t.Context(), handed)
+		return err
+	})
+	// The first may have been on a connection that was just being cut.
+	if n := <-tags; n < 1 || n > 2 {
+		t.Errorf("the acceptance brings %d tags, want one or two", n)
+	}
+	if err := src.Leave(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -46,7 +46,7 @@ func explain(op string, err error) error {
 	}
 	var reply *rueidis.RedisError
 	if !errors.As(err, &reply) {
-		if isUnsent(err) {
+		if IsUnsent(err) {
 			return fmt.Errorf("%s: %w", op, err)
 		}
 		return fmt.Errorf("%s: %w (%w)", op, ErrUncertain, brief(err))
@@ -162,8 +162,8 @@ func exactly[T any](n int, read func() ([]T, error)) ([]T, error) {
 	return values, nil
 }
 
-// isUnsent tells whether an error shows that the command never left.
-func isUnsent(err error) bool {
+// IsUnsent tells whether an error shows that the command never left.
+func IsUnsent(err error) bool {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
 		return true

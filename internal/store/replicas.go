@@ -63,7 +63,7 @@ func (s *Store) confirmed(ctx context.Context, op, key string, put func(b rueidi
 			case err != nil && !ok:
 				s.homes.Store(key, goneNode)
 				home = goneNode
-				if !isUnsent(err) {
+				if !IsUnsent(err) {
 					return reply
 				}
 			case err != nil:

@@ -46,7 +46,7 @@
 --     due       when the next job is due; first and due are told only when less than want was there
 --     lone      1: the first element is a suspect
 --     trouble   '' or the error that kept a part of this from being done
--- COST O(done + outcomes + claimed), log of the sets for retried and due jobs
+-- COST O(done + outcomes + claimed + tags of handed), log of the sets for retried and due jobs
 local ready, list, hand, held, workers, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local scheduled, retry, dead, alarm, rules, count = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local me, want, tags, head, lone = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1'

@@ -1,6 +1,6 @@
 -- settle_leave.lua: the last call of an incarnation to a queue: it ends its own lease, puts back what
--- was still handed to it, and tells the others, who ask then: it had the timer, or a token of the alarm
--- that it has taken and not put back.
+-- was still handed to it, and tells the others to ask again, as it may have held the queue's timer or a
+-- token of the alarm.
 --
 -- KEYS[1] list LIST where new jobs are taken
 -- KEYS[2] hand LIST what a BLMOVE has just handed to me
