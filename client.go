@@ -52,8 +52,8 @@ type ClientConfig struct {
 	// survives a failover to one of the replicas that confirmed: with as many as
 	// there are, to any. In Cluster they are those of the job's own node.
 	//
-	// It costs each call a round trip more, the way to the replicas, and for that
-	// long one of 64 connections.
+	// It costs each call the way from the server to the replicas and back, and for
+	// that long one of 64 connections.
 	Replicas        int
 	ReplicasTimeout time.Duration
 }

@@ -183,7 +183,7 @@ func (x *exchange) takeOutcomes() {
 		size += len(q.outcomes[n].Element)
 		n++
 	}
-	if q.single && len(x.req.Done) > 0 || q.bare {
+	if q.single && len(x.req.Done) > 0 || q.withheld {
 		n = 0
 	}
 	x.req.Outcomes, q.outcomes = q.outcomes[:n:n], q.outcomes[n:]
@@ -206,8 +206,8 @@ func (f *fetcher) finish(x *exchange) {
 		f.changed.Broadcast()
 		return
 	}
-	if q.bare && len(x.req.Outcomes) == 0 {
-		q.bare, q.single, q.doubt = false, true, true
+	if q.withheld && len(x.req.Outcomes) == 0 {
+		q.withheld, q.single, q.doubt = false, true, true
 	}
 	r := x.reply
 	f.clock.Store(int64(time.Until(r.Now)))
@@ -317,7 +317,7 @@ func (f *fetcher) failed(x *exchange) {
 		q.single, q.failures = len(q.outcomes) > 0, 0
 		d = 0
 	case lost && len(x.req.Outcomes) > 0 && !q.doubt && q.failures >= doubtAfter:
-		q.bare = true
+		q.withheld = true
 	}
 	f.backOff(q, d)
 }

@@ -93,16 +93,16 @@ type queue struct {
 	single   bool             // one outcome at a time, to find out which it will not take
 	resent   bool             // what is sent now was sent before
 	// An outcome for which the server closes the connection looks like a lost reply. After
-	// many failures in a row the next exchange is bare: it carries no outcomes. If that
+	// many failures in a row they are withheld: the next exchange carries none. If that
 	// one works, the outcomes are in doubt, and come one at a time.
-	bare, doubt bool
-	reading     bool    // what is held is being read: nothing else may be under way
-	handed      *run    // handed over, and its acceptance has to be sent again
-	recent      ring    // what was settled lately
-	inflight    int     // exchanges under way
-	started     int     // exchanges that were ever begun
-	running     int     // accepted and not ended
-	mean        float64 // bytes of an element, lately
+	withheld, doubt bool
+	reading         bool    // what is held is being read: nothing else may be under way
+	handed          *run    // handed over, and its acceptance has to be sent again
+	recent          ring    // what was settled lately
+	inflight        int     // exchanges under way
+	started         int     // exchanges that were ever begun
+	running         int     // accepted and not ended
+	mean            float64 // bytes of an element, lately
 
 	failures  int       // of exchanges, since the last that worked
 	blamed    string    // what was last logged of them
@@ -152,7 +152,7 @@ func newFetcher(w *Worker, base, ctx context.Context) *fetcher {
 
 // add begins with a queue, unless the worker stops.
 func (f *fetcher) add(name, channel string, weight int, src source.Source) bool {
-	ctx, stop := context.WithCancel(f.ctx)
+	ctx, stop := context.WithCancel(context.WithoutCancel(f.ctx)) // it ends when nobody else calls src any more
 	q := &queue{fetcher: f, name: name, channel: channel, weight: weight, src: src, open: true, mean: 64 << 10, stopRun: stop, waited: make(chan struct{}), left: make(chan struct{})}
 	q.canWait.L = &f.mu
 	now := time.Now()

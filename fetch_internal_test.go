@@ -351,7 +351,7 @@ func TestNextQueueWaitsForTheFirst(t *testing.T) {
 // TestPlaceOfSuspectIsGivenBack: an exchange that was allowed a job with two crashes
 // behind it, and has brought none or has failed, leaves the place to the next.
 //
-//fault:process there is no job with two crashes behind it when a worker asks, or its question is lost | it may claim the one that comes later
+//fault:process a worker asks for a job with two crashes and gets none, or the reply is lost | it can still take the next one
 func TestPlaceOfSuspectIsGivenBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 type Store struct {
 	ns   string
 	opt  rueidis.ClientOption
-	idle time.Duration // so long a connection of exchanges may be idle; 0: for ever
+	idle time.Duration // how long an unused connection of exchanges is kept; 0: for ever
 
 	replicas   int           // how many have to confirm a put
 	within     time.Duration // for this long they may take
