@@ -47,7 +47,7 @@ func (s *session) tellHealth(ctx context.Context) {
 			"server", evicts.Address, "removed", evicts.Evicted())
 	}
 	if forgets != nil {
-		log.Warn("tasuki: redis writes nothing to a disk: all jobs are gone when it restarts; set appendonly to yes", "server", forgets.Address)
+		log.Warn("tasuki: redis writes nothing to a disk: all jobs are gone when it restarts; run CONFIG SET appendonly yes, do not restart it with that", "server", forgets.Address)
 	}
 	if old != nil {
 		product, version := old.Product()

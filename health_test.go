@@ -63,6 +63,9 @@ func TestHealthIsTold(t *testing.T) {
 			if err := stop(); err != nil {
 				t.Error(err)
 			}
+			if name == "no persistence" {
+				e.waitLog("run CONFIG SET appendonly yes, do not restart it")
+			}
 			lines := 0
 			for _, text := range []string{evicts, evicted, forgets} {
 				lines += strings.Count(e.log.String(), text)

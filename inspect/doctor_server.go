@@ -150,7 +150,10 @@ func (d *doctor) holes(product, version, executable string) {
 
 func (d *doctor) persistence(v *store.Server) {
 	const name = "persistence"
-	const keep = "set appendonly to yes and appendfsync to everysec"
+	// With appendonly in its file or on its command line, and no AOF yet, Redis begins
+	// with an empty one, and leaves the snapshot unread.
+	const keep = "run CONFIG SET appendonly yes on the running server, wait until INFO persistence shows aof_rewrite_in_progress:0 " +
+		"and aof_rewrite_scheduled:0, then write it into the server's file, with appendfsync everysec; not by a restart, which would begin empty"
 	if v.IsEmbedded() {
 		d.add(name, Danger, "nothing is written to a disk", "when the process ends, all jobs are gone", "use a Redis or Valkey server for what matters")
 		return

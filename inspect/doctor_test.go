@@ -71,6 +71,7 @@ func TestDoctorServer(t *testing.T) {
 		"always":        {args: aof("--appendfsync", "always"), name: "persistence", level: inspect.OK, says: "appendfsync always", worst: inspect.Note},
 		"fsync no":      {args: aof("--appendfsync", "no"), name: "persistence", level: inspect.Warning, says: "half a minute", worst: inspect.Warning},
 		"snapshots":     {args: []string{"--save", "3600 1"}, name: "persistence", level: inspect.Warning, says: "snapshots only (save 3600 1); the last is of 20", worst: inspect.Warning},
+		"how to keep":   {args: []string{"--save", "3600 1"}, name: "persistence", level: inspect.Warning, says: "not by a restart, which would begin empty"},
 		"nothing":       {name: "persistence", level: inspect.Danger, says: "neither AOF nor snapshots", worst: inspect.Danger},
 		"noeviction":    {args: aof("--maxmemory", "100mb"), name: "eviction", level: inspect.OK, says: "noeviction", worst: inspect.Note},
 		"room":          {args: aof("--maxmemory", "100mb"), name: "memory", level: inspect.OK, says: "of 100.0 MiB in use"},
