@@ -197,7 +197,12 @@ func (d *doctor) persistence(v *store.Server) {
 		}
 	}
 	if v.Info["rdb_last_bgsave_status"] == "err" {
-		d.add(name, Danger, "the last snapshot has failed", "Redis refuses writes while that is so, unless stop-writes-on-bgsave-error is no", "look at the server's log, its disk, and its memory (vm.overcommit_memory)")
+		const what, do = "the last snapshot has failed", "look at the server's log, its disk, and its memory (vm.overcommit_memory)"
+		if told && save == "" {
+			d.add(name, Warning, what, "new replicas and backups need one; writes go on, as no save points are configured", do)
+		} else {
+			d.add(name, Danger, what, "Redis refuses writes while that is so, unless stop-writes-on-bgsave-error is no", do)
+		}
 	}
 }
 
@@ -294,9 +299,16 @@ func (d *doctor) replicas(v *store.Server) {
 		return
 	}
 	n, _ := v.Int("connected_slaves")
-	if n == 0 {
+	// Redis counts the replicas that were seen within min-replicas-max-lag.
+	good, told := v.Int("min_slaves_good_slaves")
+	if !told {
+		good = n
+	}
+	if need, _ := number(v.Config["min-replicas-to-write"]); need > good && v.Config["min-replicas-max-lag"] != "0" {
+		d.add(name, Danger, fmt.Sprintf("%s in step, and min-replicas-to-write is %d", count(good, "replica"), need),
+			"the server refuses all writes: nothing is enqueued, claimed or settled", "bring the replicas back, or set min-replicas-to-write to what there is")
+	} else if n == 0 {
 		d.add(name, Note, "no replica", "when the server's machine is lost, all jobs are; while it is away, nothing runs", "add a replica, and Sentinels or a Cluster for the failover")
-		return
 	}
 	offset, _ := v.Int("master_repl_offset")
 	for i := range n {
@@ -310,8 +322,5 @@ func (d *doctor) replicas(v *store.Server) {
 		} else {
 			d.add(name, OK, what, "what it does not have is lost in a failover: replication does not wait", "")
 		}
-	}
-	if need, told := number(v.Config["min-replicas-to-write"]); told && need > n {
-		d.add(name, Danger, fmt.Sprintf("%s, and min-replicas-to-write is %d", count(n, "replica"), need), "the server refuses writes", "bring the replicas back")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/tasuki-dev/tasuki"
@@ -101,14 +102,26 @@ func TestDoctorServer(t *testing.T) {
 				})
 			}},
 		"no replica":       {args: aof(), name: "replicas", level: inspect.Note, says: "no replica"},
-		"replicas missing": {args: aof("--min-replicas-to-write", "0"), name: "replicas", level: inspect.Note, says: "no replica"},
+		"replicas missing": {args: aof("--min-replicas-to-write", "1"), name: "replicas", level: inspect.Danger, says: "0 replicas in step, and min-replicas-to-write is 1 | the server refuses all writes"},
+		"none is needed":   {args: aof("--min-replicas-to-write", "1", "--min-replicas-max-lag", "0"), name: "replicas", level: inspect.Note, says: "no replica", worst: inspect.Note},
 		"is a replica":     {args: aof("--replicaof", "127.0.0.1", "1"), name: "replicas", level: inspect.Danger, says: "takes no writes"},
+		"no snapshot by hand": {args: aof("--dbfilename", "in-the-way"), name: "persistence", level: inspect.Warning, says: "the last snapshot has failed | new replicas", worst: inspect.Warning,
+			do: func(t *testing.T, s *redistest.Server) {
+				failSnapshot(t, s)
+				redistest.WaitFor(t, "the snapshot to fail", func() error {
+					if got := s.Info(t, "persistence", "rdb_last_bgsave_status"); got != "err" {
+						return errors.New(got)
+					}
+					return nil
+				})
+				if got := s.Do(t, "SET", "x", "x"); got != "+OK" {
+					t.Errorf("writes are refused: %s", got)
+				}
+				s.Do(t, "DEL", "x")
+			}},
 		"no snapshot": {args: []string{"--save", "3600 1", "--dbfilename", "in-the-way"}, name: "persistence", level: inspect.Danger, says: "the last snapshot has failed", worst: inspect.Danger,
 			do: func(t *testing.T, s *redistest.Server) {
-				if err := os.Mkdir(s.Dir()+"/in-the-way", 0o700); err != nil { // a file does not replace it
-					t.Fatal(err)
-				}
-				s.Do(t, "BGSAVE")
+				failSnapshot(t, s)
 				redistest.WaitFor(t, "writes to be refused", func() error {
 					if got := s.Do(t, "SET", "x", "x"); !strings.HasPrefix(got, "-MISCONF") {
 						return errors.New(got)
@@ -137,6 +150,16 @@ func TestDoctorServer(t *testing.T) {
 	}
 }
 
+// failSnapshot begins one that cannot be written: the server was told to name its file
+// in-the-way.
+func failSnapshot(t *testing.T, s *redistest.Server) {
+	t.Helper()
+	if err := os.Mkdir(s.Dir()+"/in-the-way", 0o700); err != nil { // a file does not replace it
+		t.Fatal(err)
+	}
+	s.Do(t, "BGSAVE")
+}
+
 func fill(t *testing.T, s *redistest.Server) {
 	t.Helper()
 	for size := 100_000; size > 100; size /= 10 {
@@ -159,6 +182,21 @@ func TestDoctorReplica(t *testing.T) {
 	})
 	expect(t, on(t, master.URL()).doctor(), "replicas", inspect.OK, "is online")
 	expect(t, on(t, replica.URL()).doctor(), "replicas", inspect.Danger, "this server is a replica")
+
+	// One that is connected still, and behind by more than Redis allows, does not count.
+	master.Do(t, "CONFIG", "SET", "min-replicas-to-write", "1")
+	master.Do(t, "CONFIG", "SET", "min-replicas-max-lag", "1")
+	replica.Signal(t, syscall.SIGSTOP)
+	defer replica.Signal(t, syscall.SIGCONT)
+	redistest.WaitFor(t, "writes to be refused", func() error {
+		if got := master.Do(t, "SET", "x", "x"); !strings.HasPrefix(got, "-NOREPLICAS") {
+			return errors.New(got)
+		}
+		return nil
+	})
+	findings := on(t, master.URL()).doctor()
+	expect(t, findings, "replicas", inspect.Danger, "0 replicas in step, and min-replicas-to-write is 1")
+	expect(t, findings, "replicas", inspect.OK, "is online")
 }
 
 func TestDoctorEmbedded(t *testing.T) {

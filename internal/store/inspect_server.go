@@ -23,7 +23,7 @@ type Server struct {
 
 // settings are the parameters that Servers asks for. One pattern for all would
 // also bring passwords.
-var settings = []string{"maxmemory", "maxmemory-policy", "save", "appendonly", "appendfsync", "min-replicas-to-write"}
+var settings = []string{"maxmemory", "maxmemory-policy", "save", "appendonly", "appendfsync", "min-replicas-to-write", "min-replicas-max-lag"}
 
 // Servers asks each server that holds keys: one, or the masters of a Cluster, by
 // address. config asks for its settings as well. The error is that of the
