@@ -215,7 +215,8 @@ func (d *doctor) types(queue string, keys map[string]string) (wrong bool, err er
 	return wrong, nil
 }
 
-// watch returns the workers whose counter stands still.
+// watch returns the workers whose counter stands still. From beats it takes those that
+// leave the list meanwhile, as they have stopped, and into it those that come.
 func (d *doctor) watch(beats map[string]int64) ([]string, error) {
 	silent := slices.Sorted(maps.Keys(beats))
 	for until := time.Now().Add(watchFor); len(silent) > 0 && time.Now().Before(until); {
@@ -228,7 +229,13 @@ func (d *doctor) watch(beats map[string]int64) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		silent = slices.DeleteFunc(silent, func(w string) bool { n, listed := now[w]; return listed && n != beats[w] })
+		maps.DeleteFunc(beats, func(w string, _ int64) bool { _, listed := now[w]; return !listed })
+		silent = slices.DeleteFunc(silent, func(w string) bool { n, listed := beats[w]; return !listed || now[w] != n })
+		for w, n := range now {
+			if _, known := beats[w]; !known {
+				beats[w] = n
+			}
+		}
 	}
 	return silent, nil
 }

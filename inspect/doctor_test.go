@@ -379,6 +379,35 @@ func TestDoctorJobs(t *testing.T) {
 	}
 }
 
+// TestDoctorWorkerStops: a worker that stops while the doctor watches is none that does
+// not beat.
+func TestDoctorWorkerStops(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	proxy := redistest.StartProxy(t, s)
+	e := on(t, proxy.URL())
+	e.server = s
+	e.do("HSET", "%s:workers", "stops", "1", "stays", "1")
+	looks := 0
+	proxy.Decide(func(command []string) redistest.Fate {
+		if command[0] == "HGETALL" && command[1] == e.namespace+":workers" {
+			if looks++; looks == 2 {
+				e.do("HDEL", "%s:workers", "stops")
+				e.do("HSET", "%s:workers", "comes", "1")
+			}
+		}
+		return redistest.Pass
+	})
+	findings := e.doctor()
+	expect(t, findings, "workers", inspect.OK, "1 worker beating") // that came
+	expect(t, findings, "workers", inspect.Warning, "stays does not beat")
+	for _, f := range findings {
+		if strings.Contains(f.What, "stops") {
+			t.Errorf("it has stopped: %+v", f)
+		}
+	}
+}
+
 // TestDoctorNoServer: only a server that cannot be reached is an error.
 func TestDoctorNoServer(t *testing.T) {
 	t.Parallel()
