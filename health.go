@@ -24,19 +24,7 @@ func (s *session) tellHealth(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	var evicts, forgets, old *store.Server
-	for i := range servers {
-		v := &servers[i]
-		if v.Evicts() || v.Evicted() > 0 {
-			evicts = v
-		}
-		if v.Unsaved() {
-			forgets = v
-		}
-		if product, version := v.Product(); holes.IsOriginal(v.Info["executable"]) && len(holes.Of(product, version)) > 0 {
-			old = v
-		}
-	}
+	evicts, forgets, old := unfit(servers)
 	log := s.w.log
 	switch {
 	case evicts != nil && evicts.Evicts():
@@ -53,4 +41,23 @@ func (s *session) tellHealth(ctx context.Context) {
 		product, version := old.Product()
 		log.Warn("tasuki: this version of the server has known holes; tasuki doctor tells which", "server", old.Address, "is", product+" "+version)
 	}
+}
+
+// unfit picks of several servers the one to name for each reason to warn; nil if there
+// is none. Of one that did not answer nothing is known.
+func unfit(servers []store.Server) (evicts, forgets, old *store.Server) {
+	for i := range servers {
+		v := &servers[i]
+		// What will remove keys is worse than what has removed some.
+		if v.Evicts() && (evicts == nil || !evicts.Evicts()) || v.Evicted() > 0 && evicts == nil {
+			evicts = v
+		}
+		if v.Unsaved() {
+			forgets = v
+		}
+		if product, version := v.Product(); holes.IsOriginal(v.Info["executable"]) && len(holes.Of(product, version)) > 0 {
+			old = v
+		}
+	}
+	return evicts, forgets, old
 }

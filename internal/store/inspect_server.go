@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -15,6 +16,7 @@ import (
 // Server is what one server says of itself. Either part may be refused.
 type Server struct {
 	Address   string
+	Err       error             // it did not answer, and nothing else is known of it
 	Info      map[string]string // INFO; nil with InfoErr
 	InfoErr   error
 	Config    map[string]string // some parameters of CONFIG GET; nil with ConfigErr, or when it was not asked
@@ -26,28 +28,39 @@ type Server struct {
 var settings = []string{"maxmemory", "maxmemory-policy", "save", "appendonly", "appendfsync", "min-replicas-to-write", "min-replicas-max-lag"}
 
 // Servers asks each server that holds keys: one, or the masters of a Cluster, by
-// address. config asks for its settings as well. The error is that of the
-// connection; what a server refuses is in what is returned of it.
+// address. config asks for its settings as well. What a server refuses, and that one
+// did not answer, is in what is returned of it; the error is for when none answers.
 func (s *Store) Servers(ctx context.Context, config bool) ([]Server, error) {
 	c, err := s.client(ctx, false)
 	if err != nil {
 		return nil, err
 	}
 	nodes := map[string]rueidis.Client{s.opt.InitAddress[0]: c}
-	if c.Mode() == rueidis.ClientModeCluster {
+	switch c.Mode() {
+	case rueidis.ClientModeCluster:
 		nodes = c.Nodes()
+	case rueidis.ClientModeSentinel:
+		nodes = map[string]rueidis.Client{master(c): c} // the URL has the address of a Sentinel
 	}
-	var servers []Server
-	for _, address := range slices.Sorted(maps.Keys(nodes)) {
-		server, err := ask(ctx, nodes[address], config)
-		if err != nil {
-			return nil, err
-		}
-		server.Address = address
-		if c.Mode() == rueidis.ClientModeCluster && server.Info["role"] == "slave" {
-			continue
-		}
-		servers = append(servers, *server)
+	// All at once: one that is frozen takes all the time there is.
+	servers := make([]Server, len(nodes))
+	var asked sync.WaitGroup
+	for i, address := range slices.Sorted(maps.Keys(nodes)) {
+		asked.Go(func() {
+			server, err := ask(ctx, nodes[address], config)
+			if err != nil {
+				server = &Server{Err: err}
+			}
+			server.Address = address
+			servers[i] = *server
+		})
+	}
+	asked.Wait()
+	if !slices.ContainsFunc(servers, func(v Server) bool { return v.Err == nil }) {
+		return nil, servers[0].Err
+	}
+	if c.Mode() == rueidis.ClientModeCluster {
+		servers = slices.DeleteFunc(servers, func(v Server) bool { return v.Info["role"] == "slave" })
 	}
 	return servers, nil
 }
