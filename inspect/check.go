@@ -19,7 +19,18 @@ type Problem struct {
 	Key   string `json:"key,omitempty"`
 	What  string `json:"what"`
 	Do    string `json:"do,omitempty"` // what to do about it
+
+	kind problemKind
 }
+
+// problemKind tells apart what the doctor treats in a way of its own.
+type problemKind uint8
+
+const (
+	someProblem problemKind = iota
+	wrongType               // of the key
+	notLooked               // it is none: the user may not look
+)
 
 func (p Problem) String() string {
 	var b strings.Builder
@@ -90,20 +101,28 @@ func (c *check) run() error {
 // types checks the type of every key; false if one is wrong, for then what reads
 // them fails.
 func (c *check) types(queue string, keys map[string]string) (bool, error) {
-	good := true
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
+	for key := range keys {
 		c.explained[key] = true
-		have, err := c.store.Type(c.ctx, key)
+	}
+	wrong, err := wrongTypes(c.ctx, c.store, queue, keys)
+	c.problems = append(c.problems, wrong...)
+	return len(wrong) == 0, err
+}
+
+// wrongTypes returns a problem for each key of a type that it should not have.
+func wrongTypes(ctx context.Context, s *store.Store, queue string, keys map[string]string) ([]Problem, error) {
+	var wrong []Problem
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		have, err := s.Type(ctx, key)
 		if err != nil {
-			return false, err
+			return wrong, err
 		}
 		if have != keys[key] && have != "none" {
-			good = false
-			c.add(Problem{Queue: queue, Key: key, What: fmt.Sprintf("it is a %s, not a %s", have, keys[key]),
-				Do: "another program uses this name: rename its key, or use another namespace"})
+			wrong = append(wrong, Problem{Queue: queue, Key: key, What: fmt.Sprintf("it is a %s, not a %s", have, keys[key]),
+				Do: "another program uses this name: rename its key, or use another namespace", kind: wrongType})
 		}
 	}
-	return good, nil
+	return wrong, nil
 }
 
 func (c *check) queue(q *store.Queue) error {
@@ -260,7 +279,7 @@ func (c *check) places(q *store.Queue, members []store.Member) (twice []string, 
 func (c *check) strangers() error {
 	keys, err := c.store.Keys(c.ctx)
 	if errors.Is(err, store.ErrRefused) {
-		c.add(Problem{What: "SCAN is refused: keys of no known queue or worker cannot be found", Do: "run the check as a user that may SCAN"})
+		c.add(Problem{What: "SCAN is refused: keys of no known queue or worker cannot be found", Do: "run the check as a user that may SCAN", kind: notLooked})
 		return nil
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/store"
 )
@@ -61,19 +62,27 @@ type DoctorConfig struct {
 // do. It changes nothing and may run beside workers; it takes up to 3 s, and the
 // time of Check. cfg may be nil.
 //
-// What the server refuses to tell is a finding of its own, with the level Note. The
-// error is for a server that cannot be reached.
+// What the server refuses to tell is a finding of its own, with the level Note, and a
+// node of a Cluster that does not answer one with the level Danger. The error is for a
+// server, or a whole Cluster, that cannot be reached.
 func (i *Inspector) Doctor(ctx context.Context, cfg *DoctorConfig) ([]Finding, error) {
 	if cfg == nil {
 		cfg = &DoctorConfig{}
 	}
-	d := &doctor{ctx: ctx, store: i.store}
-	steps := []func() error{d.rounds, d.servers, d.rights, d.jobs}
-	if !cfg.SkipCheck {
-		steps = append(steps, func() error { return d.check(i) })
+	d := &doctor{store: i.store, wrong: map[string]bool{}}
+	type step struct {
+		name string
+		look func() error
 	}
-	for _, step := range steps {
-		if err := step(); err != nil {
+	steps := []step{{"server", d.servers}, {"latency", d.rounds}, {"rights", d.rights}, {"queues", d.jobs}}
+	if !cfg.SkipCheck {
+		steps = append(steps, step{"check", func() error { return d.check(i) }})
+	}
+	for _, s := range steps {
+		err := d.within(ctx, s.look)
+		if err != nil && d.away && ctx.Err() == nil {
+			d.add(s.name, Note, fmt.Sprintf("not all is known: %v", err), "", "look again when all nodes answer")
+		} else if err != nil {
 			return d.findings, fmt.Errorf("doctor: %w", err)
 		}
 	}
@@ -97,6 +106,23 @@ type doctor struct {
 	ctx      context.Context
 	store    *store.Store
 	findings []Finding
+	away     bool            // a node of a Cluster does not answer
+	wrong    map[string]bool // keys of a wrong type that were told
+}
+
+// awayLimit is how long each further look may take when a node is away: what reads a
+// key of such a node is repeated as long as its context lasts.
+const awayLimit = 5 * time.Second
+
+// within looks, with a limit if a node is away.
+func (d *doctor) within(ctx context.Context, look func() error) error {
+	d.ctx = ctx
+	if d.away {
+		limited, cancel := context.WithTimeout(ctx, awayLimit)
+		defer cancel()
+		d.ctx = limited
+	}
+	return look()
 }
 
 func (d *doctor) add(name string, level Level, what, means, do string) {

@@ -197,22 +197,16 @@ func (d *doctor) jobs() error {
 
 // types looks for keys of a wrong type.
 func (d *doctor) types(queue string, keys map[string]string) (wrong bool, err error) {
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		have, err := d.store.Type(d.ctx, key)
-		if err != nil {
-			return false, err
-		}
-		if have == keys[key] || have == "none" {
-			continue
-		}
-		wrong = true
+	problems, err := wrongTypes(d.ctx, d.store, queue, keys)
+	for _, p := range problems {
+		d.wrong[p.Key] = true
 		means := "the queue " + queue + " rests until it is gone; other queues go on"
 		if queue == "" {
 			means = "no worker can start"
 		}
-		d.add("queues", Danger, fmt.Sprintf("%s is a %s, not a %s", key, have, keys[key]), means, "another program uses this name: rename its key, or use another namespace")
+		d.add("queues", Danger, p.Key+": "+p.What, means, p.Do)
 	}
-	return wrong, nil
+	return len(problems) > 0, err
 }
 
 // watch returns the workers whose counter stands still. From beats it takes those that
@@ -312,8 +306,12 @@ func (d *doctor) check(i *Inspector) error {
 	}
 	n := 0
 	for _, p := range problems {
-		if slices.ContainsFunc(d.findings, func(f Finding) bool { return p.Key != "" && strings.HasPrefix(f.What, p.Key+" is a ") }) {
-			continue // the wrong type is said
+		level := Warning
+		switch {
+		case p.kind == wrongType && d.wrong[p.Key]:
+			continue // it is said
+		case p.kind == notLooked:
+			level = Note
 		}
 		n++
 		what := p.What
@@ -321,10 +319,6 @@ func (d *doctor) check(i *Inspector) error {
 			what = p.Key + ": " + what
 		} else if p.Queue != "" {
 			what = p.Queue + ": " + what
-		}
-		level := Warning
-		if strings.Contains(p.What, "is refused") {
-			level = Note
 		}
 		d.add("check", level, what, "", p.Do)
 	}

@@ -98,6 +98,13 @@ func (d *doctor) servers() error {
 }
 
 func (d *doctor) server(v *store.Server, mode string) {
+	if v.Err != nil {
+		d.away = true
+		d.add("server", Danger, "it does not answer: "+v.Err.Error(),
+			"the jobs of the queues that it has wait until it is back, or a replica takes its place; other queues go on, if cluster-require-full-coverage is no",
+			"start it, or look at the network between it and here")
+		return
+	}
 	product, version := v.Product()
 	switch {
 	case v.InfoErr != nil:

@@ -231,6 +231,38 @@ func TestDoctorCluster(t *testing.T) {
 	expect(t, findings, "rights", inspect.OK, "run a worker")
 }
 
+// TestDoctorNodeAway: a node of a Cluster that does not answer is a finding, and does
+// not keep the others from being looked at.
+//
+//fault:server a node of a Cluster is away | tasuki doctor tells it as a danger, and all else that can be known
+func TestDoctorNodeAway(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	for _, node := range c.Nodes {
+		node.Do(t, "CONFIG", "SET", "cluster-require-full-coverage", "no")
+	}
+	e := on(t, c.URL())
+	e.enqueue("a") // it knows all nodes
+	c.Nodes[2].Kill()
+	findings := e.doctor()
+	expect(t, findings, "server", inspect.Danger, "it does not answer: ")
+	n := 0
+	for _, f := range findings {
+		if f.Name == "persistence" {
+			n++
+		}
+	}
+	if n != 2 {
+		t.Errorf("of %d nodes the persistence is told: %+v", n, findings)
+	}
+	for _, node := range c.Nodes[:2] {
+		node.Kill()
+	}
+	if findings, err := e.inspector.Doctor(t.Context(), nil); err == nil {
+		t.Errorf("no node answers: no error, and %+v", findings)
+	}
+}
+
 // TestDoctorRights: each user of deploy/acl may do what it is for, and one who lacks
 // something is told what follows. None of it is an error.
 //
@@ -362,7 +394,7 @@ func TestDoctorJobs(t *testing.T) {
 	expect(t, findings, "check", inspect.Warning, ":stranger: it belongs to no queue")
 	e.do("SET", "%s:{default}:retry", "x")
 	findings = e.doctor()
-	expect(t, findings, "queues", inspect.Danger, ":{default}:retry is a string, not a zset")
+	expect(t, findings, "queues", inspect.Danger, ":{default}:retry: it is a string, not a zset")
 	for _, f := range findings {
 		if f.Name == "check" && strings.Contains(f.What, ":retry") {
 			t.Errorf("the wrong type is told twice: %+v", f)
