@@ -26,9 +26,12 @@ func (d *doctor) rights() error {
 	if err != nil && !store.IsRedis(err) {
 		return err
 	}
-	who := "user " + user
 	if err != nil {
-		who = "this user" // ACL WHOAMI is refused, or there are no users
+		user = d.store.NamedUser() // ACL WHOAMI is refused, or there are no users
+	}
+	who := "user " + user
+	if user == "" {
+		who = "this user"
 	}
 	err = d.store.TryScripts(d.ctx)
 	switch {
@@ -37,7 +40,7 @@ func (d *doctor) rights() error {
 	case !store.IsRedis(err):
 		return err
 	case store.IsKeyRefused(err):
-		d.add("rights", Danger, fmt.Sprintf("%s may not touch the keys of the namespace %s", who, d.store.Namespace()), "it is of no use here", "allow it the keys of this namespace: deploy/acl has a user for each role")
+		d.add("rights", Danger, fmt.Sprintf("%s may not touch the keys of the namespace %s", who, d.store.Namespace()), "it is of no use here", "give --namespace, if its keys are in another, or allow it the keys of this one: deploy/acl has a user for each role")
 		return nil
 	default:
 		d.add("scripts", Danger, "scripts do not run: "+err.Error(), "nothing can be claimed or settled, and nothing be enqueued with a time or an id", "allow EVAL and EVALSHA, and what the scripts do: deploy/acl has users for it")
@@ -56,6 +59,9 @@ func (d *doctor) rights() error {
 	}
 	return nil
 }
+
+// fewNeed are commands without which most lack nothing: WAIT is for ClientConfig.Replicas.
+var fewNeed = []string{"ACL WHOAMI", "CLUSTER SLOTS", "INFO", "SCAN", "WAIT"}
 
 // roles says in which roles a user can be used.
 func (d *doctor) roles(who string, refused map[store.Role][]store.Refusal) {
@@ -77,9 +83,14 @@ func (d *doctor) roles(who string, refused map[store.Role][]store.Refusal) {
 				lacks = append(lacks, r.Command)
 			}
 		}
-		if len(lacks) == 0 {
+		pushes := t.role == store.Producer && !slices.Contains(lacks, "RPUSH") && !slices.Contains(lacks, "EVALSHA")
+		switch {
+		case len(lacks) == 0:
 			may = append(may, t.does)
-		} else {
+		case pushes: // as the operator, who needs that to revive jobs
+			may = append(may, "push jobs")
+			mayNot = append(mayNot, fmt.Sprintf("schedule jobs or use ids (%s refused)", list(lacks)))
+		default:
 			mayNot = append(mayNot, fmt.Sprintf("%s (%s refused)", t.does, list(lacks)))
 		}
 	}
@@ -113,7 +124,7 @@ func (d *doctor) roles(who string, refused map[store.Role][]store.Refusal) {
 	for _, without := range slices.Sorted(maps.Keys(lacking)) {
 		commands := lacking[without]
 		level := Warning
-		if slices.Contains(commands, "ACL WHOAMI") || slices.Contains(commands, "INFO") || slices.Contains(commands, "SCAN") || slices.Contains(commands, "CLUSTER SLOTS") {
+		if slices.ContainsFunc(commands, func(c string) bool { return slices.Contains(fewNeed, c) }) {
 			level = Note
 		}
 		d.add(name, level, fmt.Sprintf("%s: %s refused", who, strings.Join(commands, " and ")), without, "allow it: "+do)
@@ -243,15 +254,16 @@ type about struct {
 
 func (d *doctor) workers(beats map[string]int64, silent []string, observer string) {
 	alive := int64(len(beats) - len(silent))
-	level, means := OK, ""
+	level, means, do := OK, "", ""
 	if alive == 0 {
+		do = "start a worker"
 		level, means = Note, "nothing runs, what is due does not become ready, and what dead workers held is not put back"
 	}
 	what := count(alive, "worker") + " beating"
 	if _, listed := beats[observer]; alive > 0 && (!listed || slices.Contains(silent, observer)) {
 		what += "; nobody observes just now"
 	}
-	d.add("workers", level, what, means, "")
+	d.add("workers", level, what, means, do)
 	texts, err := d.store.About(d.ctx)
 	if err != nil {
 		return // it is a detail

@@ -32,7 +32,7 @@ func (d *doctor) rounds() error {
 	if len(took) > 0 {
 		slices.Sort(took)
 		half, most := took[len(took)/2], took[len(took)-1]
-		what := fmt.Sprintf("a round trip takes %v (p50), at most %v of %d", brief(half), brief(most), len(took))
+		what := fmt.Sprintf("a round trip takes %v (p50), the slowest of %d took %v", brief(half), len(took), brief(most))
 		const do = "look for a busy server (SLOWLOG), a slow network, or a machine without time for either"
 		switch {
 		case most > slowestRound:
@@ -287,7 +287,7 @@ func (d *doctor) clients(v *store.Server) {
 	}
 	what := fmt.Sprintf("%s of at most %d", count(have, "connection"), most)
 	if have*10 > most*9 {
-		d.add("clients", Warning, what, "beyond it nobody can connect. A worker has about 3 connections and 2 for each of its queues", "raise maxclients, and the limit of open files with it")
+		d.add("clients", Warning, what, "beyond it nobody can connect. A worker has about 5 connections and 2 for each of its queues, a producer with Replicas up to 64", "raise maxclients, and the limit of open files with it")
 	} else {
 		d.add("clients", OK, what, "", "")
 	}

@@ -279,13 +279,15 @@ func TestDoctorRights(t *testing.T) {
 	}{
 		"producer":          {"producer", nil, "rights", inspect.Note, "may enqueue jobs, but not run a worker (EXISTS, "},
 		"worker":            {"worker", nil, "rights", inspect.Note, "may enqueue jobs, and run a worker, but not look at queues and act on them (HVALS, LINDEX refused)"},
-		"operator":          {"operator", nil, "rights", inspect.Note, "may look at queues and act on them, but not enqueue jobs ("},
+		"operator":          {"operator", nil, "rights", inspect.Note, "may push jobs, and look at queues and act on them, but not schedule jobs or use ids (LPUSH, "},
 		"all":               {"operator", []string{"allcommands"}, "rights", inspect.OK, "may enqueue jobs, and run a worker, and look"},
 		"producer is blind": {"producer", nil, "persistence", inspect.Note, "unknown, because INFO is refused"},
 		"no CONFIG":         {"operator", nil, "persistence", inspect.Note, "AOF is on; how often it is written to the disk is unknown"},
 		"no SUBSCRIBE":      {"worker", []string{"-subscribe"}, "rights", inspect.Warning, "SUBSCRIBE refused | the death of a worker is noticed after 30 s"},
 		"no channels":       {"worker", []string{"resetchannels"}, "rights", inspect.Warning, "SUBSCRIBE refused"},
 		"no UNBLOCK":        {"worker", []string{"-client|unblock"}, "rights", inspect.Warning, "CLIENT UNBLOCK refused | a wait cannot be woken"},
+		"no MULTI":          {"worker", []string{"-multi"}, "rights", inspect.Warning, "MULTI refused | a wait cannot be woken"},
+		"no WAIT":           {"worker", []string{"-wait"}, "rights", inspect.Note, "WAIT refused | an enqueue cannot wait for replicas"},
 		"no BLMOVE":         {"worker", []string{"-blmove"}, "rights", inspect.Warning, "once a second"},
 		"no INFO":           {"worker", []string{"-info"}, "rights", inspect.Note, "INFO refused | a worker does not warn"},
 		"no LPOP":           {"worker", []string{"-lpop"}, "rights", inspect.Note, "but not run a worker (LPOP refused)"},
@@ -293,7 +295,7 @@ func TestDoctorRights(t *testing.T) {
 		"no scripts":        {"worker", []string{"-eval", "-evalsha"}, "scripts", inspect.Danger, "scripts do not run"},
 		"nothing":           {"worker", []string{"-@all", "+ping"}, "rights", inspect.Note, "unknown, because EVAL and MULTI are refused"},
 		"asked with MULTI":  {"worker", []string{"-eval", "-evalsha", "+multi", "+discard", "-blmove"}, "rights", inspect.Danger, "nor run a worker (EVALSHA refused)"},
-		"other keys":        {"worker", []string{"resetkeys", "~other:*"}, "rights", inspect.Danger, "may not touch the keys of the namespace"},
+		"other keys":        {"worker", []string{"resetkeys", "~other:*"}, "rights", inspect.Danger, "| it is of no use here | give --namespace, if its keys are in another"},
 		"no SCAN":           {"operator", []string{"-scan"}, "check", inspect.Note, "SCAN is refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -322,7 +324,7 @@ func TestDoctorRenamedCommands(t *testing.T) {
 	expect(t, findings, "persistence", inspect.Note, "unknown")
 	expect(t, findings, "eviction", inspect.Note, "unknown")
 	expect(t, findings, "rights", inspect.Warning, "SUBSCRIBE refused")
-	expect(t, findings, "rights", inspect.OK, "this user may enqueue jobs, and run a worker")
+	expect(t, findings, "rights", inspect.OK, "user default may enqueue jobs, and run a worker")
 	// What is known without INFO.
 	s = redistest.Start(t, "--maxmemory-policy", "allkeys-lru", "--rename-command", "INFO", "")
 	expect(t, on(t, s.URL()).doctor(), "eviction", inspect.Danger, "allkeys-lru")
@@ -358,7 +360,7 @@ func TestDoctorJobs(t *testing.T) {
 	e := &env{t: t, namespace: redistest.Namespace(t), server: s}
 	e.client = e.open(s.As(t, "worker", e.namespace))
 	e.inspector = inspect.New(e.open(s.As(t, "operator", e.namespace)))
-	expect(t, e.doctor(), "workers", inspect.Note, "0 workers beating")
+	expect(t, e.doctor(), "workers", inspect.Note, "0 workers beating | nothing runs, what is due does not become ready, and what dead workers held is not put back | start a worker")
 	e.enqueue("a")
 	findings := e.doctor()
 	expect(t, findings, "queues", inspect.Note, "1 ready job in queues that no worker serves")

@@ -55,6 +55,8 @@ var rights = []right{
 	{Worker, "BLPOP {alarm} 1", "a job that is scheduled while no other is starts up to 20 s late"},
 	{Worker, "CLIENT ID", "a wait cannot be woken, so each lasts a second, and a stop or a pause up to that much longer"},
 	{Worker, "CLIENT UNBLOCK 0", "a wait cannot be woken, so each lasts a second, and a stop or a pause up to that much longer"},
+	{Worker, "MULTI", "a wait cannot be woken, so each lasts a second, and a stop or a pause up to that much longer"},
+	{Worker, "EXEC", "a wait cannot be woken, so each lasts a second, and a stop or a pause up to that much longer"},
 	{Worker, "SUBSCRIBE {channel}", "the death of a worker is noticed after 30 s instead of 2, no job can be cancelled, and a pause is noticed up to 20 s late"},
 	{Worker, "PUBSUB NUMSUB {channel}", "the death of a worker is noticed after 30 s instead of 2"},
 	{Worker | Operator, "PUBLISH {channel} x", "workers are not told of a pause, of a cancel, or of jobs in the lists of other programs that were put back: they look every 20 s"},
@@ -201,7 +203,8 @@ func (s *Store) queueCommands(ctx context.Context, commands [][]string) ([]int64
 	}
 	answers := make([]int64, len(commands))
 	for i, words := range commands {
-		if words[0] == "SUBSCRIBE" {
+		switch words[0] {
+		case "SUBSCRIBE", "MULTI", "EXEC":
 			answers[i] = untoldYet // its answer is none of a transaction's
 			continue
 		}

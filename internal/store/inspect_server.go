@@ -179,6 +179,17 @@ func (s *Store) IsDefaultUser() bool {
 	return s.opt.AuthCredentialsFn == nil && (s.opt.Username == "" || s.opt.Username == "default")
 }
 
+// NamedUser is the user of the URL; "" if ClientConfig.Credentials names it.
+func (s *Store) NamedUser() string {
+	switch {
+	case s.opt.AuthCredentialsFn != nil:
+		return ""
+	case s.opt.Username == "":
+		return "default"
+	}
+	return s.opt.Username
+}
+
 // User is the server's name of the user whose rights the store has.
 func (s *Store) User(ctx context.Context) (string, error) {
 	reply, err := s.do(ctx, "ACL WHOAMI", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {

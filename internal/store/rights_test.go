@@ -18,7 +18,7 @@ var (
 	luaWords = []string{"LEFT", "RIGHT", "LIMIT", "WITHSCORES", "TIME", "WRONGTYPE"}
 	// Commands are built with methods that have their names: b.Llen(), conn.B().ClientId().
 	goCall  = regexp.MustCompile(`\b(?:b|B\(\))\.([A-Z][a-z]+(?:[A-Z][a-z]+)*)\(`)
-	goCalls = []string{"Build", "Arbitrary", "Multi", "Ssubscribe", "ConfigGet", "Left", "Right"} // words of others, and what only some servers have or allow
+	goCalls = []string{"Build", "Arbitrary", "Ssubscribe", "ConfigGet", "Left", "Right"} // words of others, and what only some servers have or allow
 )
 
 // sent are the commands that the code of this package sends, by their names in an
@@ -68,7 +68,6 @@ func sent(t *testing.T) map[string]bool {
 		all["pubsub|numsub"] = true
 	}
 	all["cluster|slots"] = true // by the client library
-	delete(all, "exec")         // comes with multi
 	return all
 }
 
@@ -88,8 +87,6 @@ func TestRightsAreComplete(t *testing.T) {
 			}
 		}
 	}
-	// They cannot be asked for where MULTI is how one asks.
-	roles[Worker]["multi"], roles[Worker]["exec"] = true, true
 	for name := range code {
 		if !listed[name] {
 			t.Errorf("%s is sent, and is not in rights", name)
