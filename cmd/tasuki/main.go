@@ -36,7 +36,11 @@ func execute(ctx context.Context, args []string) int {
 		coded = &exitError{code: exitUsage, err: err} // cobra's own errors are about the words of the call
 	}
 	if coded.err != nil {
-		fmt.Fprintln(root.ErrOrStderr(), "tasuki:", strings.TrimPrefix(coded.err.Error(), "tasuki: "))
+		text := blank(strings.TrimPrefix(coded.err.Error(), "tasuki: "), wordsOf(args))
+		if (coded.code == exitUsage || coded.code == exitNotFound) && hasStrayURL(args) {
+			text += "; a URL goes behind --redis or into TASUKI_REDIS_URL"
+		}
+		fmt.Fprintln(root.ErrOrStderr(), "tasuki:", text)
 	}
 	return coded.code
 }
