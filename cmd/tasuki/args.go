@@ -62,6 +62,7 @@ func flagError(cmd *cobra.Command, err error) error {
 var allowedNumbers = map[string]string{
 	"concurrency":  "allowed are 1 to 10000",
 	"max-attempts": "allowed are 1 to 1000000, and -1 for no limit",
+	"replicas":     "allowed are 0 to 100",
 	"runs":         "allowed are 1 to 100",
 }
 

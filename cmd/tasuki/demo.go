@@ -64,7 +64,7 @@ func (d *demo) run(ctx context.Context) error {
 	logger := slog.New(slog.NewTextHandler(d.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	client, err := tasuki.Open(d.url, &tasuki.ClientConfig{Namespace: d.namespace, Logger: logger})
 	if err != nil {
-		return usageError(err)
+		return openError(err)
 	}
 	defer client.Close()
 	if err := client.Ping(ctx); err != nil {

@@ -242,7 +242,7 @@ func (a *app) rehearse(call func(*tasuki.Client) error) error {
 		Dial:      func(context.Context, string, string) (net.Conn, error) { return nil, errNowhere },
 	})
 	if err != nil {
-		return usageError(err)
+		return openError(err)
 	}
 	defer client.Close()
 	if err := call(client); !errors.Is(err, errNowhere) {

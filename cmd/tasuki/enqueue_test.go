@@ -467,5 +467,8 @@ func TestEnqueueReplicas(t *testing.T) {
 	e := setup(t)
 	e.tasuki("enqueue", "number", "1", "--id", "a", "--replicas", "1").want(t, exitUncertain, "0 of 1 within 1s", "again with the same --id")
 	e.tasuki("enqueue", "number", "1", "--id", "a").want(t, exitOK, "default/a")
-	e.tasuki("enqueue", "number", "1", "--replicas", "-1").want(t, exitUsage, "Replicas: -1: allowed are 0 to 100")
+	for _, n := range []string{"-1", "101", "abc", "1.5", "", "99999999999999999999"} {
+		e.tasuki("enqueue", "number", "1", "--replicas", n).want(t, exitUsage, "tasuki: --replicas: ", n, ": allowed are 0 to 100\n")
+	}
+	e.with([]string{"TASUKI_REPLICAS=abc"}, "enqueue", "number", "1").want(t, exitUsage, `tasuki: TASUKI_REPLICAS: "abc": allowed are 0 to 100`+"\n")
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -68,6 +70,17 @@ func (e *exitError) Error() string {
 func (e *exitError) Unwrap() error { return e.err }
 
 func usageError(err error) error { return &exitError{code: exitUsage, err: err} }
+
+// openError is what tasuki.Open says of a call, with the flag's name in place of the
+// field's.
+func openError(err error) error {
+	for field, flag := range map[string]string{"Namespace": "--namespace", "Replicas": "--replicas"} {
+		if _, text, ok := strings.Cut(err.Error(), "ClientConfig: "+field+": "); ok {
+			err = fmt.Errorf("%s: %s", flag, text)
+		}
+	}
+	return usageError(err)
+}
 
 // failure gives an error of the library its exit code. What interrupted a write
 // comes behind what became of it.

@@ -108,7 +108,7 @@ func (a *app) open() (*tasuki.Client, error) {
 	}
 	client, err := tasuki.Open(url, &tasuki.ClientConfig{Namespace: a.namespace, Replicas: a.replicas})
 	if err != nil {
-		return nil, usageError(err)
+		return nil, openError(err)
 	}
 	return client, nil
 }

@@ -5,6 +5,9 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func TestVersion(t *testing.T) {
@@ -50,6 +53,32 @@ func TestOutputFlag(t *testing.T) {
 		if err != nil || cmd.Flags().Lookup("output") == nil {
 			t.Errorf("tasuki %s has no --output (%v)", args, err)
 		}
+	}
+}
+
+// A number that is none is answered with those that are allowed.
+func TestNumberFlags(t *testing.T) {
+	t.Parallel()
+	everyCommand(newRoot(), func(cmd *cobra.Command, _ []string) {
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Value.Type() != "int" {
+				return
+			}
+			err := cmd.Flags().Set(f.Name, "x")
+			if text := flagError(cmd, err).Error(); !strings.Contains(text, `: "x": allowed are `) {
+				t.Errorf("%s --%s: %q", cmd.CommandPath(), f.Name, text)
+			}
+		})
+	})
+}
+
+// What the library calls a field is a flag here.
+func TestBadNamespace(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"check"}, {"demo"}, {"enqueue", "k"}, {"queue", "ls"}, {"work", "--", "true"}} {
+		cmd := command(t, append([]string{"--namespace", "a:b"}, args...)...)
+		cmd.Env = append(cmd.Env, "TASUKI_REDIS_URL=redis://127.0.0.1:1")
+		run(t, cmd).want(t, exitUsage, `tasuki: --namespace: "a:b": allowed are `)
 	}
 }
 
