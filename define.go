@@ -96,8 +96,8 @@ func (k Kind[A]) Spec(args A) Spec {
 //
 // The errors of a Client are ErrFull (nothing was done), ErrUncertain (the reply
 // was lost: it may have been accepted; with Opts.ID calling again is safe),
-// ErrNotReplicated (with ClientConfig.Replicas), and those of an option that is not
-// allowed.
+// ErrNotReplicated (with ClientConfig.Replicas: the job is in, and the Info says its
+// ID, Kind and Queue), and those of an option that is not allowed.
 func (k Kind[A]) Enqueue(ctx context.Context, to Enqueuer, args A) (Info, error) {
 	infos, err := to.EnqueueMany(ctx, []Spec{k.Spec(args)})
 	var many *ManyError
@@ -105,7 +105,11 @@ func (k Kind[A]) Enqueue(ctx context.Context, to Enqueuer, args A) (Info, error)
 		err = many.Errs[0]
 	}
 	if err != nil {
-		return Info{}, fmt.Errorf("enqueue %s: %w", k.name, err)
+		var where Info
+		if errors.Is(err, ErrNotReplicated) && len(infos) == 1 {
+			where = infos[0]
+		}
+		return where, fmt.Errorf("enqueue %s: %w", k.name, err)
 	}
 	if len(infos) != 1 {
 		return Info{}, fmt.Errorf("enqueue %s: the Enqueuer answered for %d jobs, not for 1", k.name, len(infos))

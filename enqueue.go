@@ -45,7 +45,8 @@ var (
 //
 // Every job is accepted or not by itself: see ManyError. When Redis refuses a
 // command, its reply is lost or replicas do not confirm it, those behind it are not
-// sent.
+// sent. Of a job with ErrNotReplicated, which is in, the Info says ID, Kind and Queue;
+// of others that have an error it is empty.
 func (c *Client) EnqueueMany(ctx context.Context, specs []Spec) ([]Info, error) {
 	return c.outer.EnqueueMany(ctx, specs)
 }
@@ -125,6 +126,10 @@ func (b *batch) fail(i int, err error) {
 		b.errs = make([]error, len(b.specs))
 	}
 	b.errs[i] = err
+	if errors.Is(err, ErrNotReplicated) { // it is in
+		b.infos[i] = Info{ID: b.infos[i].ID, Kind: b.infos[i].Kind, Queue: b.infos[i].Queue}
+		return
+	}
 	b.infos[i] = Info{}
 }
 

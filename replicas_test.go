@@ -273,8 +273,9 @@ func TestReplicasAfterRestart(t *testing.T) {
 func TestReplicasEmbedded(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		client := e.open(&tasuki.ClientConfig{Replicas: 1, ReplicasTimeout: time.Millisecond})
-		if _, err := number.Enqueue(e.ctx, client, 1); !errors.Is(err, tasuki.ErrNotReplicated) {
-			t.Errorf("%v, want ErrNotReplicated", err)
+		info, err := number.Enqueue(e.ctx, client, 1)
+		if !errors.Is(err, tasuki.ErrNotReplicated) || info.ID == "" || info.Queue != "default" || info.Kind != number.Name() {
+			t.Errorf("%+v, %v, want ErrNotReplicated and the job's address", info, err)
 		}
 	})
 }
