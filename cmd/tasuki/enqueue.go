@@ -34,9 +34,9 @@ says which line is the next; so it does after Ctrl-C.
 
 What begins with a dash and is no flag stands behind two: -- -5.
 
-A reply of Redis can be lost, or with --replicas the job not be confirmed (exit
-code 5). With --id the call can be repeated safely: what is there already is not
-doubled.`,
+A reply of Redis can be lost (exit code 5). With --id the call can be repeated
+safely: what is there already is not doubled. The exit code is also 5 when with
+--replicas a job was not confirmed: it is in and runs, and its address is printed.`,
 		// How many it takes depends on --raw, which may come from the environment.
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return e.run(cmd, args) },
@@ -100,17 +100,18 @@ func (e *enqueue) run(cmd *cobra.Command, args []string) error {
 		return r.print(cmd.OutOrStdout(), e.output)
 	}
 	infos, err := client.EnqueueMany(ctx, []tasuki.Spec{spec})
-	if err != nil {
+	if err != nil && !errors.Is(err, tasuki.ErrNotReplicated) { // else it is in
 		return failure(e.advise(err))
 	}
 	info := infos[0]
 	if info.Existed {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s existed: nothing was changed\n", info.Address())
 	}
-	return show(cmd.OutOrStdout(), e.output, struct {
+	shown := show(cmd.OutOrStdout(), e.output, struct {
 		Address string `json:"address"`
 		tasuki.Info
 	}{info.Address(), info}, "%s", info.Address())
+	return errors.Join(failure(e.advise(err)), shown)
 }
 
 // read returns what is to be enqueued, and whether its arguments are in the input.
@@ -219,6 +220,15 @@ func (e *enqueue) put(ctx context.Context, client *tasuki.Client, spec tasuki.Sp
 
 // advise adds what to do about an error.
 func (e *enqueue) advise(err error) error {
+	if errors.Is(err, tasuki.ErrNotReplicated) {
+		if strings.Contains(err.Error(), "WAIT: NOPERM") {
+			err = fmt.Errorf("%w; the user may not WAIT: give it +wait, or leave --replicas out", err)
+		}
+		if e.opts.ID != "" {
+			return fmt.Errorf("%w; the job runs all the same: enqueued again with the same --id, it waits for them again and is not doubled", err)
+		}
+		return fmt.Errorf("%w; the job runs all the same: do not enqueue it again: without an --id that doubles it", err)
+	}
 	switch {
 	case errors.Is(err, tasuki.ErrUncertain) && e.opts.ID != "":
 		return fmt.Errorf("%w; enqueue it again with the same --id, which does not double it", err)

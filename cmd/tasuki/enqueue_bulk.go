@@ -48,10 +48,13 @@ type bulkReport struct {
 	Accepted  int    `json:"accepted"`
 	Refused   int    `json:"refused"`   // lines that cannot be jobs
 	Uncertain int    `json:"uncertain"` // jobs that may have been accepted
+	// Jobs that are in, but that too few replicas have confirmed.
+	Unconfirmed int `json:"unconfirmed,omitempty"`
 	// Where Redis or a signal ended it: the first of the lines whose jobs may have
-	// been accepted, and the first of those that were not sent.
-	UncertainFrom int `json:"uncertain_from_line,omitempty"`
-	UnsentFrom    int `json:"unsent_from_line,omitempty"`
+	// been accepted or are not confirmed, and the first of those that were not sent.
+	UncertainFrom   int `json:"uncertain_from_line,omitempty"`
+	UnconfirmedFrom int `json:"unconfirmed_from_line,omitempty"`
+	UnsentFrom      int `json:"unsent_from_line,omitempty"`
 }
 
 func newBulk(cmd *cobra.Command, put func(payloads [][]byte) []error) *bulk {
@@ -194,7 +197,13 @@ func (b *bulk) flush() error {
 		case failed == nil:
 			failed, r.UnsentFrom = err, b.lines[i]
 		}
-		if errors.Is(err, tasuki.ErrUncertain) {
+		switch {
+		case errors.Is(err, tasuki.ErrNotReplicated):
+			if r.Unconfirmed++; r.Unconfirmed == 1 {
+				r.UnconfirmedFrom = b.lines[i]
+			}
+			r.UnsentFrom = b.lines[i] + 1
+		case errors.Is(err, tasuki.ErrUncertain):
 			if r.Uncertain++; r.Uncertain == 1 {
 				r.UncertainFrom = b.lines[i]
 			}
@@ -226,6 +235,9 @@ func (b *bulk) account() string {
 	text := fmt.Sprintf("accepted: %d", r.Accepted)
 	if r.Uncertain > 0 {
 		text += fmt.Sprintf("; accepted or not: those of lines %d to %d, send them again if they may run twice", r.UncertainFrom, r.UnsentFrom-1)
+	}
+	if r.Unconfirmed > 0 {
+		text += fmt.Sprintf("; in, but not confirmed: those of lines %d to %d, do not send them again", r.UnconfirmedFrom, r.UnsentFrom-1)
 	}
 	if r.UnsentFrom > 0 {
 		text += fmt.Sprintf("; not sent: line %d and what follows (tail -n +%d)", r.UnsentFrom, r.UnsentFrom)

@@ -465,10 +465,38 @@ func TestEnqueueInterruptedAmidAPortion(t *testing.T) {
 func TestEnqueueReplicas(t *testing.T) {
 	t.Parallel()
 	e := setup(t)
-	e.tasuki("enqueue", "number", "1", "--id", "a", "--replicas", "1").want(t, exitUncertain, "0 of 1 within 1s", "again with the same --id")
-	e.tasuki("enqueue", "number", "1", "--id", "a").want(t, exitOK, "default/a")
+	r := e.tasuki("enqueue", "number", "1", "--id", "a", "--replicas", "1").want(t, exitUncertain, "0 of 1 within 1s", "again with the same --id")
+	if r.stdout != "default/a\n" {
+		t.Errorf("it prints %q", r.stdout)
+	}
+	e.tasuki("enqueue", "number", "1", "--id", "a").want(t, exitOK, "default/a", "existed")
+	r = e.tasuki("enqueue", "number", "2", "-o", "json", "--replicas", "1").want(t, exitUncertain, "it is in redis", "do not enqueue it again")
+	printed := decode[struct{ Address string }](t, r.stdout)
+	if strings.Contains(r.stderr, "may be in the queue") || strings.Contains(r.stderr, "may run twice") {
+		t.Errorf("it contradicts itself: %s", r.stderr)
+	}
+	r = e.fed(strings.NewReader("3\n\n4\n"), "enqueue", "number", "-", "-o", "json", "--replicas", "1").
+		want(t, exitUncertain, "in, but not confirmed: those of lines 1 to 3, do not send them again; not sent: line 4 ")
+	want := bulkReport{Queue: "default", Unconfirmed: 2, UnconfirmedFrom: 1, UnsentFrom: 4}
+	if got := decode[bulkReport](t, r.stdout); got != want {
+		t.Errorf("the report is %+v, want %+v", got, want)
+	}
+	e.tasuki("enqueue", "--raw", "5", "--replicas", "1").want(t, exitUncertain, "do not enqueue it again")
+	if jobs := e.drain(tasuki.Queue{Name: "default"}, 5); jobs[1].Address() != printed.Address {
+		t.Errorf("printed %q, the jobs are %+v", printed.Address, jobs)
+	}
 	for _, n := range []string{"-1", "101", "abc", "1.5", "", "99999999999999999999"} {
 		e.tasuki("enqueue", "number", "1", "--replicas", n).want(t, exitUsage, "tasuki: --replicas: ", n, ": allowed are 0 to 100\n")
 	}
 	e.with([]string{"TASUKI_REPLICAS=abc"}, "enqueue", "number", "1").want(t, exitUsage, `tasuki: TASUKI_REPLICAS: "abc": allowed are 0 to 100`+"\n")
+}
+
+// TestEnqueueMayNotWait: a user that may enqueue and not WAIT is told what it lacks.
+func TestEnqueueMayNotWait(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	s.Do(t, "ACL", "SETUSER", "me", "on", ">secret", "~*", "&*", "+@all", "-wait")
+	cmd := command(t, "enqueue", "k", "--replicas", "1")
+	cmd.Env = append(cmd.Env, "TASUKI_REDIS_URL="+strings.Replace(s.URL(), "unix://", "unix://me:secret@", 1))
+	run(t, cmd).want(t, exitUncertain, "default/", "it is in redis", "the user may not WAIT")
 }

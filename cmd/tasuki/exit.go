@@ -43,7 +43,8 @@ func newExitCodes() *cobra.Command {
     4    the queue or the job was not found
     5    the reply of Redis was lost: it was done, or it was not. To pause,
          resume, revive or cancel again is harmless; to enqueue again is, if
-         the job has an --id
+         the job has an --id. Or, with --replicas: the job is in and runs, but
+         too few have confirmed that they have it
     6    Redis is full, and nothing was enqueued: try again when there is room
     7    tasuki check has found problems
     8    handlers have ignored the end of their context
