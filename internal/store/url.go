@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -62,25 +64,24 @@ func clientOption(o *Options) (rueidis.ClientOption, error) {
 			return rueidis.AuthCredentials{Username: user, Password: password}, nil
 		}
 	}
-	if o.Dial != nil {
+	if o.Dial != nil || opt.TLSConfig != nil && u.Scheme != "unix" {
 		network := "tcp"
 		if u.Scheme == "unix" {
 			network = "unix"
 		}
-		opt.DialCtxFn = func(ctx context.Context, addr string, _ *net.Dialer, config *tls.Config) (net.Conn, error) {
+		opt.DialCtxFn = func(ctx context.Context, addr string, dialer *net.Dialer, config *tls.Config) (net.Conn, error) {
 			// rueidis gives no limit, and others wait for the same connection.
 			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 			defer cancel()
-			conn, err := o.Dial(ctx, network, addr)
+			dial := o.Dial
+			if dial == nil {
+				dial = dialer.DialContext
+			}
+			conn, err := dial(ctx, network, addr)
 			if err != nil || config == nil {
 				return conn, err
 			}
-			secure := tls.Client(conn, config)
-			if err := secure.HandshakeContext(ctx); err != nil {
-				conn.Close()
-				return nil, err
-			}
-			return secure, nil
+			return secured(ctx, conn, addr, config)
 		}
 	}
 	opt.DisableCache = true // tracking is refused by servers without it, and nothing here is cached
@@ -103,6 +104,26 @@ const (
 	replyTimeout = 10 * time.Second
 )
 
+// secured begins TLS on a connection. A server without TLS waits for more, answers in
+// plain text, or hangs up.
+func secured(ctx context.Context, conn net.Conn, addr string, config *tls.Config) (net.Conn, error) {
+	if config.ServerName == "" {
+		config = config.Clone()
+		config.ServerName, _, _ = net.SplitHostPort(addr)
+	}
+	secure := tls.Client(conn, config)
+	err := secure.HandshakeContext(ctx)
+	if err == nil {
+		return secure, nil
+	}
+	conn.Close()
+	var header tls.RecordHeaderError
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF) || errors.As(err, &header) {
+		err = fmt.Errorf("TLS handshake: %w; does this port speak TLS? rediss:// is for one that does, redis:// for one that does not", err)
+	}
+	return nil, err
+}
+
 // checkURL reads a URL and refuses one with anything in it that is not known.
 func checkURL(raw string) (*url.URL, error) {
 	u, err := parseURL(raw)
@@ -123,13 +144,33 @@ func checkURL(raw string) (*url.URL, error) {
 			return nil, fmt.Errorf("url: %q behind the question mark: allowed are %s", word, strings.Join(urlWords, ", "))
 		}
 	}
+	for _, host := range append(u.Query()["addr"], u.Host) {
+		if err := checkPort(host); err != nil {
+			return nil, err
+		}
+	}
 	return u, nil
+}
+
+// checkPort does not quote a port that is none: it may be a piece of a password.
+func checkPort(host string) error {
+	_, port, err := net.SplitHostPort(host)
+	if err != nil || port == "" {
+		return nil // the default
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return errors.New("url: the port: allowed are 1 to 65535")
+	}
+	return nil
 }
 
 // parseURL reads a URL, and refuses one in which a password may stand where none
 // is looked for: a character that has to be escaped cuts it in two, and its end
 // would be shown as a path or a port.
 func parseURL(raw string) (*url.URL, error) {
+	if !strings.Contains(raw, "://") {
+		return nil, errors.New("url: the scheme is missing: allowed are redis://host:port, rediss://… and unix:///path/to.sock")
+	}
 	u, err := url.Parse(raw)
 	words := ""
 	if err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"testing"
@@ -61,6 +62,78 @@ func TestRedact(t *testing.T) {
 	} {
 		if got := Redact(raw); got != want {
 			t.Errorf("%s is shown as %s, want %s", raw, got, want)
+		}
+	}
+}
+
+// TestWrongURL: what is most often wrong is said.
+func TestWrongURL(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]string{
+		"127.0.0.1:6379":              "the scheme is missing",
+		"localhost:6379":              "the scheme is missing",
+		"localhost":                   "the scheme is missing",
+		"":                            "the scheme is missing",
+		"redis://h:65536":             "the port: allowed are 1 to 65535",
+		"redis://h:0":                 "the port: allowed are 1 to 65535",
+		"redis://h:99999999999999999": "the port: allowed are 1 to 65535",
+		"redis://h?addr=b:65536":      "the port: allowed are 1 to 65535",
+		"http://h":                    `the scheme "http": allowed are`,
+		"redis://h:port":              "it cannot be read",
+	} {
+		if _, err := New(Options{URL: raw, Namespace: "n"}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", raw, err, want)
+		}
+	}
+	for _, raw := range []string{"redis://h:65535", "redis://h", "redis://h:", "redis://[::1]:1", "redis://[::1]", "redis://a:1?addr=b&addr=c:2", "unix:///path.sock"} {
+		if _, err := New(Options{URL: raw, Namespace: "n"}); err != nil {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+}
+
+// TestNoTLS: a rediss URL of a port without TLS is answered with a hint, whatever
+// that port does.
+func TestNoTLS(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(conn net.Conn){
+		"it answers":  func(conn net.Conn) { conn.Write([]byte("-ERR unknown command\r\n")) },
+		"it hangs up": func(conn net.Conn) { conn.Read(make([]byte, 4096)); conn.Close() },
+		"it waits":    func(net.Conn) {},
+	} {
+		for _, given := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, Dial %v", name, given), func(t *testing.T) {
+				t.Parallel()
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				ended := make(chan struct{})
+				defer func() { l.Close(); <-ended }()
+				go func() {
+					defer close(ended)
+					for {
+						conn, err := l.Accept()
+						if err != nil {
+							return
+						}
+						defer conn.Close()
+						answer(conn)
+					}
+				}()
+				o := Options{URL: "rediss://" + l.Addr().String(), Namespace: "n"}
+				if given {
+					o.Dial = new(net.Dialer).DialContext
+				}
+				s, err := New(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				if err := s.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "does this port speak TLS?") || errors.Is(err, ErrUncertain) {
+					t.Errorf("%v", err)
+				}
+			})
 		}
 	}
 }
