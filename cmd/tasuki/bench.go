@@ -157,7 +157,7 @@ func runBench(ctx context.Context, url string, runs int, only string, progress i
 	}
 	defer b.client.Close()
 	if err := b.client.Ping(ctx); err != nil { // in words that show no password
-		return nil, lookFailure(err)
+		return nil, lookFailure(refusedAt(url, err))
 	}
 	option, err := rueidis.ParseURL(server)
 	if err != nil {

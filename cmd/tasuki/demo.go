@@ -68,7 +68,7 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	defer client.Close()
 	if err := client.Ping(ctx); err != nil {
-		return failure(err)
+		return failure(refusedAt(d.url, err))
 	}
 	workers := tasukiWorkers{}
 	for range 2 {

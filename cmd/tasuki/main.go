@@ -2,9 +2,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -102,11 +104,7 @@ const defaultRedis = "redis://localhost:6379"
 
 // open returns a client of the server that was named, or of the default one.
 func (a *app) open() (*tasuki.Client, error) {
-	url := a.redis
-	if url == "" {
-		url = defaultRedis
-	}
-	client, err := tasuki.Open(url, &tasuki.ClientConfig{Namespace: a.namespace, Replicas: a.replicas})
+	client, err := tasuki.Open(cmp.Or(a.redis, defaultRedis), &tasuki.ClientConfig{Namespace: a.namespace, Replicas: a.replicas})
 	if err != nil {
 		return nil, openError(err)
 	}
@@ -131,7 +129,19 @@ func (a *app) unreached(err error) error {
 	if a.redis == "" {
 		err = fmt.Errorf("%w; --redis or TASUKI_REDIS_URL says where Redis is", err)
 	}
-	return lookFailure(err)
+	return lookFailure(refusedAt(a.redis, err))
+}
+
+// refusedAt adds to an error of the server at a URL what that lacks.
+func refusedAt(given string, err error) error {
+	u, parseErr := url.Parse(given)
+	if parseErr != nil || u.User == nil || !strings.Contains(err.Error(), "WRONGPASS") {
+		return err
+	}
+	if password, _ := u.User.Password(); password != "" {
+		return err
+	}
+	return fmt.Errorf("%w; the URL has a user and no password: allowed are redis://user:password@… and redis://:password@…", err)
 }
 
 // group returns a command that only holds others.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
 
 func TestVersion(t *testing.T) {
@@ -79,6 +81,23 @@ func TestBadNamespace(t *testing.T) {
 		cmd := command(t, append([]string{"--namespace", "a:b"}, args...)...)
 		cmd.Env = append(cmd.Env, "TASUKI_REDIS_URL=redis://127.0.0.1:1")
 		run(t, cmd).want(t, exitUsage, `tasuki: --namespace: "a:b": allowed are `)
+	}
+}
+
+// Who forgets the password, or its colon, is told so.
+func TestNoPassword(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, "--requirepass", "s3cret")
+	const hint = "the URL has a user and no password: allowed are "
+	for user, want := range map[string]bool{"me@": true, "s3cret@": true, "s3cret:@": true, "me:s3cret@": false} {
+		for _, args := range [][]string{{"queue", "ls"}, {"doctor"}, {"demo"}, {"bench"}} {
+			cmd := command(t, args...)
+			cmd.Env = append(cmd.Env, "TASUKI_REDIS_URL="+strings.Replace(s.URL(), "unix://", "unix://"+user, 1))
+			r := run(t, cmd).want(t, exitRedis, "WRONGPASS")
+			if strings.Contains(r.stderr, hint) != want || strings.Contains(r.stdout+r.stderr, "cret") {
+				t.Errorf("%s of %s: %s", args, user, r.stderr)
+			}
+		}
 	}
 }
 
