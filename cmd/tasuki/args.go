@@ -51,6 +51,9 @@ func flagError(cmd *cobra.Command, err error) error {
 		return valueError("--"+value.GetFlag().Name, value)
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
 		dashed := "-" + unknown.GetSpecifiedShortnames()
+		if cmd.Args == nil || cmd.Args(cmd, []string{dashed}) != nil { // it could be no argument
+			return fmt.Errorf("unknown flag %s: %s --help lists those that exist", dashed, cmd.CommandPath())
+		}
 		return fmt.Errorf("unknown flag %s: an argument that begins with a dash stands behind two: -- %s", dashed, dashed)
 	case errors.As(err, &unknown):
 		return fmt.Errorf("%w: %s --help lists those that exist", err, cmd.CommandPath())

@@ -16,8 +16,10 @@ func newCheck(a *app) *cobra.Command {
 		Short: "Look for what should not be in Redis",
 		Long: `check reads all keys of the namespace and says what is wrong with them: jobs in two
 places, leases that nobody has swept, counters that do not equal what was done,
-elements that cannot be read, keys of no known owner. It changes nothing and may
-run beside workers; with a large backlog it takes a while.
+elements that cannot be read, keys of no known owner. What cannot be read in a
+ready list is no problem: there it counts as a plain string, and runs as a raw job.
+check changes nothing and may run beside workers; with a large backlog it takes a
+while.
 
 The exit code is 7 when it has found problems.`,
 		Args: noArgs,

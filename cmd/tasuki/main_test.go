@@ -41,6 +41,11 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	run(t, command(t, "enqueu")).want(t, exitUsage, "enqueu")
+	for _, words := range [][]string{{}, {"doctor"}, {"queue"}, {"queue", "ls"}, {"work"}} { // those that take no such argument
+		path := strings.Join(append([]string{"tasuki"}, words...), " ")
+		run(t, command(t, append(words, "-r", "x")...)).want(t, exitUsage, "tasuki: unknown flag -r: "+path+" --help lists those that exist\n")
+	}
+	run(t, command(t, "queue", "get", "-r")).want(t, exitUsage, "stands behind two: -- -r")
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		run(t, command(t, "completion", shell)).want(t, exitOK, "tasuki")
 	}
