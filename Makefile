@@ -52,6 +52,7 @@ proof-quick: ## Run each long proof at a hundredth of its size
 ROW ?= .
 .PHONY: proof
 proof: ## Run the long proofs at full size, for hours, and write docs/proof; ROW=KillWorkers for one
+	@$(GO) test ./internal/proof -list '$(ROW)' | grep -v -x TestSoak | grep -q '^Test' || { echo "no row has the name $(ROW)"; exit 1; }
 	$(GO) test ./internal/proof -count=1 -run '$(ROW)' -skip TestSoak -proof.scale=1 -proof.report=$(CURDIR)/docs/proof -timeout 12h -parallel 1 -v
 
 FOR ?= 10m

@@ -10,6 +10,15 @@ import (
 // checkout is the root of the module: tests run in the directory of their package.
 func checkout() string { return filepath.Join("..", "..") }
 
+// inCheckout is a path that a flag has given: one that is not absolute begins where
+// go.mod is, and not in the directory of the package, in which tests run.
+func inCheckout(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(checkout(), path)
+}
+
 // commit is what was tested.
 func commit() string {
 	// With its subject: a branch may be rebased before others see it.

@@ -64,7 +64,7 @@ func begin(t *testing.T, name, what string) *row {
 	t.Logf("seed %d: repeat it with %s", r.seed, r.command())
 	r.dir = t.TempDir()
 	if *ledgersFlag != "" {
-		r.dir = filepath.Join(*ledgersFlag, fmt.Sprintf("%s-%d", name, r.seed))
+		r.dir = filepath.Join(inCheckout(*ledgersFlag), fmt.Sprintf("%s-%d", name, r.seed))
 		if err := os.MkdirAll(r.dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -266,10 +266,7 @@ func (r *row) finish() {
 	if *reportFlag == "" {
 		return
 	}
-	dir := *reportFlag
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(checkout(), dir)
-	}
+	dir := inCheckout(*reportFlag)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		r.t.Error(err)
 		return
