@@ -17,12 +17,13 @@ setup: ## Install what the tests need and is missing: redis-server, redis-cli, p
 	@./scripts/setup.sh
 
 .PHONY: modules
-modules: ## Check that go.work has every module, and that each is tidy
+modules: ## Check that go.work has every module, that each is tidy, and go.work.sum complete
 	@for mod in $$(git ls-files -co --exclude-standard '*go.mod'); do \
 		dir=./$$(dirname $$mod); dir=$${dir%/.}; \
 		echo " $(MODULES) " | grep -q " $$dir " || { echo "go.work lacks $$dir"; exit 1; }; \
 		(cd $$dir && GOWORK=off $(GO) mod tidy -diff) || { echo "run go mod tidy in $$dir"; exit 1; }; \
 	done
+	@sum=$$(cksum go.work.sum); $(GO) doc . >/dev/null; test "$$sum" = "$$(cksum go.work.sum)" || { echo "go doc has added to go.work.sum: commit it"; exit 1; }
 
 .PHONY: lint
 lint: ## Check format, vet and staticcheck
