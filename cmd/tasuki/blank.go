@@ -29,43 +29,62 @@ func blank(text string, words []string) string {
 			continue
 		}
 		escaped := strconv.Quote(rest[:at])
-		for _, secret := range []string{rest[:at], escaped[1 : len(escaped)-1]} {
-			text = blankOne(text, secret)
-		}
+		secrets := []string{rest[:at], escaped[1 : len(escaped)-1]}
+		text = blankEnds(blankBegins(text, secrets), secrets)
 	}
 	return text
 }
 
-func blankOne(text, secret string) string {
-	const blanked = "xxxxx"
+const blanked = "xxxxx"
+
+// blankBegins blanks what follows on "://", if it is a secret or its begin. One that
+// was cut ends the text or its quotes; an escape may be what is left of a character.
+func blankBegins(text string, secrets []string) string {
 	for from := 0; ; {
 		i := strings.Index(text[from:], "://")
 		if i < 0 {
-			break
-		}
-		from += i + len("://")
-		n := 0
-		for n < len(secret) && strings.HasPrefix(text[from:], secret[:n+1]) {
-			n++
-		}
-		if end := text[from+n:]; n == len(secret) || n > 0 && (end == "" || strings.HasPrefix(end, `"`) || strings.HasPrefix(end, "...")) {
-			text = text[:from] + blanked + end
-		}
-	}
-	for from := 0; ; {
-		i := strings.IndexByte(text[from:], '@')
-		if i < 0 {
 			return text
 		}
-		from += i + 1
-		before := text[:from-1]
-		n := 0
-		for n < len(secret) && strings.HasSuffix(before, secret[len(secret)-n-1:]) {
-			n++
+		from += i + len("://")
+		most := 0
+		for _, secret := range secrets {
+			n := 0
+			for n < len(secret) && strings.HasPrefix(text[from:], secret[:n+1]) {
+				n++
+			}
+			end := text[from+n:]
+			if n == len(secret) || end == "" || strings.HasPrefix(end, `"`) || strings.HasPrefix(end, `\x`) || strings.HasPrefix(end, "...") {
+				most = max(most, n)
+			}
 		}
-		if begin := before[:len(before)-n]; n > 0 && (n == len(secret) || begin == "" || strings.HasSuffix(begin, `"`)) {
-			text = begin + blanked + text[from-1:]
-			from = len(begin) + len(blanked) + 1
+		if most > 0 {
+			text = text[:from] + blanked + text[from+most:]
+			from += len(blanked)
+		}
+	}
+}
+
+// blankEnds blanks what stands before "@", if it is a secret or its end in quotes.
+func blankEnds(text string, secrets []string) string {
+	for to := len(text); ; {
+		to = strings.LastIndexByte(text[:to], '@')
+		if to < 0 {
+			return text
+		}
+		most := 0
+		for _, secret := range secrets {
+			n := 0
+			for n < len(secret) && strings.HasSuffix(text[:to], secret[len(secret)-n-1:]) {
+				n++
+			}
+			begin := text[:to-n]
+			if n == len(secret) || begin == "" || strings.HasSuffix(begin, `"`) {
+				most = max(most, n)
+			}
+		}
+		if most > 0 {
+			text = text[:to-most] + blanked + text[to:]
+			to -= most
 		}
 	}
 }

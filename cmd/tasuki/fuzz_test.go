@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -255,6 +256,34 @@ func FuzzBulk(f *testing.F) {
 		}
 		if n := strings.Count(stderr.String(), "\n"); n != refused || stderr.Len() > 300*refused {
 			t.Fatalf("%d lines are refused with %d lines of %d bytes", refused, n, stderr.Len())
+		}
+	})
+}
+
+// FuzzBlank: of a URL's password no piece is left in a text that quotes it, whole, or
+// cut at any place.
+func FuzzBlank(f *testing.F) {
+	f.Add("redis", "me", "", "", "h:1/0", "what: ", byte(80))
+	f.Add("redis", "", "a\"b\\", "\n://@\xff", "h", "leave out ", byte(18))
+	f.Add("http", "ü", "\xffé", "=", "", "://", byte(13))
+	f.Fuzz(func(t *testing.T, scheme, user, before, after, host, around string, most byte) {
+		const secret = "51739284650"
+		some := func(s string) bool { return strings.ContainsAny(s, secret) }
+		if some(scheme+user+before+after+host+around) || strings.Contains(scheme+host+around, "@") || strings.Contains(scheme, "://") {
+			return
+		}
+		word := scheme + "://" + user + ":" + before + secret + after + "@" + host
+		if some(strings.ReplaceAll(strconv.Quote(word), secret, "")) {
+			return // an escape has the same digits
+		}
+		for _, text := range []string{
+			around + word, fmt.Sprintf("%s%q", around, word), fmt.Sprintf("%s%.*q: allowed", around, most, word),
+			fmt.Sprintf("%s%q…", around, word[:min(len(word), int(most))]),
+			fmt.Sprintf("%s%q", around, word[len(word)-min(len(host)+1+len(after)+int(most%12), len(word)):]),
+		} {
+			if left := blank(text, []string{around, word}); some(left) {
+				t.Fatalf("%q became %q", text, left)
+			}
 		}
 	})
 }
