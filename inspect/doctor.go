@@ -63,8 +63,9 @@ type DoctorConfig struct {
 // time of Check. cfg may be nil.
 //
 // What the server refuses to tell is a finding of its own, with the level Note, and a
-// node of a Cluster that does not answer one with the level Danger. The error is for a
-// server, or a whole Cluster, that cannot be reached.
+// node of a Cluster that does not answer one with the level Danger: each further look
+// then takes 5 s at most. The error is for a server, or a whole Cluster, that cannot
+// be reached.
 func (i *Inspector) Doctor(ctx context.Context, cfg *DoctorConfig) ([]Finding, error) {
 	if cfg == nil {
 		cfg = &DoctorConfig{}
