@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/failpoint"
@@ -90,7 +89,7 @@ func (sw *sweeper) sweepQueue(ctx context.Context, name, worker string, about *a
 		members = append(members, store.Member{Incarnation: worker})
 	}
 	for _, m := range members {
-		if workerOf(m.Incarnation) != worker {
+		if m.Worker() != worker {
 			continue
 		}
 		if m.Ended.IsZero() {
@@ -106,12 +105,6 @@ func (sw *sweeper) sweepQueue(ctx context.Context, name, worker string, about *a
 		}
 	}
 	return moved, nil
-}
-
-// workerOf is the worker of an incarnation: see native.Source.
-func workerOf(incarnation string) string {
-	worker, _, _ := strings.Cut(incarnation, ".")
-	return worker
 }
 
 // sweepIncarnation puts back what an incarnation with a tombstone held, from the
@@ -263,7 +256,7 @@ func (p *patrol) queue(ctx context.Context, name string) error {
 		return err
 	}
 	for _, m := range members {
-		worker := workerOf(m.Incarnation)
+		worker := m.Worker()
 		var says about
 		_ = json.Unmarshal([]byte(p.about[worker]), &says) // of whom nothing is known, nothing is said
 		if m.Ended.IsZero() {

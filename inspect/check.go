@@ -179,7 +179,7 @@ func (c *check) leases(q *store.Queue, members []store.Member, now time.Time) er
 	}
 	for _, m := range members {
 		n := tally.Held[m.Incarnation] + tally.Hand[m.Incarnation]
-		worker, _, _ := strings.Cut(m.Incarnation, ".")
+		worker := m.Worker()
 		_, listed := c.listed[worker]
 		switch {
 		case m.Ended.IsZero() && !listed:

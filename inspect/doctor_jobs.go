@@ -179,7 +179,7 @@ func (d *doctor) jobs() error {
 		}
 		serving := 0
 		for _, m := range v.Members {
-			worker, _, _ := strings.Cut(m.Incarnation, ".")
+			worker := m.Worker()
 			_, listed := beats[worker]
 			switch gone := !listed || slices.Contains(silent, worker); {
 			case !m.Ended.IsZero():

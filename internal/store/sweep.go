@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -16,6 +17,12 @@ import (
 type Member struct {
 	Incarnation string
 	Ended       time.Time // when its lease ended; zero while it may claim
+}
+
+// Worker is the id of the worker whose incarnation it is: see native.Source.
+func (m Member) Worker() string {
+	worker, _, _ := strings.Cut(m.Incarnation, ".")
+	return worker
 }
 
 // Members returns the incarnations of a queue and their tombstones.
