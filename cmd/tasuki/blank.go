@@ -52,10 +52,12 @@ func blankBegins(text string, secrets []string) string {
 			for n < len(secret) && strings.HasPrefix(text[from:], secret[:n+1]) {
 				n++
 			}
-			end := text[from+n:]
-			if n == len(secret) || end == "" || strings.HasPrefix(end, `"`) || strings.HasPrefix(end, `\x`) || strings.HasPrefix(end, "...") {
-				most = max(most, n)
+			// Back to where it may have been cut: a quote can be the text's or the secret's.
+			for n > 0 && n < len(secret) && text[from+n:] != "" && !strings.HasPrefix(text[from+n:], `"`) &&
+				!strings.HasPrefix(text[from+n:], `\x`) && !strings.HasPrefix(text[from+n:], "...") {
+				n--
 			}
+			most = max(most, n)
 		}
 		if most > 0 {
 			text = text[:from] + blanked + text[from+most:]
@@ -77,10 +79,10 @@ func blankEnds(text string, secrets []string) string {
 			for n < len(secret) && strings.HasSuffix(text[:to], secret[len(secret)-n-1:]) {
 				n++
 			}
-			begin := text[:to-n]
-			if n == len(secret) || begin == "" || strings.HasSuffix(begin, `"`) {
-				most = max(most, n)
+			for n > 0 && n < len(secret) && n < to && text[to-n-1] != '"' {
+				n--
 			}
+			most = max(most, n)
 		}
 		if most > 0 {
 			text = text[:to-most] + blanked + text[to:]

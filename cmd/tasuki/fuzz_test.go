@@ -265,21 +265,19 @@ func FuzzBulk(f *testing.F) {
 func FuzzBlank(f *testing.F) {
 	f.Add("redis", "me", "", "", "h:1/0", "what: ", byte(80))
 	f.Add("redis", "", "a\"b\\", "\n://@\xff", "h", "leave out ", byte(18))
-	f.Add("http", "ü", "\xffé", "=", "", "://", byte(13))
+	f.Add("http", "ü=", "\xffé", "=\"", "", "://", byte(13))
 	f.Fuzz(func(t *testing.T, scheme, user, before, after, host, around string, most byte) {
-		const secret = "51739284650"
+		const secret = "KLMNOPQRST" // no letters of an escape
 		some := func(s string) bool { return strings.ContainsAny(s, secret) }
 		if some(scheme+user+before+after+host+around) || strings.Contains(scheme+host+around, "@") || strings.Contains(scheme, "://") {
 			return
 		}
 		word := scheme + "://" + user + ":" + before + secret + after + "@" + host
-		if some(strings.ReplaceAll(strconv.Quote(word), secret, "")) {
-			return // an escape has the same digits
-		}
+		_, tail, _ := strings.Cut(word, "=") // as --queue takes it apart
 		for _, text := range []string{
 			around + word, fmt.Sprintf("%s%q", around, word), fmt.Sprintf("%s%.*q: allowed", around, most, word),
 			fmt.Sprintf("%s%q…", around, word[:min(len(word), int(most))]),
-			fmt.Sprintf("%s%q", around, word[len(word)-min(len(host)+1+len(after)+int(most%12), len(word)):]),
+			fmt.Sprintf("%s%q", around, tail),
 		} {
 			if left := blank(text, []string{around, word}); some(left) {
 				t.Fatalf("%q became %q", text, left)
