@@ -280,20 +280,25 @@ func (w *walk) exchange(t *rapid.T) {
 		Lone: rapid.Bool().Draw(t, "lone"), Strays: rapid.Bool().Draw(t, "strays"),
 	}
 	x.Done, x.Outcomes = w.outcomes(t, it)
-	for i, h := range slices.Backward(w.handed) {
+	for i := range slices.Backward(w.handed) {
 		if w.whose[i] == it && rapid.Bool().Draw(t, "accept") {
-			x.Handed = &h
-			if rapid.Bool().Draw(t, "sent before") {
-				w.handed[i].Earlier = append(slices.Clone(h.Earlier), h.Tag)
-				w.handed[i].Tag = w.next[it.Worker]
-				w.next[it.Worker]++
-			}
+			x.Handed = w.accept(i)
 			break
 		}
 	}
 	x.Tag = w.next[it.Worker]
 	w.next[it.Worker] += model.Tag(x.Want)
 	w.call(t, x)
+}
+
+// accept is what to send to accept what a move has handed over: no two calls bring the
+// same tag for it, as the second could find another job of the same bytes.
+func (w *walk) accept(i int) *model.Handed {
+	h, worker := w.handed[i], w.whose[i].Worker
+	w.handed[i].Earlier = append(slices.Clone(h.Earlier), h.Tag)
+	w.handed[i].Tag = w.next[worker]
+	w.next[worker]++
+	return &h
 }
 
 // again does the last call once more, as after a lost reply.
@@ -306,6 +311,9 @@ func (w *walk) again(t *rapid.T) {
 			// A repetition of what claims brings tags of its own: see ReuseTags.
 			c.Tag = w.next[c.Worker]
 			w.next[c.Worker] += model.Tag(c.Want)
+			if c.Handed != nil {
+				c.Handed = w.accept(slices.IndexFunc(w.handed, func(h model.Handed) bool { return slices.Contains(h.Earlier, c.Handed.Tag) }))
+			}
 		} else {
 			c.Want = 0
 		}
