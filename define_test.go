@@ -163,7 +163,7 @@ func TestConfigErrors(t *testing.T) {
 		want string
 	}{
 		"scheme":     {"http://x", tasuki.ClientConfig{}, `scheme "http": allowed`},
-		"no URL":     {"", tasuki.ClientConfig{}, `scheme "": allowed`},
+		"no URL":     {"", tasuki.ClientConfig{}, "the scheme is missing: allowed"},
 		"unreadable": {"redis://:secret@host:port:1/", tasuki.ClientConfig{}, "url: it cannot be read"},
 		"database":   {"redis://:secret@host/x", tasuki.ClientConfig{}, "invalid database number"},
 		"word":       {"redis://:secret@host/?sskip=1", tasuki.ClientConfig{}, `"sskip" behind the question mark: allowed`},
