@@ -37,6 +37,10 @@ type Store struct {
 	lock   chan struct{}
 	closed bool
 	madeAt time.Time // the younger of both
+
+	closing  sync.WaitGroup   // clients that were dropped
+	inBubble bool             // those are closed by Close
+	dropped  []rueidis.Client // in a bubble
 }
 
 // New checks the options; it does not dial.
@@ -52,11 +56,11 @@ func New(o Options) (*Store, error) {
 }
 
 // InBubble prepares for a test on the fake time of a bubble, before the first call.
-// Idle connections of exchanges are kept until Close: rueidis holds a lock over a
-// round trip when it closes them, and who waits for a lock there stops the clock. All
-// connections get small buffers, as a simulation makes many.
+// Connections are kept until Close: rueidis holds a lock over a round trip when it
+// closes them, and who waits for a lock there stops the clock. All of them get small
+// buffers, as a simulation makes many.
 func (s *Store) InBubble() {
-	s.idle = 0
+	s.idle, s.inBubble = 0, true
 	s.opt.ReadBufferEachConn, s.opt.WriteBufferEachConn, s.opt.RingScaleEachConn = 16<<10, 16<<10, 6
 }
 
@@ -73,6 +77,20 @@ func (s *Store) Close() {
 			(*client).Close()
 		}
 	}
+	for _, c := range s.dropped {
+		c.Close()
+	}
+	s.closing.Wait()
+}
+
+// drop closes a client that nobody is given any more. That takes seconds if one of its
+// connections is silent, so nobody waits for it. s.lock is held.
+func (s *Store) drop(c rueidis.Client) {
+	if s.inBubble {
+		s.dropped = append(s.dropped, c)
+		return
+	}
+	s.closing.Go(c.Close)
 }
 
 // client returns the client for commands, or the one for blocking connections.
@@ -132,7 +150,7 @@ func (s *Store) forget(c rueidis.Client) {
 	}
 	for _, made := range []*atomic.Pointer[rueidis.Client]{&s.commands, &s.blocking} {
 		if old := made.Swap(nil); old != nil {
-			(*old).Close()
+			s.drop(*old)
 		}
 	}
 }
@@ -226,7 +244,7 @@ func (s *Store) distrust(c rueidis.Client) {
 	defer func() { <-s.lock }()
 	if made := s.commands.Load(); made != nil && *made == c {
 		s.commands.Store(nil)
-		c.Close()
+		s.drop(c)
 	}
 }
 
