@@ -43,7 +43,7 @@ failpoints: ## Run the tests that end or stop processes at exact points of the c
 
 .PHONY: sim
 sim: ## Simulate workers on fake time, with one seed of faults after the other
-	$(GO) test -count=1 -v ./internal/sim -sim.for=2m
+	$(GO) test -count=1 -v ./internal/sim -sim.seeds=300
 
 .PHONY: proof-quick
 proof-quick: ## Run each long proof at a hundredth of its size

@@ -94,14 +94,16 @@ func TestStartStop(t *testing.T) {
 func TestGraceIsGiven(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{Concurrency: 2})
-		release := make(chan struct{})
+		began, release := make(chan struct{}, 5), make(chan struct{})
 		tasuki.Handle(w, number, func(ctx context.Context, _ *tasuki.Job[int]) error {
+			began <- struct{}{}
 			<-release
 			return ctx.Err()
 		})
 		e.enqueue(number, 5)
 		stop := e.run(w)
-		e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 2 })
+		<-began
+		<-began
 		stopped := make(chan error, 1)
 		go func() { stopped <- stop() }()
 		redistest.WaitFor(t, "the stop to be noted", func() error {
