@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -55,6 +56,7 @@ type run struct {
 	posthumous bool  // its process was dead when it returned
 	fence      int64
 	crashes    int
+	suspect    bool // of which a process runs one at a time
 }
 
 func (l *ledger) now() time.Duration { return time.Since(l.start) }
@@ -150,7 +152,7 @@ func (l *ledger) begin(w *worker, n int, info tasuki.Info) (*job, *run) {
 	if open := w.open(l); open >= w.cfg.Concurrency {
 		l.wrong("job %d begins on %s, which has %d slots and runs %d jobs", n, w.name, w.cfg.Concurrency, open)
 	}
-	if r.crashes >= 2 {
+	if r.suspect = r.crashes >= 2 && !j.wasRetried(); r.suspect {
 		if other := l.suspectOf(w.by); other >= 0 {
 			l.wrong("the suspect %d begins on %s beside the suspect %d", n, w.name, other)
 		}
@@ -188,11 +190,21 @@ func (w *worker) open(l *ledger) int {
 	return n
 }
 
+// wasRetried tells whether the job comes back because its last run has ended, and not
+// because a process has: then it is an ordinary job.
+func (j *job) wasRetried() bool {
+	if len(j.runs) == 0 {
+		return false
+	}
+	last := j.runs[len(j.runs)-1]
+	return last.returned && !last.posthumous && !errors.Is(last.cause, tasuki.ErrStopping)
+}
+
 // suspectOf is the suspect that a process runs, or -1.
 func (l *ledger) suspectOf(p *process) int {
 	for _, j := range l.jobs {
 		for _, r := range j.runs {
-			if r.by == p && !r.returned && r.crashes >= 2 {
+			if r.by == p && !r.returned && r.suspect {
 				return j.n
 			}
 		}
