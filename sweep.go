@@ -192,11 +192,10 @@ func (sw *sweeper) patrol(ctx context.Context, listed map[string]bool) {
 		}
 	}
 	for worker := range p.about {
-		// It died before its first beat, or between two steps of its end.
+		// It died before its first beat or between two steps of its end, or somebody has
+		// taken it out of the lists: then it may hold something.
 		if p.isAbsent(worker, worker) {
-			if err := sw.store.Retire(ctx, worker); err != nil && ctx.Err() == nil {
-				sw.w.warnOnce("retire", "tasuki: a dead worker cannot be removed from the list; trying again", "worker", worker, "err", err)
-			}
+			sw.bury(ctx, worker, slowDeath)
 		}
 	}
 	sw.missing = p.missing

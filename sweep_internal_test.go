@@ -242,6 +242,22 @@ func TestSweepsWhoIsNotRegistered(t *testing.T) {
 	isReady(t, q)
 }
 
+// TestSweepsWhoIsInNoList: a dead worker whose registrations were all lost, also that in
+// the list of workers, is known by what it has said of itself.
+//
+//fault:server worker killed, and its registration in the queue and in the list of workers is lost | what it held runs again, within two minutes
+func TestSweepsWhoIsInNoList(t *testing.T) {
+	t.Parallel()
+	_, sw, q := unregistered(t)
+	if err := sw.store.Announce(t.Context(), "dead", `{"queues":["default"]}`); err != nil {
+		t.Fatal(err)
+	}
+	sw.patrol(t.Context(), nil) // since now it is missing
+	sw.missing["dead"] = time.Now().Add(-slowDeath)
+	sw.patrol(t.Context(), nil)
+	isReady(t, q)
+}
+
 // TestLeavesWithoutRegistration: a worker that has learnt of that and leaves before it has
 // entered anew leaves a tombstone, for the patrol to find what it held.
 //
