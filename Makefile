@@ -10,7 +10,7 @@ help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 .PHONY: test
-test: setup modules lint unit failpoints sim proof-quick ## Set up, lint, and run all tests
+test: setup modules lint unit failpoints sim ## Set up, lint, and run all tests
 
 .PHONY: setup
 setup: ## Install what the tests need and is missing: redis-server, redis-cli, python3, gcc
