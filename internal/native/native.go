@@ -49,19 +49,42 @@ type Source struct {
 
 var _ source.Source = (*Source)(nil)
 
-// due is what is known of the queue's timer.
+// due is what an answer has said of the queue's timer.
 type due struct {
-	mine bool          // this worker holds it
-	in   time.Duration // until the next due job; negative: none
+	said time.Time // when, by Redis' clock
+	mine bool      // this worker holds it
+	next time.Time // when the next job is due, by this clock; zero: none is known
+}
+
+// dueAt turns an answer into what this clock says of it.
+func dueAt(said time.Time, mine bool, next time.Time) due {
+	d := due{said: said, mine: mine}
+	if !next.IsZero() {
+		d.next = time.Now().Add(next.Sub(said))
+	}
+	return d
+}
+
+// with is what is known when other was read behind d. Answers overtake each other, and one
+// that is not newer knows nothing of a job that was scheduled in between: it can only bring
+// the next look forward.
+func (d due) with(other due) due {
+	if other.said.After(d.said) {
+		return other
+	}
+	if !other.next.IsZero() && (d.next.IsZero() || other.next.Before(d.next)) {
+		d.next = other.next
+	}
+	return d
 }
 
 // wake is when to look again: when the next job is due, or in 20 s, as a clock may
 // have been set and a holder may be gone.
 func (d due) wake() time.Time {
-	if d.mine && d.in >= 0 {
+	if d.mine && !d.next.IsZero() {
 		// Due times are whole milliseconds of Redis' clock, which may be a
 		// fraction behind.
-		return time.Now().Add(min(d.in+time.Millisecond, 20*time.Second))
+		return time.Now().Add(min(time.Until(d.next)+time.Millisecond, 20*time.Second))
 	}
 	return time.Now().Add(jitter(20 * time.Second))
 }
@@ -168,12 +191,10 @@ func (n *Source) Exchange(ctx context.Context, r *source.Request) (*source.Reply
 		}
 	}
 	if len(got.Elements) < r.Want || r.Want == 0 {
-		d := due{mine: got.First, in: -1}
 		if !got.Due.IsZero() {
-			d.in = max(got.Due.Sub(got.Now), 0)
-			reply.NextDue = d.in
+			reply.NextDue = max(got.Due.Sub(got.Now), 0)
 		}
-		n.setTimer(d)
+		n.setTimer(dueAt(got.Now, got.First, got.Due))
 	} else if n.asking.CompareAndSwap(false, true) {
 		n.silent <- struct{}{}
 	}
@@ -311,13 +332,17 @@ func (n *Source) Leave(ctx context.Context) error {
 }
 
 func (n *Source) setTimer(d due) {
-	select {
-	case <-n.timer: // what was not read yet is old
-	default:
-	}
-	select {
-	case n.timer <- d:
-	default: // another exchange was quicker, and as new
+	for {
+		select {
+		case n.timer <- d:
+			return
+		default:
+		}
+		select {
+		case unread := <-n.timer:
+			d = unread.with(d)
+		default:
+		}
 	}
 }
 
@@ -352,8 +377,8 @@ func (n *Source) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case d = <-n.timer:
-			known = true
+		case said := <-n.timer:
+			d, known = d.with(said), true
 			if wake = d.wake(); !ask.IsZero() && ask.Before(wake) {
 				wake = ask
 			}
@@ -385,7 +410,7 @@ func (n *Source) makeReady(ctx context.Context, was due, rung bool) due {
 	me, entered := n.me, n.entered
 	n.mu.Unlock()
 	if !entered {
-		return due{in: -1}
+		return due{}
 	}
 	for {
 		now, first, moved, next, err := n.s.Due(ctx, n.q, me, mostDue, rung)
@@ -396,12 +421,8 @@ func (n *Source) makeReady(ctx context.Context, was due, rung bool) due {
 			}
 			return was
 		}
-		d := due{mine: first, in: -1}
-		if !next.IsZero() {
-			d.in = max(next.Sub(now), 0)
-		}
 		if moved < mostDue {
-			return d
+			return dueAt(now, first, next)
 		}
 		failpoint.Hit(failpoint.BetweenDue)
 	}

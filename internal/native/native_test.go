@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -201,6 +202,77 @@ func TestTagsOfUnsentAcceptances(t *testing.T) {
 	if n := <-tags; n < 1 || n > 2 {
 		t.Errorf("the acceptance brings %d tags, want one or two", n)
 	}
+	if err := src.Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAnswersOvertake schedules a job while the answer to an exchange from before is on
+// its way: that one knows nothing of the job, and comes after the alarm.
+//
+//fault:network an answer that knows nothing of a scheduled job overtakes the alarm for it | the job is due in time
+func TestAnswersOvertake(t *testing.T) {
+	t.Parallel()
+	proxy := redistest.StartProxy(t, redistest.Start(t))
+	s, err := store.New(store.Options{URL: proxy.URL(), Namespace: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	q, err := s.Queue("mail")
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := native.New(s, q, "me", func(message string, err error) { t.Errorf("warned: %s: %v", message, err) })
+	var running sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	defer running.Wait()
+	defer cancel()
+	running.Go(func() { src.Run(ctx) })
+	if _, err := src.Exchange(t.Context(), &source.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	const exchangeKeys, dueKeys = "12", "6" // of fetch.lua and fetch_due.lua
+	answered, looked := make(chan struct{}), make(chan struct{}, 10)
+	var late atomic.Bool
+	proxy.Decide(func(c []string) redistest.Fate {
+		if len(c) > 2 && c[0] == "EVALSHA" && c[2] == dueKeys {
+			looked <- struct{}{}
+		}
+		return redistest.Pass
+	})
+	proxy.Alter(func(c []string, reply []byte) []byte {
+		if len(c) > 2 && c[0] == "EVALSHA" && c[2] == exchangeKeys && late.CompareAndSwap(false, true) {
+			close(answered)
+		}
+		return reply
+	})
+	proxy.Delay(func() time.Duration {
+		if late.Load() {
+			return 0
+		}
+		return 700 * time.Millisecond
+	})
+	running.Go(func() {
+		if _, err := src.Exchange(t.Context(), &source.Request{}); err != nil {
+			t.Error(err)
+		}
+	})
+	<-answered
+	const in = 1500 * time.Millisecond
+	if _, err := s.Enqueue(t.Context(), q, time.Hour, 100, []store.Put{{Element: `{"id":"x","kind":"k","token":"t"}`, In: in}}); err != nil {
+		t.Fatal(err)
+	}
+	<-looked // the alarm was heard
+	redistest.WaitLong(t, 10*time.Second, "the job to be ready", func() error {
+		v, err := s.Survey(t.Context(), q)
+		if err == nil && v.Ready != 1 {
+			err = fmt.Errorf("%d are ready", v.Ready)
+		}
+		return err
+	})
+	cancel()
+	running.Wait()
 	if err := src.Leave(t.Context()); err != nil {
 		t.Fatal(err)
 	}

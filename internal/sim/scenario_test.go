@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/tasuki-dev/tasuki"
@@ -288,7 +289,11 @@ func (sc *scenario) planDeeds(r *rand.Rand, window time.Duration) {
 
 func (sc *scenario) planFaults(r *rand.Rand, window time.Duration) {
 	links := []deed{cutNow, cutRequest, cutUnsent, cutReply, cutReply, cutReply, cutHalfReply, muteLink, silentLink}
-	states := []deed{refuseBusy, refuseLoading, refuseFull, refuseReadOnly, flushScripts, forgetWorkers, forgetMember, forgetInfo}
+	states := []deed{refuseBusy, refuseLoading, refuseFull, refuseReadOnly, flushScripts}
+	// Two of the three that name a worker: what one held that dies and is in none of them, nobody can find.
+	records := []deed{forgetWorkers, forgetMember, forgetInfo}
+	kept := r.IntN(len(records))
+	states = append(states, slices.Delete(records, kept, kept+1)...)
 	var choice []deed
 	n := 0
 	switch sc.weather {

@@ -628,8 +628,13 @@ func (w *world) drain(ctx context.Context) bool {
 	var rest []string
 	for w.now() < limit {
 		if rest = w.rest(ctx, 0); len(rest) == 0 {
-			w.noted("all has drained")
-			return true
+			// A worker that was taken out of the list is in it again with its next beat: until then
+			// a dead one can be counted in its place.
+			time.Sleep(2 * time.Second)
+			if rest = w.rest(ctx, 0); len(rest) == 0 {
+				w.noted("all has drained")
+				return true
+			}
 		}
 		w.staff() // there are jobs that kill
 		time.Sleep(pause)
