@@ -39,6 +39,8 @@ type Job struct {
 
 	MaxAttempts int   // 0: the worker's default; -1: no limit
 	Timeout     int64 // ms per attempt; 0: the worker's default; -1: none
+	Deadline    int64 // ms since 1970: then the job as a whole has to be done; 0: none
+	ExpireAt    int64 // ms since 1970: not to be started from then on; 0: none, or it was started
 	Meta        map[string]string
 
 	Reason string // why it was put aside the last time: a word or two

@@ -77,6 +77,8 @@ const (
 	fieldUnknownSince
 	fieldMaxAttempts
 	fieldTimeout
+	fieldDeadline
+	fieldExpireAt
 	fieldMeta
 	fieldReason
 	fieldError
@@ -112,6 +114,10 @@ func fieldOf(name string) int {
 		return fieldMaxAttempts
 	case "timeout_ms":
 		return fieldTimeout
+	case "deadline":
+		return fieldDeadline
+	case "expire_at":
+		return fieldExpireAt
 	case "meta":
 		return fieldMeta
 	case "reason":
@@ -164,7 +170,8 @@ func (j *Job) parseShape(s string) bool {
 				return false
 			}
 			end = after
-		case fieldEnqueuedAt, fieldAttempts, fieldCrashes, fieldStops, fieldUnknown, fieldUnknownSince, fieldMaxAttempts, fieldTimeout:
+		case fieldEnqueuedAt, fieldAttempts, fieldCrashes, fieldStops, fieldUnknown, fieldUnknownSince,
+			fieldMaxAttempts, fieldTimeout, fieldDeadline, fieldExpireAt:
 			for end = start; end < len(s) && s[end] != ',' && s[end] != '}'; end++ {
 			}
 			if !j.setNumber(field, s[start:end]) {
@@ -422,6 +429,10 @@ func (j *Job) setNumber(field int, value string) bool {
 		j.MaxAttempts = int(n)
 	case fieldTimeout:
 		j.Timeout = n
+	case fieldDeadline:
+		j.Deadline = n
+	case fieldExpireAt:
+		j.ExpireAt = n
 	}
 	return true
 }

@@ -37,7 +37,7 @@ func TestSchema(t *testing.T) {
 	names := map[string]bool{"v": true, "rec": true} // read, and not written
 	full := Job{
 		ID: "i", Kind: "k", EnqueuedAt: 1, Attempts: 1, Crashes: 1, Stops: 1, Hosts: []string{"h"}, Unknown: 1, UnknownSince: 1,
-		MaxAttempts: 1, Timeout: 1, Meta: map[string]string{"a": "b"}, Reason: "r", Error: "e", Token: "t", Args: []byte("1"),
+		MaxAttempts: 1, Timeout: 1, Deadline: 1, ExpireAt: 1, Meta: map[string]string{"a": "b"}, Reason: "r", Error: "e", Token: "t", Args: []byte("1"),
 	}
 	raw := Job{ID: "i", IsRaw: true, Raw: []byte("x")}
 	for _, j := range []Job{full, raw} {

@@ -30,9 +30,9 @@ func TestParse(t *testing.T) {
 			want:    Job{ID: "a1", Kind: "mail", EnqueuedAt: 5, Attempts: 2, Args: []byte(`{"n":1}`)},
 		},
 		"all members": {
-			element: `{"id":"a","kind":"k","enqueued_at":1,"attempts":2,"crashes":3,"stops":4,"hosts":["h:1","h:2"],"unknown":5,"unknown_since":6,"max_attempts":-1,"timeout_ms":8,"meta":{"a":"b"},"reason":"r","error":"e\n","token":"t","x":[1,2],"args":[]}`,
+			element: `{"id":"a","kind":"k","enqueued_at":1,"attempts":2,"crashes":3,"stops":4,"hosts":["h:1","h:2"],"unknown":5,"unknown_since":6,"max_attempts":-1,"timeout_ms":8,"deadline":9,"expire_at":10,"meta":{"a":"b"},"reason":"r","error":"e\n","token":"t","x":[1,2],"args":[]}`,
 			want: Job{ID: "a", Kind: "k", EnqueuedAt: 1, Attempts: 2, Crashes: 3, Stops: 4, Hosts: []string{"h:1", "h:2"}, Unknown: 5, UnknownSince: 6,
-				MaxAttempts: -1, Timeout: 8, Meta: map[string]string{"a": "b"}, Reason: "r", Error: "e\n", Token: "t", Extra: []byte(`"x":[1,2]`), Args: []byte(`[]`)},
+				MaxAttempts: -1, Timeout: 8, Deadline: 9, ExpireAt: 10, Meta: map[string]string{"a": "b"}, Reason: "r", Error: "e\n", Token: "t", Extra: []byte(`"x":[1,2]`), Args: []byte(`[]`)},
 		},
 		"of another writer": {
 			element: ` { "args": {"b": [1, 2]}, "priority": 3, "kind": "mail", "who": "me", "id": "a" } `,
@@ -70,6 +70,7 @@ func TestParse(t *testing.T) {
 		"long id":            {element: `{"id":"` + strings.Repeat("x", 129) + `","kind":"k"}`, wantErr: "129 bytes"},
 		"id with controls":   {element: `{"id":"a\nb","kind":"k"}`, wantErr: "printable"},
 		"negative":           {element: `{"id":"a","kind":"k","attempts":-1}`, wantErr: "not allowed"},
+		"no deadline":        {element: `{"id":"a","kind":"k","deadline":-1}`, wantErr: "not allowed"},
 		"fraction":           {element: `{"id":"a","kind":"k","attempts":1.5}`, wantErr: "not allowed"},
 		"huge":               {element: `{"id":"a","kind":"k","enqueued_at":9007199254740993}`, wantErr: "not allowed"},
 		"bad version":        {element: `{"v":0,"id":"a","kind":"k"}`, wantErr: "version"},
@@ -175,6 +176,7 @@ func anyJob(t *rapid.T) Job {
 	j.Kind = name.Draw(t, "kind")
 	j.MaxAttempts = rapid.IntRange(-1, 1000).Draw(t, "max")
 	j.Timeout = rapid.Int64Range(-1, 1<<40).Draw(t, "timeout")
+	j.Deadline, j.ExpireAt = number.Draw(t, "deadline"), number.Draw(t, "expire")
 	if meta := rapid.MapOfN(text, text, 0, 3).Draw(t, "meta"); len(meta) > 0 {
 		j.Meta = meta
 	}

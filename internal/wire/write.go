@@ -39,6 +39,8 @@ func (j *Job) Append(dst []byte) []byte {
 	dst = appendInt(dst, `,"unknown_since":`, j.UnknownSince)
 	dst = appendInt(dst, `,"max_attempts":`, int64(j.MaxAttempts))
 	dst = appendInt(dst, `,"timeout_ms":`, j.Timeout)
+	dst = appendInt(dst, `,"deadline":`, j.Deadline)
+	dst = appendInt(dst, `,"expire_at":`, j.ExpireAt)
 	if len(j.Meta) > 0 {
 		dst = append(dst, `,"meta":`...)
 		dst = appendMeta(dst, j.Meta)
@@ -78,11 +80,11 @@ func (j *Job) Element() string {
 func (j *Job) wrapped() *Job {
 	inner := Job{
 		ID: j.ID, Kind: j.Kind, EnqueuedAt: j.EnqueuedAt, MaxAttempts: j.MaxAttempts, Timeout: j.Timeout,
-		Meta: j.Meta, Extra: j.Extra, Args: j.Args,
+		Deadline: j.Deadline, ExpireAt: j.ExpireAt, Meta: j.Meta, Extra: j.Extra, Args: j.Args,
 	}
 	wrapper := *j
 	wrapper.Kind, wrapper.EnqueuedAt, wrapper.MaxAttempts, wrapper.Timeout = "", 0, 0, 0
-	wrapper.Meta, wrapper.Extra, wrapper.Args = nil, nil, nil
+	wrapper.Deadline, wrapper.ExpireAt, wrapper.Meta, wrapper.Extra, wrapper.Args = 0, 0, nil, nil, nil
 	wrapper.IsRaw, wrapper.Raw = true, inner.Append(nil)
 	return &wrapper
 }
