@@ -78,6 +78,9 @@ func (e *ManyError) Unwrap() []error {
 // beside them, until they end or the process does.
 type StuckError struct {
 	Addresses []string // QUEUE/ID of each
+	// Stacks are those of their goroutines, by address, as package runtime prints
+	// them: at most 64 KiB of each.
+	Stacks map[string]string
 }
 
 func (e *StuckError) Error() string {

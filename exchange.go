@@ -279,7 +279,7 @@ func (f *fetcher) noteAccepted(x *exchange) {
 	run.accepted, run.fence, run.renamed = true, x.reply.Fence, x.reply.Renamed
 	if run.ended {
 		run.outcome.Tag = run.heldAs()
-		f.settle(run.q, run.outcome)
+		f.settle(run.q, *run.outcome)
 		return
 	}
 	run.q.running++

@@ -52,6 +52,8 @@ type fetcher struct {
 
 	clock atomic.Int64 // how far Redis' clock is ahead, ns
 
+	stacks stacks
+
 	callers sync.WaitGroup // goroutines that call sources: they end before sources are left
 	exited  sync.WaitGroup // all others
 }

@@ -11,6 +11,7 @@ import (
 // loop is a goroutine of the pool. Its stack is kept: a new one would begin small,
 // and every decoder makes it grow.
 func (f *fetcher) loop() {
+	me := goroutineID()
 	f.mu.Lock()
 	for woken := true; ; {
 		x, r := f.next(), (*run)(nil)
@@ -28,6 +29,7 @@ func (f *fetcher) loop() {
 			f.mu.Lock()
 			f.finish(x)
 		case r != nil:
+			r.goroutine = me
 			f.runHere(r)
 		case f.closed:
 			f.loops--
@@ -166,7 +168,8 @@ func (f *fetcher) endRun(r *run, outcome source.Outcome) {
 	switch {
 	case r.lost:
 	case !r.accepted:
-		r.outcome = outcome // until it is known that it may be settled
+		kept := outcome   // a copy: else every outcome would be on the heap
+		r.outcome = &kept // until it is known that it may be settled
 	default:
 		q.running--
 		outcome.Tag = r.heldAs()

@@ -25,20 +25,21 @@ type run struct {
 	handed  chan struct{} // closed when it is known whether Redis accepted it; nil if it was claimed
 
 	// Written by the slot that runs it.
-	route *route
-	raw   RawJob
-	timer *time.Timer
+	route     *route
+	raw       RawJob
+	timer     *time.Timer
+	goroutine uint64 // on which it runs: goroutineID
 
 	// Guarded by fetcher.mu. fence is written before handed is closed.
 	place    int    // in fetcher.active
 	id       string // once somebody has asked, or it was given one
 	fence    int64
+	renamed  source.Tag      // under which it was accepted, if that is not tag
+	outcome  *source.Outcome // when it ended before it was accepted
 	accepted bool
-	renamed  source.Tag // under which it was accepted, if that is not tag
 	lone     bool
 	lost     bool // it belongs to others: nothing is written
 	ended    bool
-	outcome  source.Outcome // when it ended before it was accepted
 }
 
 // heldAs is the tag under which it is held. fetcher.mu is held.
@@ -178,11 +179,11 @@ func (w *Worker) cancel(r *run, cause error) {
 	time.AfterFunc(after, func() {
 		f := r.q.fetcher
 		f.mu.Lock()
-		stuck, address := !r.ended, r.address()
+		stuck, address, goroutine := !r.ended, r.address(), r.goroutine
 		f.mu.Unlock()
 		if stuck {
 			w.log.Warn("tasuki: handler ignores the end of its context; its slot stays taken",
-				"address", address, "cause", cause, "for", after)
+				"address", address, "cause", cause, "for", after, "stack", f.stacks.of(goroutine))
 		}
 	})
 }

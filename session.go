@@ -206,14 +206,14 @@ func (s *session) end() error {
 		f.await(now.Add(grace+max(grace/5, time.Second)), idle)
 		f.gathered()
 	}
-	if stuck := f.stuck(); len(stuck) > 0 {
+	if stuck := f.stuck(); stuck != nil {
 		go func() {
 			f.await(farAway, idle)
 			if err := s.leave(); err != nil {
 				s.w.log.Error("tasuki: after stuck handlers have ended", "err", err)
 			}
 		}()
-		return &StuckError{Addresses: stuck}
+		return stuck
 	}
 	return s.leave()
 }

@@ -2,6 +2,7 @@ package tasuki
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 )
@@ -64,15 +65,22 @@ func (f *fetcher) flush(until time.Time) (left int) {
 	return left
 }
 
-// stuck are the addresses of what runs.
-func (f *fetcher) stuck() []string {
+// stuck is what runs still, or nil.
+func (f *fetcher) stuck() *StuckError {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	var addresses []string
+	goroutines := map[string]uint64{}
 	for _, r := range f.active {
-		addresses = append(addresses, r.address())
+		goroutines[r.address()] = r.goroutine
 	}
-	return addresses
+	f.mu.Unlock()
+	if len(goroutines) == 0 {
+		return nil
+	}
+	e := &StuckError{Addresses: slices.Sorted(maps.Keys(goroutines)), Stacks: map[string]string{}}
+	for address, goroutine := range goroutines {
+		e.Stacks[address] = f.stacks.of(goroutine)
+	}
+	return e
 }
 
 // await waits until is, which is called with f.mu held, is true: at most until a

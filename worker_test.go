@@ -254,6 +254,9 @@ func TestStuckHandler(t *testing.T) {
 		if !errors.As(err, &stuck) || len(stuck.Addresses) != 1 || stuck.Addresses[0] != infos[1].Address() {
 			t.Fatalf("Run: %v, want a StuckError with %s", err, infos[1].Address())
 		}
+		if stack := stuck.Stacks[infos[1].Address()]; len(stuck.Stacks) != 1 || !strings.Contains(stack, "worker_test.go") || !strings.HasPrefix(stack, "goroutine ") {
+			t.Errorf("stacks %q, want the handler's", stuck.Stacks)
+		}
 		// Another worker gets the one that was put back, and not the stuck one.
 		next := e.worker(tasuki.WorkerConfig{})
 		got := collect(next, number)
@@ -288,24 +291,30 @@ func TestStuckHandler(t *testing.T) {
 
 // TestStuckIsReported has a handler ignore a timeout.
 //
-//fault:process handler ignores its timeout | it is logged, and keeps its slot
+//fault:process handler ignores its timeout | it is logged with its stack, and keeps its slot
 func TestStuckIsReported(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		w := e.worker(tasuki.WorkerConfig{Concurrency: 1, Grace: 2 * time.Second})
 		release := make(chan struct{})
-		tasuki.Handle(w, number, func(context.Context, *tasuki.Job[int]) error {
-			<-release
-			return nil
-		})
+		tasuki.Handle(w, number, func(context.Context, *tasuki.Job[int]) error { return ignore(release) })
 		e.run(w)
 		e.enqueue(number.With(tasuki.Opts{Timeout: time.Millisecond}), 2)
 		e.waitLog("handler ignores the end of its context; its slot stays taken")
+		if n := strings.Count(e.log.String(), "tasuki_test.ignore("); n != 1 {
+			t.Errorf("%d lines of the log have the stack of the handler", n)
+		}
 		if q := e.queue("default"); q.Running != 1 || q.Ready != 1 {
 			t.Errorf("%+v: the slot must stay taken", q)
 		}
 		close(release)
 		e.settled("default", 2)
 	})
+}
+
+//go:noinline
+func ignore(release chan struct{}) error {
+	<-release
+	return nil
 }
 
 // TestStartsBeforeRedis starts a worker while there is no server.
