@@ -200,3 +200,38 @@ func TestClocksDiffer(t *testing.T) {
 		})
 	}
 }
+
+// TestLimitsByClockOfRedis has a worker whose clock is ten minutes wrong: what has
+// passed is judged by that of Redis.
+//
+//fault:time the clock of a worker is ten minutes wrong, and jobs have a deadline or an expiry | what counts is Redis' clock
+func TestLimitsByClockOfRedis(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []time.Duration{10 * time.Minute, -10 * time.Minute} { // of Redis
+		t.Run(ahead.String(), func(t *testing.T) {
+			t.Parallel()
+			s, clock := redistest.StartWithClock(t)
+			clock.Set(t, ahead)
+			e := newEnv(t, s.URL())
+			e.demandClock(ahead)
+			limit := time.Now().Add(300 * time.Millisecond)
+			if ahead > 0 {
+				limit = time.Now().Add(5 * time.Minute)
+			}
+			e.enqueue(number.With(tasuki.Opts{Queue: "deadline", Deadline: limit}), 1)
+			e.enqueue(number.With(tasuki.Opts{Queue: "expiry", ExpireAt: limit}), 1)
+			if ahead < 0 {
+				time.Sleep(time.Until(limit))
+			}
+			w := e.worker(tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: "deadline"}, {Name: "expiry"}}})
+			tasuki.Handle(w, number, func(ctx context.Context, _ *tasuki.Job[int]) error { return ctx.Err() })
+			e.run(w)
+			for queue, late := range map[string]string{"deadline": "dead", "expiry": "expired"} {
+				q := e.waitQueue(queue, func(q inspect.Queue) bool { return q.Counts["done"]+q.Counts[late] == 1 })
+				if wasLate := q.Counts[late] == 1; wasLate != (ahead > 0) {
+					t.Errorf("%+v", q)
+				}
+			}
+		})
+	}
+}

@@ -158,6 +158,21 @@ type Opts struct {
 	// milliseconds. None unless told.
 	Timeout time.Duration `json:"timeout,omitempty"`
 
+	// Deadline is for the job as a whole: from then on no attempt begins, and the
+	// context of one that runs ends with ErrDeadline. What is not done by then is
+	// dead; so is a job whose next attempt would begin after it. It is rounded up to
+	// milliseconds and compared with Redis' clock. None unless told.
+	Deadline time.Time `json:"deadline,omitzero"`
+
+	// ExpireIn, from now by this program's clock, or ExpireAt, a time: one of them.
+	// A job that was not started until then, by Redis' clock, is of no use any more:
+	// it has expired, and is neither run nor kept. One that was started does not
+	// expire, also when it was interrupted, snoozed or has failed. Both are rounded
+	// up to milliseconds and have to be after In or At; ExpireIn is at most 100 years,
+	// and -1 for none. None unless told.
+	ExpireIn time.Duration `json:"expire_in,omitempty"`
+	ExpireAt time.Time     `json:"expire_at,omitzero"`
+
 	// Meta travels with the job and is shown with it: at most 4 KiB in all.
 	Meta map[string]string `json:"meta,omitempty"`
 }
@@ -179,6 +194,12 @@ func (o Opts) overlay(over Opts) Opts {
 	if over.Timeout != 0 {
 		o.Timeout = over.Timeout
 	}
+	if !over.Deadline.IsZero() {
+		o.Deadline = over.Deadline
+	}
+	if over.ExpireIn != 0 || !over.ExpireAt.IsZero() {
+		o.ExpireIn, o.ExpireAt = over.ExpireIn, over.ExpireAt
+	}
 	if len(over.Meta) > 0 {
 		meta := make(map[string]string, len(o.Meta)+len(over.Meta))
 		maps.Copy(meta, o.Meta)
@@ -193,12 +214,12 @@ const (
 	maxMeta  = 4 << 10
 )
 
-// lastTime is the last moment that Opts.At can name: its milliseconds fit into
+// lastTime is the last moment that Opts can name: its milliseconds fit into
 // the 53 bits of a score.
 var lastTime = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
 // check says what is not allowed of s, and names the field.
-func (s *Spec) check(maxPayload int) error {
+func (s *Spec) check(maxPayload int, now time.Time) error {
 	if s.Err != nil {
 		return s.Err
 	}
@@ -211,10 +232,10 @@ func (s *Spec) check(maxPayload int) error {
 	if !s.encoded && len(s.Args) > 0 && !json.Valid(s.Args) {
 		return fmt.Errorf("args: %.40q is no JSON", s.Args)
 	}
-	return s.Opts.check()
+	return s.Opts.check(now)
 }
 
-func (o *Opts) check() error {
+func (o *Opts) check(now time.Time) error {
 	if o.Queue != "" {
 		if err := wire.CheckQueue("queue", o.Queue); err != nil {
 			return err
@@ -247,7 +268,58 @@ func (o *Opts) check() error {
 	if size > maxMeta {
 		return fmt.Errorf("meta: %d bytes: allowed are %d", size, maxMeta)
 	}
+	return o.checkLimits(now)
+}
+
+// checkLimits looks at the times after which the job is of no use.
+func (o *Opts) checkLimits(now time.Time) error {
+	if o.ExpireIn == 0 && o.ExpireAt.IsZero() && o.Deadline.IsZero() {
+		return nil
+	}
+	start, expiry := now, o.expiry(now)
+	if due := o.due(now); !due.IsZero() {
+		start = due
+	}
+	show := func(t time.Time) string { return t.Format("2006-01-02T15:04:05.999Z07:00") }
+	switch {
+	case o.ExpireIn > 0 && !o.ExpireAt.IsZero():
+		return fmt.Errorf("expire_in and expire_at: %v and %v: allowed is one of them", o.ExpireIn, show(o.ExpireAt))
+	case o.ExpireIn > maxDelay || o.ExpireIn < 0 && o.ExpireIn != -1:
+		return fmt.Errorf("expire_in: %v: allowed are 1 ms to 100 years, and -1 for none", o.ExpireIn)
+	case o.ExpireAt.After(lastTime):
+		return fmt.Errorf("expire_at: the year %d: allowed are times until the year 9999", o.ExpireAt.Year())
+	case o.Deadline.After(lastTime):
+		return fmt.Errorf("deadline: the year %d: allowed are times until the year 9999", o.Deadline.Year())
+	case o.ExpireIn > 0 && !expiry.After(start):
+		return fmt.Errorf("expire_in: %v: allowed are times after %v, when the job is due", o.ExpireIn, start.Sub(now))
+	case !expiry.IsZero() && !expiry.After(start):
+		return fmt.Errorf("expire_at: %v: allowed are times after %v, the present or when the job is due", show(expiry), show(start))
+	case !o.Deadline.IsZero() && !o.Deadline.After(start):
+		return fmt.Errorf("deadline: %v: allowed are times after %v, the present or when the job is due", show(o.Deadline), show(start))
+	case !o.Deadline.IsZero() && o.Deadline.Before(expiry):
+		return fmt.Errorf("deadline: %v: allowed are times from %v on, when the job expires", show(o.Deadline), show(expiry))
+	}
 	return nil
+}
+
+// due is when a job that is enqueued now is due by this program's clock; zero if
+// it is at once.
+func (o *Opts) due(now time.Time) time.Time {
+	switch {
+	case o.In > 0:
+		return now.Add(o.In)
+	case o.At.After(now):
+		return o.At
+	}
+	return time.Time{}
+}
+
+// expiry is when a job that is enqueued now expires; zero if never.
+func (o *Opts) expiry(now time.Time) time.Time {
+	if o.ExpireIn > 0 {
+		return now.Add(o.ExpireIn)
+	}
+	return o.ExpireAt
 }
 
 func (o *Opts) queue() string {

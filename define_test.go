@@ -31,16 +31,16 @@ func TestWithLaysOver(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	meta := map[string]string{"a": "1", "b": "1"}
-	base := tasuki.Define[int]("k").With(tasuki.Opts{Queue: "mail", MaxAttempts: 5, In: time.Hour, Meta: meta})
-	over := base.With(tasuki.Opts{At: at, Timeout: time.Minute, MaxAttempts: -1, Meta: map[string]string{"b": "2"}})
+	base := tasuki.Define[int]("k").With(tasuki.Opts{Queue: "mail", MaxAttempts: 5, In: time.Hour, ExpireIn: 2 * time.Hour, Deadline: at, Meta: meta})
+	over := base.With(tasuki.Opts{At: at, ExpireAt: at.Add(1), Deadline: at.Add(2), Timeout: time.Minute, MaxAttempts: -1, Meta: map[string]string{"b": "2"}})
 	meta["a"] = "changed" // the caller's map is its own
 	over.Spec(1).Opts.Meta["c"] = "3"
 
-	want := tasuki.Opts{Queue: "mail", MaxAttempts: 5, In: time.Hour, Meta: map[string]string{"a": "1", "b": "1"}}
+	want := tasuki.Opts{Queue: "mail", MaxAttempts: 5, In: time.Hour, ExpireIn: 2 * time.Hour, Deadline: at, Meta: map[string]string{"a": "1", "b": "1"}}
 	if diff := cmp.Diff(want, base.Spec(1).Opts); diff != "" {
 		t.Errorf("base (-want +got):\n%s", diff)
 	}
-	want = tasuki.Opts{Queue: "mail", MaxAttempts: -1, At: at, Timeout: time.Minute, Meta: map[string]string{"a": "1", "b": "2", "c": "3"}}
+	want = tasuki.Opts{Queue: "mail", MaxAttempts: -1, At: at, ExpireAt: at.Add(1), Deadline: at.Add(2), Timeout: time.Minute, Meta: map[string]string{"a": "1", "b": "2", "c": "3"}}
 	if diff := cmp.Diff(want, over.Spec(1).Opts); diff != "" {
 		t.Errorf("over (-want +got):\n%s", diff)
 	}
@@ -70,6 +70,7 @@ func TestSpecIsPlainData(t *testing.T) {
 // and what is allowed, and that nothing of it reaches Redis.
 //
 //fault:time a job for the year 10000, with a delay below 0 or beyond 100 years, or with a timeout below 0 | refused before it reaches Redis, with an error that names the field
+//fault:time a job with a deadline or an expiry in the past, before it is due, beyond the year 9999, or a deadline before the expiry | refused before it reaches Redis, with an error that names the field
 //fault:data names, ids, labels and payloads that are not allowed | refused before they reach Redis, with an error that names the field
 func TestBadJobs(t *testing.T) {
 	t.Parallel()
@@ -92,6 +93,17 @@ func TestBadJobs(t *testing.T) {
 		"far at":          {good.With(tasuki.Opts{At: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}).Spec(1), "at: the year 10000: allowed"},
 		"attempts":        {good.With(tasuki.Opts{MaxAttempts: -2}).Spec(1), "max_attempts: -2: allowed"},
 		"timeout":         {good.With(tasuki.Opts{Timeout: -2}).Spec(1), "timeout: -2ns: allowed"},
+		"deadline":        {good.With(tasuki.Opts{Deadline: time.Unix(1e9, 0).UTC()}).Spec(1), "deadline: 2001-09-09T01:46:40Z: allowed are times after"},
+		"early deadline":  {good.With(tasuki.Opts{In: time.Hour, Deadline: time.Now().Add(time.Minute)}).Spec(1), "or when the job is due"},
+		"far deadline":    {good.With(tasuki.Opts{Deadline: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}).Spec(1), "deadline: the year 10000: allowed"},
+		"two expiries":    {good.With(tasuki.Opts{ExpireIn: time.Hour, ExpireAt: time.Now().Add(time.Hour)}).Spec(1), "expire_in and expire_at: 1h0m0s"},
+		"expire in":       {good.With(tasuki.Opts{ExpireIn: -2}).Spec(1), "expire_in: -2ns: allowed"},
+		"far expire in":   {good.With(tasuki.Opts{ExpireIn: 290 * 365 * 24 * time.Hour}).Spec(1), "expire_in: 2540400h0m0s: allowed"},
+		"expires early":   {good.With(tasuki.Opts{In: time.Hour, ExpireIn: time.Hour}).Spec(1), "expire_in: 1h0m0s: allowed are times after 1h0m0s"},
+		"expire at":       {good.With(tasuki.Opts{ExpireAt: time.Unix(-1e9, 0).UTC()}).Spec(1), "expire_at: 1938-04-24T22:13:20Z: allowed are times after"},
+		"expires too":     {good.With(tasuki.Opts{At: time.Now().Add(time.Hour), ExpireAt: time.Now().Add(time.Minute)}).Spec(1), "or when the job is due"},
+		"far expire at":   {good.With(tasuki.Opts{ExpireAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}).Spec(1), "expire_at: the year 10000: allowed"},
+		"expires late":    {good.With(tasuki.Opts{ExpireIn: 48 * time.Hour, Deadline: time.Now().Add(24 * time.Hour)}).Spec(1), "on, when the job expires"},
 		"meta":            {good.With(tasuki.Opts{Meta: map[string]string{"a": strings.Repeat("x", 5000)}}).Spec(1), "meta: 5001 bytes: allowed"},
 		"meta's names":    {good.With(tasuki.Opts{Meta: map[string]string{"\xff": "x"}}).Spec(1), `meta: "\xff": "x": allowed is UTF-8`},
 		"meta's values":   {good.With(tasuki.Opts{Meta: map[string]string{"a": "\xfe"}}).Spec(1), `meta: "a": "\xfe": allowed is UTF-8`},

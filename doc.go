@@ -36,9 +36,9 @@
 //
 // An error after the context has ended is judged by the cause, [context.Cause]:
 // after [ErrCancelled] the job is cancelled, after [ErrTimeout] the attempt has
-// failed, after [ErrStopping] the job goes back to the head and no attempt is
-// counted; but Kill and Snooze mean what they say after the last two as well. After
-// [ErrLeaseLost] nothing is written, whatever is returned. A panic is a failed
+// failed, after [ErrDeadline] the job is dead, after [ErrStopping] it goes back to
+// the head and no attempt is counted; but Kill, and after the timeout or a stop
+// Snooze, mean what they say all the same. After [ErrLeaseLost] nothing is written, whatever is returned. A panic is a failed
 // attempt.
 //
 // # Delivery
@@ -54,6 +54,7 @@
 //	WorkerConfig.Concurrency          10 handlers at a time
 //	WorkerConfig.MaxAttempts          20, about two days with DefaultBackoff
 //	WorkerConfig.Timeout              none
+//	Opts.Deadline, ExpireIn, ExpireAt none
 //	WorkerConfig.Backoff              DefaultBackoff: 5 s · 1.7^(attempt-1), at most 24 h, ± 20 %
 //	WorkerConfig.Grace                25 s from the stop until contexts end
 //	WorkerConfig.DeadMax, DeadFor     10,000 dead jobs in each queue, 180 days

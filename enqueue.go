@@ -145,7 +145,7 @@ func (b *batch) portions(yield func(*portion) bool) {
 	var p *portion
 	for i := range b.specs {
 		s := &b.specs[i]
-		if err := s.check(b.client.cfg.MaxPayload); err != nil {
+		if err := s.check(b.client.cfg.MaxPayload, b.now); err != nil {
 			if b.bad == nil {
 				b.bad = map[int]error{}
 			}
@@ -201,19 +201,14 @@ func (b *batch) build(p *portion, i int) {
 func (s *Spec) fill(job *wire.Job, to *Info, now time.Time) {
 	*job = wire.Job{
 		ID: s.Opts.ID, Kind: s.Kind, EnqueuedAt: now.UnixMilli(),
-		MaxAttempts: s.Opts.MaxAttempts, Timeout: millis(s.Opts.Timeout), Meta: s.Opts.Meta,
-		Args: s.Args,
+		MaxAttempts: s.Opts.MaxAttempts, Timeout: millis(s.Opts.Timeout),
+		Deadline: unixMilli(s.Opts.Deadline), ExpireAt: unixMilli(s.Opts.expiry(now)),
+		Meta: s.Opts.Meta, Args: s.Args,
 	}
 	if job.ID == "" {
 		job.ID = wire.NewID(now)
 	}
-	state, due := StateReady, time.Time{}
-	switch {
-	case s.Opts.In > 0:
-		due = now.Add(s.Opts.In)
-	case s.Opts.At.After(now):
-		due = s.Opts.At
-	}
+	state, due := StateReady, s.Opts.due(now)
 	if !due.IsZero() {
 		state = StateScheduled
 	}
@@ -222,7 +217,8 @@ func (s *Spec) fill(job *wire.Job, to *Info, now time.Time) {
 	}
 	*to = Info{
 		ID: job.ID, Kind: s.Kind, Queue: s.Opts.queue(), State: state, MaxAttempts: s.Opts.MaxAttempts,
-		EnqueuedAt: now, DueAt: due, Timeout: max(s.Opts.Timeout, 0), Meta: s.Opts.Meta,
+		EnqueuedAt: now, DueAt: due, Timeout: max(s.Opts.Timeout, 0),
+		Deadline: moment(job.Deadline), ExpireAt: moment(job.ExpireAt), Meta: s.Opts.Meta,
 	}
 }
 
@@ -344,4 +340,12 @@ func millis(d time.Duration) int64 {
 		return -1
 	}
 	return int64((d + time.Millisecond - 1) / time.Millisecond)
+}
+
+// unixMilli is t as an element says it, rounded up; 0 for the zero time.
+func unixMilli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Add(time.Millisecond - 1).UnixMilli()
 }

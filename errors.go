@@ -36,6 +36,8 @@ var (
 	// ErrTimeout: the attempt took longer than Opts.Timeout. With an error it
 	// is a failed attempt.
 	ErrTimeout = errors.New("the attempt took longer than its timeout")
+	// ErrDeadline: Opts.Deadline has passed. With an error the job is dead.
+	ErrDeadline = errors.New("the deadline of the job has passed")
 	// ErrCancelled: somebody cancelled the job. With an error it ends as cancelled.
 	ErrCancelled = errors.New("the job was cancelled")
 	// ErrLeaseLost: the worker was taken for dead, and the job belongs to

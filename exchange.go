@@ -210,7 +210,7 @@ func (f *fetcher) finish(x *exchange) {
 		q.withheld, q.single, q.doubt = false, true, true
 	}
 	r := x.reply
-	f.clock.Store(int64(time.Until(r.Now)))
+	f.clock.Store(r.Now.UnixNano() - int64(time.Since(f.epoch)))
 	if q.failures > 0 {
 		if q.failures > 1 {
 			f.w.log.Info("tasuki: the queue works again", "queue", q.name, "after", q.failures)

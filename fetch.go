@@ -50,7 +50,8 @@ type fetcher struct {
 	fullness *time.Timer // ends the waits when that has lasted
 	changed  sync.Cond   // something has ended or was settled
 
-	clock atomic.Int64 // how far Redis' clock is ahead, ns
+	epoch time.Time    // when it was made
+	clock atomic.Int64 // what Redis' clock showed then, ns since 1970; 0: not known
 
 	stacks stacks
 
@@ -143,7 +144,7 @@ func newFetcher(w *Worker, base, ctx context.Context) *fetcher {
 	n := w.cfg.Concurrency
 	f := &fetcher{
 		w: w, base: base, ctx: ctx, free: n,
-		portion: min(max(n/4, 50), source.Most), lastBeat: time.Now(),
+		portion: min(max(n/4, 50), source.Most), lastBeat: time.Now(), epoch: time.Now(),
 	}
 	f.ahead = min(max(n/f.portion, 1), 4)
 	f.loopReady.L, f.changed.L = &f.mu, &f.mu
@@ -179,9 +180,13 @@ func (f *fetcher) add(name, channel string, weight int, src source.Source) bool 
 	return true
 }
 
-// serverNow is Redis' clock, as far as it is known.
+// serverNow is Redis' clock, as far as it is known. It goes on by the monotonic
+// clock: a jump of this machine's clock ends no job.
 func (f *fetcher) serverNow() time.Time {
-	return time.Now().Add(time.Duration(f.clock.Load()))
+	if then := f.clock.Load(); then != 0 {
+		return time.Unix(0, then).Add(time.Since(f.epoch))
+	}
+	return time.Now()
 }
 
 // beaten is called after every beat that was tried.

@@ -41,6 +41,7 @@ func fuzzWorker(f *testing.F, h Handler) *Worker {
 func FuzzPerform(f *testing.F) {
 	for _, element := range []string{
 		`ping`, `{"id":"a","kind":"k","args":{}}`, `{"v":2}`, `{"kind":"k","args":nul}`, `{"id":"a","raw":"cGluZw=="}`, `{"kind":"k","max_attempts":1}`,
+		`{"kind":"k","expire_at":1}`, `{"kind":"k","deadline":1}`, `{"kind":"k","deadline":4102444800000,"expire_at":4102444800000,"args":nul}`,
 		`{"id":"a","kind":"k","attempts":9007199254740992,"timeout_ms":9007199254740992,"enqueued_at":9007199254740992,"meta":{"a":"b"},"x":1,"args":1}`, "\xff\x00",
 	} {
 		for ending := range byte(8) {
@@ -92,10 +93,17 @@ func FuzzPerform(f *testing.F) {
 		} else if limit := r.raw.MaxAttempts; want == source.Retry && limit > 0 && before.Attempts+1 >= limit {
 			want = source.Dead
 		}
+		now := time.Now().UnixMilli()
+		switch {
+		case before.ExpireAt != 0 && before.ExpireAt <= now:
+			want = source.Expired
+		case before.Deadline != 0 && (before.Deadline <= now || outcome.State == source.Dead && want != source.Done):
+			want = source.Dead
+		}
 		if outcome.State != want || outcome.Delay < 0 || outcome.Delay > maxDelay {
 			t.Fatalf("%q: %s after %v, want %s", element, outcome.State, outcome.Delay, want)
 		}
-		if want == source.Done {
+		if want == source.Done || want == source.Expired {
 			return
 		}
 		after, err := wire.Parse(outcome.Element)
@@ -106,6 +114,9 @@ func FuzzPerform(f *testing.F) {
 		if want != source.Snooze && want != source.Unknown {
 			attempts++
 		}
+		if before.Deadline != 0 && want == source.Dead {
+			attempts = after.Attempts // it was run or not
+		}
 		attempts = min(attempts, 1<<53) // the highest number in an element
 		if after.Attempts != attempts || after.Crashes != before.Crashes || after.Token == "" || after.Token == before.Token {
 			t.Fatalf("%q is kept as %q", element, outcome.Element)
@@ -114,11 +125,12 @@ func FuzzPerform(f *testing.F) {
 			t.Fatalf("%q had the id %q, then %q", element, r.raw.ID, after.ID)
 		}
 		if after.IsRaw != before.IsRaw || !bytes.Equal(after.Raw, before.Raw) || !bytes.Equal(after.Args, before.Args) || after.Kind != before.Kind ||
-			after.MaxAttempts != before.MaxAttempts || after.Timeout != before.Timeout || !bytes.Equal(after.Extra, before.Extra) || len(after.Meta) != len(before.Meta) {
+			after.MaxAttempts != before.MaxAttempts || after.Timeout != before.Timeout || after.Deadline != before.Deadline || (after.ExpireAt != 0) != (before.ExpireAt != 0 && want == source.Unknown) || !bytes.Equal(after.Extra, before.Extra) || len(after.Meta) != len(before.Meta) {
 			t.Fatalf("%q is kept as %q", element, outcome.Element)
 		}
 		// What goes back without having run goes back as it came.
-		if back := w.release(r); back.Element != element {
+		if r.route = nil; w.release(r).Element != element {
+			back := w.release(r)
 			t.Fatalf("%q is released as %q", element, back.Element)
 		}
 	})
@@ -127,7 +139,7 @@ func FuzzPerform(f *testing.F) {
 // FuzzPutBack puts back any element for a worker that has said anything of itself. A
 // crash is counted, or a stop, and nothing is lost of the job.
 func FuzzPutBack(f *testing.F) {
-	for _, element := range []string{`ping`, `{"id":"a","kind":"k","crashes":1,"args":{}}`, `{"v":2}`, `{"kind":"k","args":nul}`, `{"id":"a","raw":"cGluZw==","crashes":2}`} {
+	for _, element := range []string{`ping`, `{"id":"a","kind":"k","crashes":1,"deadline":1,"expire_at":2,"args":{}}`, `{"v":2}`, `{"kind":"k","args":nul}`, `{"id":"a","raw":"cGluZw==","crashes":2}`} {
 		f.Add(element, `{"host":"h","pid":7,"queues":["mail"],"subscribed":true}`)
 		f.Add(element, `{"stopping":true,"host":"\u0000`+strings.Repeat("x", 300)+`"}`)
 		f.Add(element, `[`)
@@ -157,7 +169,8 @@ func FuzzPutBack(f *testing.F) {
 			t.Fatalf("%q of %q goes to %s as %q", element, info, back.To, back.Element)
 		}
 		if after.Attempts != before.Attempts || after.Token == "" || !before.IsNew && after.ID != before.ID ||
-			after.IsRaw != before.IsRaw || !bytes.Equal(after.Raw, before.Raw) || !bytes.Equal(after.Args, before.Args) || after.Kind != before.Kind {
+			after.IsRaw != before.IsRaw || !bytes.Equal(after.Raw, before.Raw) || !bytes.Equal(after.Args, before.Args) || after.Kind != before.Kind ||
+			after.Deadline != before.Deadline || after.ExpireAt != 0 {
 			t.Fatalf("%q goes back as %q", element, back.Element)
 		}
 		if len(back.Element) > 8*len(element)+2000 {
@@ -170,27 +183,30 @@ func FuzzPutBack(f *testing.F) {
 // What is refused is told in a short error that names the field; what is not makes an
 // element in which a worker finds the same.
 func FuzzSpec(f *testing.F) {
-	f.Add("k", "mail", "a", []byte(`{"a":1}`), int64(time.Hour), int64(0), int64(0), 20, int64(time.Second), "name", "value")
-	f.Add("k", "", "", []byte(nil), int64(0), int64(1763850000), int64(999_999), -1, int64(-1), "", "")
-	f.Add("", "x}{y", "a/b", []byte("nul"), int64(-5), int64(1)<<62, int64(-1), -2, int64(1), "\xff", strings.Repeat("\xff", 5000))
-	f.Add("k", "mail", "a", []byte("1"), int64(1), int64(-1)<<62, int64(0), 1_000_001, int64(1)<<62, strings.Repeat("x", 5000), "")
-	f.Add("k", "", "", []byte("1"), int64(0), int64(0), int64(0), 0, int64(0), "\xff", strings.Repeat("\xff", 1000))
+	f.Add("k", "mail", "a", []byte(`{"a":1}`), int64(time.Hour), int64(0), int64(0), 20, int64(time.Second), int64(7200), int64(time.Hour+1), "name", "value")
+	f.Add("k", "", "", []byte(nil), int64(0), int64(1763850000), int64(999_999), -1, int64(-1), int64(0), int64(-1), "", "")
+	f.Add("", "x}{y", "a/b", []byte("nul"), int64(-5), int64(1)<<62, int64(-1), -2, int64(1), int64(-1), int64(-5), "\xff", strings.Repeat("\xff", 5000))
+	f.Add("k", "mail", "a", []byte("1"), int64(1), int64(-1)<<62, int64(0), 1_000_001, int64(1)<<62, int64(1)<<40, int64(1)<<62, strings.Repeat("x", 5000), "")
+	f.Add("k", "", "", []byte("1"), int64(0), int64(0), int64(0), 0, int64(0), int64(0), int64(0), "\xff", strings.Repeat("\xff", 1000))
 	now := time.Now()
-	f.Fuzz(func(t *testing.T, kind, queue, id string, args []byte, in, sec, nsec int64, most int, timeout int64, name, value string) {
+	f.Fuzz(func(t *testing.T, kind, queue, id string, args []byte, in, sec, nsec int64, most int, timeout, deadline, expire int64, name, value string) {
 		s := Spec{Kind: kind, Args: args, Opts: Opts{
-			Queue: queue, ID: id, In: time.Duration(in), MaxAttempts: most, Timeout: time.Duration(timeout),
+			Queue: queue, ID: id, In: time.Duration(in), MaxAttempts: most, Timeout: time.Duration(timeout), ExpireIn: time.Duration(expire),
 		}}
+		if deadline != 0 {
+			s.Opts.Deadline = now.Add(time.Duration(deadline) * time.Second)
+		}
 		if sec != 0 || nsec != 0 {
 			s.Opts.At = time.Unix(sec, nsec)
 		}
 		if name != "" {
 			s.Opts.Meta = map[string]string{name: value}
 		}
-		if err := s.check(1 << 10); err != nil {
+		if err := s.check(1<<10, now); err != nil {
 			text := err.Error()
 			field, _, _ := strings.Cut(text, ":")
 			switch field {
-			case "kind", "args", "queue", "id", "in", "at", "in and at", "max_attempts", "timeout", "meta":
+			case "kind", "args", "queue", "id", "in", "at", "in and at", "max_attempts", "timeout", "meta", "deadline", "expire_in":
 			default:
 				t.Fatalf("%v names no field", err)
 			}
@@ -217,6 +233,9 @@ func FuzzSpec(f *testing.F) {
 		if limit := time.Duration(got.Timeout) * time.Millisecond; timeout > 0 && (limit < s.Opts.Timeout || limit-s.Opts.Timeout >= time.Millisecond) || timeout < 0 && got.Timeout != -1 {
 			t.Fatalf("the timeout %v became %d ms", s.Opts.Timeout, got.Timeout)
 		}
+		if late := moment(got.Deadline).Sub(s.Opts.Deadline); late < 0 || late >= time.Millisecond || (got.ExpireAt > 0) != (expire > 0) {
+			t.Fatalf("%+v became %+v", s.Opts, got)
+		}
 		if _, err := json.Marshal(info); err != nil {
 			t.Fatalf("%+v: %v", info, err)
 		}
@@ -226,7 +245,7 @@ func FuzzSpec(f *testing.F) {
 			return // a year that JSON does not have
 		}
 		var again Spec
-		if err := json.Unmarshal(text, &again); err != nil || again.check(1<<20) != nil || again.Kind != kind || !again.Opts.At.Equal(s.Opts.At) || again.Opts.In != s.Opts.In {
+		if err := json.Unmarshal(text, &again); err != nil || again.check(1<<20, now) != nil || again.Kind != kind || !again.Opts.At.Equal(s.Opts.At) || again.Opts.In != s.Opts.In {
 			t.Fatalf("%s became %+v (%v)", text, again, err)
 		}
 	})

@@ -20,7 +20,7 @@ const (
 	StateDone      State = "done"
 	StateDead      State = "dead" // out of attempts, killed or poison; can be revived
 	StateCancelled State = "cancelled"
-	StateExpired   State = "expired"
+	StateExpired   State = "expired" // not started in time
 )
 
 // Info is what is known of a job.
@@ -39,6 +39,8 @@ type Info struct {
 	EnqueuedAt time.Time         `json:"enqueued_at,omitzero"` // by the producer's clock; zero if it did not say
 	DueAt      time.Time         `json:"due_at,omitzero"`      // of a scheduled job
 	Timeout    time.Duration     `json:"timeout,omitempty"`    // of an attempt; 0: none
+	Deadline   time.Time         `json:"deadline,omitzero"`    // of the job as a whole; zero: none
+	ExpireAt   time.Time         `json:"expire_at,omitzero"`   // not to be started from then on; zero: none, or it was started before
 	Meta       map[string]string `json:"meta,omitempty"`
 
 	// Error is the text of the last failure, and Reason why the job was put
@@ -86,14 +88,21 @@ func (j *Job[A]) Fence() int64 {
 
 // info fills in what an element says.
 func info(queue string, j *wire.Job) Info {
-	i := Info{
+	return Info{
 		ID: j.ID, Kind: j.Kind, Queue: queue,
 		Attempt: j.Attempts, MaxAttempts: j.MaxAttempts, Crashes: j.Crashes,
-		Timeout: time.Duration(min(j.Timeout, maxDelay.Milliseconds())) * time.Millisecond,
-		Meta:    j.Meta, Error: j.Error, Reason: j.Reason,
+		EnqueuedAt: moment(j.EnqueuedAt),
+		Timeout:    time.Duration(min(j.Timeout, maxDelay.Milliseconds())) * time.Millisecond,
+		Deadline:   moment(j.Deadline), ExpireAt: moment(j.ExpireAt),
+		Meta: j.Meta, Error: j.Error, Reason: j.Reason,
 	}
-	if at := time.UnixMilli(j.EnqueuedAt); j.EnqueuedAt != 0 && !at.After(lastTime) { // JSON has no later one
-		i.EnqueuedAt = at
+}
+
+// moment is the time that an element means; zero if it says none, or one that
+// JSON does not have.
+func moment(ms int64) time.Time {
+	if at := time.UnixMilli(ms); ms != 0 && !at.After(lastTime) {
+		return at
 	}
-	return i
+	return time.Time{}
 }

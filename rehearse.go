@@ -23,7 +23,7 @@ func rehearseEnqueue(s *Spec, maxPayload int, now time.Time) (Info, string, erro
 	if maxPayload <= 0 {
 		maxPayload = ClientConfig{}.withDefaults().MaxPayload
 	}
-	if err := s.check(maxPayload); err != nil {
+	if err := s.check(maxPayload, now); err != nil {
 		return Info{}, "", err
 	}
 	var (

@@ -25,7 +25,7 @@ type run struct {
 	handed  chan struct{} // closed when it is known whether Redis accepted it; nil if it was claimed
 
 	// Written by the slot that runs it.
-	route     *route
+	route     *route // nil until it is started
 	raw       RawJob
 	timer     *time.Timer
 	goroutine uint64 // on which it runs: goroutineID
@@ -60,6 +60,11 @@ func (w *Worker) perform(r *run) (source.Outcome, error) {
 	r.raw.ID = job.ID
 	if cause := r.ctx.cause(); cause != nil {
 		return w.decide(r, cause, cause), cause // cancelled before it began
+	}
+	if job.ExpireAt != 0 || job.Deadline != 0 {
+		if outcome, ok := w.decideTooLate(r, &job); ok {
+			return outcome, nil
+		}
 	}
 	if !w.find(r, &job, err) {
 		return w.decideUnroutable(r, &job, err), nil
@@ -96,7 +101,8 @@ func (w *Worker) find(r *run, job *wire.Job, err error) bool {
 	return r.route != nil
 }
 
-// start makes the job that the handler sees, and its time limit.
+// start makes the job that the handler sees, and its time limit: what is left until
+// the timeout or the deadline.
 func (w *Worker) start(r *run, job *wire.Job) {
 	r.raw.Info = info(r.q.name, job)
 	r.raw.State = StateRunning
@@ -107,10 +113,21 @@ func (w *Worker) start(r *run, job *wire.Job) {
 	if r.raw.Args = job.Args; job.IsRaw {
 		r.raw.Args = job.Raw
 	}
-	if r.raw.Timeout > 0 {
-		r.ctx.setDeadline(time.Now().Add(r.raw.Timeout))
-		r.timer = time.AfterFunc(r.raw.Timeout, func() { w.cancel(r, ErrTimeout) })
+	left, cause := r.raw.Timeout, ErrTimeout
+	if job.Deadline != 0 {
+		if until := max(r.untilDeadline(job), 1); left == 0 || until < left {
+			left, cause = until, ErrDeadline
+		}
 	}
+	if left > 0 {
+		r.ctx.setLimit(time.Now().Add(left), cause)
+		r.timer = time.AfterFunc(left, func() { w.cancel(r, cause) })
+	}
+}
+
+// untilDeadline is how long the job, which has a deadline, may still run.
+func (r *run) untilDeadline(job *wire.Job) time.Duration {
+	return time.UnixMilli(job.Deadline).Sub(r.q.fetcher.serverNow())
 }
 
 // release frees what a run holds when its handler has ended. It returns the cause
@@ -236,6 +253,7 @@ type runContext struct {
 	base     context.Context // the values of Run's context
 	mu       sync.Mutex
 	deadline time.Time
+	limit    error           // the cause with which the deadline ends it
 	ended    error           // the cause, once it has ended
 	real     context.Context // nil until somebody looks
 	cancel   context.CancelCauseFunc
@@ -250,13 +268,13 @@ func (c *runContext) made() context.Context {
 		return c.real
 	}
 	c.real, c.cancel = context.WithCancelCause(c.base)
-	if c.ended != nil && c.ended != ErrTimeout {
+	if c.ended != nil && c.ended != c.limit {
 		c.cancel(c.ended)
 	}
 	if !c.deadline.IsZero() {
 		// Its end is that of a deadline, as database drivers and others
-		// expect it, with ErrTimeout as the cause.
-		timed, stop := context.WithDeadlineCause(c.real, c.deadline, ErrTimeout)
+		// expect it, with a cause of ours.
+		timed, stop := context.WithDeadlineCause(c.real, c.deadline, c.limit)
 		cancel := c.cancel
 		c.real, c.cancel = timed, func(cause error) { cancel(cause); stop() }
 	}
@@ -271,7 +289,7 @@ func (c *runContext) end(cause error) bool {
 		return false
 	}
 	c.ended = cause
-	if c.cancel != nil && cause != ErrTimeout { // a deadline ends it by itself
+	if c.cancel != nil && cause != c.limit { // a deadline ends it by itself
 		c.cancel(cause)
 	}
 	return true
@@ -300,9 +318,10 @@ func (c *runContext) cause() error {
 	return c.ended
 }
 
-func (c *runContext) setDeadline(t time.Time) {
+// setLimit has it end at a time, with a cause.
+func (c *runContext) setLimit(t time.Time, cause error) {
 	c.mu.Lock()
-	c.deadline = t
+	c.deadline, c.limit = t, cause
 	c.mu.Unlock()
 }
 

@@ -45,15 +45,21 @@ func (w *Worker) decide(r *run, cause, err error) source.Outcome {
 	case v != nil && v.verb == "kill":
 		job.Attempts++
 		return w.bury(r, &job, "killed", err)
-	case v != nil && v.verb == "snooze":
+	case v != nil && v.verb == "snooze" && cause != ErrDeadline:
+		if late := r.tooLate(&job, v.delay); late != "" {
+			return w.bury(r, &job, late, nil)
+		}
 		return w.keep(r, &job, source.Snooze, v.delay, v.text, nil)
 	case cause == ErrStopping:
 		return w.release(r)
 	}
-	if cause == ErrTimeout && !errors.Is(err, ErrTimeout) {
-		err = fmt.Errorf("%w: %w", ErrTimeout, err)
+	if (cause == ErrTimeout || cause == ErrDeadline) && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w: %w", cause, err)
 	}
 	job.Attempts++
+	if cause == ErrDeadline {
+		return w.bury(r, &job, deadlinePassed, err)
+	}
 	if r.raw.MaxAttempts > 0 && job.Attempts >= r.raw.MaxAttempts {
 		return w.bury(r, &job, "out of attempts", err)
 	}
@@ -63,8 +69,42 @@ func (w *Worker) decide(r *run, cause, err error) source.Outcome {
 	} else {
 		delay = w.backoff(r, err)
 	}
+	if late := r.tooLate(&job, delay); late != "" {
+		return w.bury(r, &job, late, err)
+	}
 	w.logOutcome(r, &job, slog.LevelWarn, "tasuki: job failed", err, "attempt", job.Attempts, "retry_in", delay)
 	return w.keep(r, &job, source.Retry, delay, "failed", err)
+}
+
+// deadlinePassed is the reason of a job that is dead because of Opts.Deadline.
+const deadlinePassed = "deadline passed"
+
+// tooLate says why the job may not be run after a delay; "" if it may.
+func (r *run) tooLate(job *wire.Job, delay time.Duration) string {
+	if job.Deadline == 0 {
+		return ""
+	}
+	switch left := r.untilDeadline(job); {
+	case left <= 0:
+		return deadlinePassed
+	case left <= delay:
+		return "the next attempt would begin after the deadline"
+	}
+	return ""
+}
+
+// decideTooLate is for a job with limits that would begin now; false if it may.
+// Whatever waits for a first start still has its expiry: who keeps a job that was
+// started takes it out.
+func (w *Worker) decideTooLate(r *run, job *wire.Job) (source.Outcome, bool) {
+	if job.ExpireAt != 0 && r.q.fetcher.serverNow().UnixMilli() >= job.ExpireAt {
+		w.logOutcome(r, job, slog.LevelInfo, "tasuki: job expired", nil)
+		return source.Outcome{Tag: r.tag, State: source.Expired}, true
+	}
+	if late := r.tooLate(job, 0); late != "" {
+		return w.bury(r, job, late, nil), true
+	}
+	return source.Outcome{}, false
 }
 
 // backoff asks the kind, then the worker. What comes back is bounded, for a
@@ -123,6 +163,7 @@ func (w *Worker) keep(r *run, job *wire.Job, state source.State, delay time.Dura
 	}
 	if state != source.Unknown {
 		job.Unknown, job.UnknownSince = 0, 0 // somebody has had a handler
+		job.ExpireAt = 0                     // it was started
 	}
 	job.Token = wire.NewToken()
 	return source.Outcome{Tag: r.tag, State: state, Delay: min(max(delay, 0), maxDelay), Element: job.Element()}
@@ -135,10 +176,16 @@ func (w *Worker) bury(r *run, job *wire.Job, reason string, err error) source.Ou
 }
 
 // release puts the job back at the head as it is. The bytes of an element that
-// was never kept elsewhere go back to where they were found.
+// was never kept elsewhere go back to where they were found. One that was started
+// and could expire is written anew, so that it does not.
 func (w *Worker) release(r *run) source.Outcome {
 	job := r.parse()
-	return source.Outcome{Tag: r.tag, State: source.Release, Element: r.element, Found: job.Token == "", Suspect: job.Crashes >= suspectCrashes}
+	element := r.element
+	if job.ExpireAt != 0 && r.route != nil {
+		job.ExpireAt, job.Token = 0, wire.NewToken()
+		element = job.Element()
+	}
+	return source.Outcome{Tag: r.tag, State: source.Release, Element: element, Found: job.Token == "", Suspect: job.Crashes >= suspectCrashes}
 }
 
 func (w *Worker) logOutcome(r *run, job *wire.Job, level slog.Level, message string, err error, attrs ...any) {

@@ -168,6 +168,7 @@ func putBack(l store.Left, about *about) store.PutBack {
 	case j.Crashes >= suspectCrashes:
 		back.To = "suspect"
 	}
+	j.ExpireAt = 0 // it may have been started
 	j.Token = wire.NewToken()
 	back.Element = j.Element()
 	return back

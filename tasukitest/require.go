@@ -3,10 +3,13 @@ package tasukitest
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/internal/bridge"
 )
 
 // RequireEnqueued ends the test unless exactly one job of the kind was recorded
@@ -63,7 +66,7 @@ func matches[A any](job *tasuki.Job[A], where []func(*tasuki.Job[A]) bool) bool 
 }
 
 // decode runs a job with a handler that only keeps it, so that its arguments are
-// what a handler gets.
+// what a handler gets. Without its options, as it may be too late for it.
 func decode[A any](k tasuki.Kind[A], recorded Recorded) (*tasuki.Job[A], error) {
 	w := NewWorker(&tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: recorded.Info.Queue}}})
 	var kept *tasuki.Job[A]
@@ -71,7 +74,12 @@ func decode[A any](k tasuki.Kind[A], recorded Recorded) (*tasuki.Job[A], error) 
 		kept = &tasuki.Job[A]{Info: recorded.Info, Args: job.Args}
 		return nil
 	})
-	result, err := RunElement(context.Background(), w, recorded.Info.Queue, recorded.Element)
+	spec := tasuki.Spec{Kind: recorded.Spec.Kind, Args: recorded.Spec.Args}
+	_, element, err := bridge.RehearseEnqueue(&spec, math.MaxInt, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	result, err := RunElement(context.Background(), w, recorded.Info.Queue, element)
 	if err != nil {
 		return nil, err
 	}

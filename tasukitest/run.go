@@ -47,7 +47,8 @@ const (
 	Snooze    Outcome = "snooze"    // once more after Delay, and no attempt is counted
 	Release   Outcome = "release"   // interrupted by a stop: back to the head of the queue
 	Unknown   Outcome = "unknown"   // the worker has no handler; another is asked after Delay
-	Dead      Outcome = "dead"      // out of attempts, killed, or raw without a handler: see Info.Reason
+	Dead      Outcome = "dead"      // out of attempts or time, killed, or raw without a handler: see Info.Reason
+	Expired   Outcome = "expired"   // not run: it was to be started earlier (Opts.ExpireIn, ExpireAt)
 	Cancelled Outcome = "cancelled" // with an error, after the context had ended with ErrCancelled
 	Lost      Outcome = "lost"      // the context had ended with ErrLeaseLost: nothing is written
 )
@@ -72,7 +73,8 @@ type Result struct {
 // without Redis. Arguments are encoded, written as an element, read and decoded;
 // middlewares, timeouts, backoff and the limit of attempts are those that the
 // worker has for this job. Times are not waited for: In and At of the job say
-// nothing here.
+// nothing here. Deadline and expiry are compared with the clock of the test, which
+// testing/synctest can set forth before Next or RunElement.
 //
 // When ctx ends, so does the handler's context: with its cause if that is
 // tasuki.ErrCancelled or tasuki.ErrLeaseLost, else with tasuki.ErrStopping. So what

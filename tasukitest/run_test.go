@@ -55,6 +55,9 @@ func TestRunDecidesAsAWorker(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		}, tasukitest.Retry, "failed"},
+		"late": {kind.With(tasuki.Opts{Deadline: time.Now().Add(50 * time.Minute)}), func(context.Context, *tasuki.Job[int]) error { return errNo },
+			tasukitest.Dead, "the next attempt would begin after the deadline"},
+		"in time": {kind.With(tasuki.Opts{ExpireIn: time.Hour, Deadline: time.Now().Add(2 * time.Hour)}), func(context.Context, *tasuki.Job[int]) error { return nil }, tasukitest.Done, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -320,4 +323,59 @@ func TestNewWorkerHasNoRedis(t *testing.T) {
 		}()
 		tasukitest.NewWorker(&tasuki.WorkerConfig{Concurrency: -1})
 	}()
+}
+
+// TestRunHasLimits runs jobs for which it is too late, on a clock that is set forth.
+func TestRunHasLimits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := tasukitest.NewWorker(nil)
+		ran := 0
+		tasuki.Handle(w, number, func(ctx context.Context, job *tasuki.Job[int]) error {
+			ran++
+			if job.Args == 1 {
+				<-ctx.Done()
+				return context.Cause(ctx)
+			}
+			return tasuki.RetryIn(time.Minute, errNo)
+		})
+		limited := number.With(tasuki.Opts{ExpireIn: time.Minute, Deadline: time.Now().Add(time.Hour)})
+		var rec tasukitest.Recorder
+		info, err := limited.Enqueue(t.Context(), &rec, 7)
+		if err != nil || !info.ExpireAt.Equal(time.Now().Add(time.Minute)) || !info.Deadline.Equal(time.Now().Add(time.Hour)) {
+			t.Fatalf("%+v, %v", info, err)
+		}
+		if _, err := limited.With(tasuki.Opts{In: time.Hour}).Enqueue(t.Context(), &rec, 7); err == nil || !strings.Contains(err.Error(), "expire_in: 1m0s: allowed") {
+			t.Errorf("a job that expires before it is due: %v", err)
+		}
+		started, err := tasukitest.Run(t.Context(), w, limited.Spec(7))
+		if err != nil || started.Outcome != tasukitest.Retry || !started.Info.ExpireAt.IsZero() || started.Info.Deadline.IsZero() {
+			t.Errorf("%+v, %v", started, err)
+		}
+		running, err := tasukitest.Run(t.Context(), w, number.With(tasuki.Opts{Deadline: time.Now().Add(time.Second)}).Spec(1))
+		if err != nil || running.Outcome != tasukitest.Dead || running.Err != tasuki.ErrDeadline || running.Info.Reason != "deadline passed" {
+			t.Errorf("%+v, %v", running, err)
+		}
+
+		time.Sleep(time.Minute)
+		ran = 0
+		late, err := tasukitest.RunElement(t.Context(), w, info.Queue, rec.All()[0].Element)
+		if err != nil || ran != 0 || late.Outcome != tasukitest.Expired || late.Info.State != tasuki.StateExpired || late.Err != nil {
+			t.Errorf("%+v, %v after %d runs", late, err, ran)
+		}
+		if _, err := late.Next(t.Context()); err == nil {
+			t.Error("what has expired is run again")
+		}
+		if started, err = started.Next(t.Context()); err != nil || started.Outcome != tasukitest.Retry {
+			t.Errorf("what was started before: %+v, %v", started, err)
+		}
+		if job := tasukitest.RequireEnqueued(t, &rec, number); job.Args != 7 || job.ExpireAt != info.ExpireAt {
+			t.Errorf("recorded was %+v", job)
+		}
+		time.Sleep(time.Hour)
+		ran = 0
+		if started, err = started.Next(t.Context()); err != nil || ran != 0 || started.Outcome != tasukitest.Dead || started.Info.Error != "no" {
+			t.Errorf("%+v, %v after %d runs", started, err, ran)
+		}
+	})
 }
