@@ -136,10 +136,10 @@ func (o outcome) err(cause error) error {
 	default:
 		what = o.state.String() // "exit status 3", "signal: killed"
 	}
-	if !errors.Is(cause, tasuki.ErrTimeout) {
+	if cause != tasuki.ErrTimeout && cause != tasuki.ErrDeadline {
 		return errors.New(o.report(what, tailBytes))
 	}
-	return fmt.Errorf("%w: %s", tasuki.ErrTimeout, o.report(what, tailBytes-len(tasuki.ErrTimeout.Error())-len(": ")))
+	return fmt.Errorf("%w: %s", cause, o.report(what, tailBytes-len(cause.Error())-len(": ")))
 }
 
 // report is what has happened and the end of the command's standard error, in at

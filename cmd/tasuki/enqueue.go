@@ -30,6 +30,7 @@ says which line is the next; so it does after Ctrl-C.
 
     tasuki enqueue email.welcome '{"user_id": 42}' --queue mail --in 1h
     tasuki enqueue email.welcome - --queue mail < users.jsonl
+    tasuki enqueue price.alert '{"symbol": "X"}' --expire-in 5m --timeout 30s
     tasuki enqueue --raw --list jobs - < payloads
 
 What begins with a dash and is no flag stands behind two: -- -5.
@@ -49,6 +50,9 @@ safely: what is there already is not doubled. The exit code is also 5 when with
 	flags.TimeVar(&e.opts.At, "at", time.Time{}, []string{time.RFC3339}, "`TIME` when it is due, such as 2030-01-02T15:04:05Z")
 	flags.IntVar(&e.opts.MaxAttempts, "max-attempts", 0, "`NUMBER` of times that it may be run, -1 for no limit (default 20)")
 	flags.DurationVar(&e.opts.Timeout, "timeout", 0, "`DURATION` of an attempt at most (default none)")
+	flags.TimeVar(&e.opts.Deadline, "deadline", time.Time{}, []string{time.RFC3339}, "`TIME` from which on it is not run, and dead if it is not done")
+	flags.DurationVar(&e.opts.ExpireIn, "expire-in", 0, "`DURATION` after which it is dropped if it was not started")
+	flags.TimeVar(&e.opts.ExpireAt, "expire-at", time.Time{}, []string{time.RFC3339}, "`TIME` from which on it is dropped if it was not started")
 	flags.StringArrayVar(&e.meta, "meta", nil, "`NAME=VALUE` that travels with the job; repeatable")
 	flags.IntVar(&a.replicas, "replicas", 0, "`NUMBER` of replicas that have to confirm a job within a second")
 	flags.BoolVar(&e.raw, "raw", false, "push the argument, or each line, as it is: there is no KIND")
@@ -137,7 +141,7 @@ func (e *enqueue) read(cmd *cobra.Command, args []string) (spec tasuki.Spec, bul
 		}
 	}
 	if e.raw {
-		for _, name := range []string{"id", "in", "at", "max-attempts", "timeout", "meta"} {
+		for _, name := range []string{"id", "in", "at", "max-attempts", "timeout", "deadline", "expire-in", "expire-at", "meta"} {
 			if given(name) {
 				return spec, false, fmt.Errorf("--%s: a plain element carries no options: leave it or --raw out", name)
 			}

@@ -127,6 +127,21 @@ func TestEnqueueLater(t *testing.T) {
 	}
 }
 
+func TestEnqueueLimited(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	p := decode[tasuki.Info](t, e.tasuki("enqueue", "k", "--expire-in", "1h30m", "--deadline", "2090-01-02T03:04:05+02:00", "-o", "json").want(t, exitOK).stdout)
+	if d := time.Until(p.ExpireAt); d < time.Hour+29*time.Minute || d > time.Hour+30*time.Minute || !p.Deadline.Equal(time.Date(2090, 1, 2, 1, 4, 5, 0, time.UTC)) {
+		t.Errorf("--expire-in and --deadline give %+v", p)
+	}
+	e.fed(strings.NewReader("1\n2\n"), "enqueue", "k", "-", "--expire-at", "2090-01-02T03:04:05Z").want(t, exitOK)
+	jobs := e.drain(tasuki.Queue{Name: "default"}, 3)
+	at := time.Date(2090, 1, 2, 3, 4, 5, 0, time.UTC)
+	if !jobs[0].Deadline.Equal(p.Deadline) || !jobs[0].ExpireAt.Equal(p.ExpireAt) || !jobs[1].ExpireAt.Equal(at) || !jobs[2].ExpireAt.Equal(at) {
+		t.Errorf("the jobs are %+v", jobs)
+	}
+}
+
 func TestEnqueueExisted(t *testing.T) {
 	t.Parallel()
 	e := setup(t)
@@ -168,6 +183,13 @@ func TestEnqueueRefuses(t *testing.T) {
 		{[]string{"k", "--in", "1h", "--at", "2090-01-01T00:00:00Z"}, "in and at"},
 		{[]string{"k", "--at", "tomorrow"}, `--at: "tomorrow": allowed is a time such as 2030-01-02T15:04:05Z`},
 		{[]string{"k", "--in", "soon"}, `--in: "soon": allowed is a duration, such as 90s or 1h30m`},
+		{[]string{"k", "--deadline", "2001-01-01T00:00:00Z"}, "deadline: 2001-01-01T00:00:00Z: allowed are times after"},
+		{[]string{"k", "--deadline", "soon"}, `--deadline: "soon": allowed is a time such as`},
+		{[]string{"k", "--expire-in", "-1h"}, "expire_in: -1h0m0s: allowed"},
+		{[]string{"k", "--expire-in", "1h", "--in", "2h"}, "expire_in: 1h0m0s: allowed are times after 2h0m0s"},
+		{[]string{"k", "--expire-in", "1h", "--expire-at", "2090-01-01T00:00:00Z"}, "expire_in and expire_at"},
+		{[]string{"k", "--expire-at", "2001-01-01T00:00:00Z"}, "expire_at: 2001-01-01T00:00:00Z: allowed"},
+		{[]string{"--raw", "x", "--expire-in", "1h"}, "--expire-in: a plain element carries no options"},
 		{[]string{"k", "--max-attempts", "many"}, `--max-attempts: "many": allowed are 1 to 1000000, and -1 for no limit`},
 		{[]string{"k", "--raw=perhaps"}, `--raw: "perhaps": allowed are true and false`},
 		{[]string{"k", "--nosuch"}, "tasuki enqueue --help"},

@@ -96,7 +96,7 @@ func validName(s string) bool {
 // FuzzFlags gives a flag any value, in the call and in its variable: both mean the
 // same, and an error names which of them it was and what is allowed.
 func FuzzFlags(f *testing.F) {
-	names := []string{"queue", "id", "in", "at", "max-attempts", "timeout", "meta", "raw", "list", "output", "redis", "namespace", "replicas"}
+	names := []string{"queue", "id", "in", "at", "max-attempts", "timeout", "deadline", "expire-in", "expire-at", "meta", "raw", "list", "output", "redis", "namespace", "replicas"}
 	for i := range names {
 		for _, value := range []string{"", "a", "mail", "90s", "1h30m", "-1", "20", "2030-01-02T15:04:05Z", "2030-01-02", "a=b", "=b", "true", "text", "json", "99999999999999999999", "a\nb", strings.Repeat("x", 2000)} {
 			f.Add(byte(i), value)

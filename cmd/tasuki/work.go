@@ -52,9 +52,10 @@ What it prints goes to the output of this process. When a job is over, what its
 command has left behind in its process group has another second, then it is
 killed.
 
-When a job takes longer than its timeout or is cancelled, or this process is told
-to stop, the process group gets SIGTERM, and after the grace SIGKILL. A job that
-a stop has interrupted goes back to its queue, and no attempt is counted. A
+When a job takes longer than its timeout, its deadline passes, it is cancelled, or
+this process is told to stop, the process group gets SIGTERM, and after the grace
+SIGKILL. A job that a stop has interrupted goes back to its queue, and no attempt
+is counted. A
 second SIGINT or SIGTERM ends the grace. If this process is killed, Linux kills
 the commands with it (but not what they have started), and their jobs run again.
 On Windows there is no SIGTERM: a command is killed at once, and only itself.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tasuki-dev/tasuki"
@@ -121,12 +122,17 @@ func TestWorkOutcomes(t *testing.T) {
 		"failure":    {"echo broken >&2; exit 3", "dead", "dead", kept{1, "out of attempts", "exit status 3: broken"}},
 		"silent":     {"exit 1", "dead", "dead", kept{1, "out of attempts", "exit status 1"}},
 		"a signal":   {"echo oh >&2; kill -SEGV $$", "dead", "dead", kept{1, "out of attempts", "signal: segmentation fault: oh"}},
+		"deadline":   {"trap 'echo late >&2; exit 4' TERM; echo up; while :; do sleep 0.1 & wait; done", "dead", "dead", kept{1, "deadline passed", tasuki.ErrDeadline.Error() + ": exit status 4: late"}},
 		"its answer": {"trap 'echo late >&2; exit 4' TERM; echo up; while :; do sleep 0.1 & wait; done", "dead", "dead", kept{1, "out of attempts", tasuki.ErrTimeout.Error() + ": exit status 4: late"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := setup(t)
-			e.enqueue("any", "1", tasuki.Opts{MaxAttempts: 1})
+			opts := tasuki.Opts{MaxAttempts: 1}
+			if name == "deadline" {
+				opts.Deadline = time.Now().Add(5 * time.Second)
+			}
+			e.enqueue("any", "1", opts)
 			flags := []string{"--grace", "20s"}
 			if name == "its answer" {
 				flags = append(flags, "--timeout", "300ms")
