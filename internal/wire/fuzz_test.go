@@ -21,6 +21,7 @@ const maxText = 1000
 var elements = []string{
 	``, `ping`, `{}`, `{"id":"a","kind":"k","args":{}}`, `{"v":2}`, `{"id":"a","raw":"cGluZw=="}`, "\xff", `{"kind":"k","args":[[[[`,
 	`{"kind":"k","x":"\u0000","y":{}}`, `{"id":"a","kind":"k","deadline":7,"expire_at":8,"args":nul}`, `{"id":"a","kind":"k","meta":{"a":"\ud800"}}`, `{"kind":"k","args":nul}`,
+	`{"kind":"k","meta":{}}`, `{"kind":"k","meta":{"a":"b","c":"d"},"args":1}`, `{"kind":"k","meta":{"a":"b","a":"c"}}`, `{"kind":"k","meta":{"a":"b",}}`,
 	`{"id":"a","kind":"k","attempts":007,"args":1}`, `{"id":"a","kind":"k","attempts":+7,"args":1}`, `{"kind":"k","args":"\"}"}`,
 	`{"id":"a","kind":"email.welcome","enqueued_at":1763850000000,"attempts":1,"crashes":2,"stops":3,"hosts":["h:1"],"unknown":4,"unknown_since":5,` +
 		`"max_attempts":-1,"timeout_ms":6,"deadline":7,"expire_at":8,"meta":{"a":"b"},"reason":"failed","error":"e","token":"t","other":[1],"args":{"x":1}}`,

@@ -170,6 +170,10 @@ func (j *Job) parseShape(s string) bool {
 				return false
 			}
 			end = after
+		case fieldMeta:
+			if j.Meta, end = plainMeta(s, start); end < 0 {
+				return false
+			}
 		case fieldEnqueuedAt, fieldAttempts, fieldCrashes, fieldStops, fieldUnknown, fieldUnknownSince,
 			fieldMaxAttempts, fieldTimeout, fieldDeadline, fieldExpireAt:
 			for end = start; end < len(s) && s[end] != ',' && s[end] != '}'; end++ {
@@ -210,6 +214,34 @@ func plainString(s string, i int) (text string, end int, ok bool) {
 	}
 	text = s[i+1 : i+1+n]
 	return text, i + n + 2, isPlain(text)
+}
+
+// plainMeta reads the object at s[i:], if it is one of strings without escapes, each
+// name once, and returns where it ends; else -1.
+func plainMeta(s string, i int) (map[string]string, int) {
+	if i >= len(s) || s[i] != '{' {
+		return nil, -1
+	}
+	meta := map[string]string{}
+	for {
+		name, colon, ok := plainString(s, i+1)
+		if !ok || colon >= len(s) || s[colon] != ':' {
+			return nil, -1
+		}
+		value, end, ok := plainString(s, colon+1)
+		if _, twice := meta[name]; !ok || twice || end >= len(s) {
+			return nil, -1
+		}
+		meta[name] = value
+		switch s[end] {
+		case '}':
+			return meta, end + 1
+		case ',':
+			i = end
+		default:
+			return nil, -1
+		}
+	}
 }
 
 // skipValue returns the end of the JSON value at s[i:], or -1. It looks at

@@ -75,6 +75,7 @@ func TestParse(t *testing.T) {
 		"huge":               {element: `{"id":"a","kind":"k","enqueued_at":9007199254740993}`, wantErr: "not allowed"},
 		"bad version":        {element: `{"v":0,"id":"a","kind":"k"}`, wantErr: "version"},
 		"meta of numbers":    {element: `{"id":"a","kind":"k","meta":{"a":1}}`, wantErr: "meta"},
+		"meta twice":         {element: `{"id":"a","kind":"k","meta":{"a":"b","a":"c"}}`, wantErr: "meta"},
 		"raw beside kind":    {element: `{"id":"a","kind":"k","raw":"cGluZw=="}`, wantErr: "beside"},
 		"raw is no base64":   {element: `{"id":"a","raw":"%"}`, wantErr: "base64"},
 		"invalid UTF-8":      {element: "\xff\xfe", wantErr: "invalid"},
@@ -324,12 +325,18 @@ var element = Job{ID: NewID(time.Now()), Kind: "bench.five", EnqueuedAt: 1763850
 func (j Job) element() string { return j.Element() }
 
 func BenchmarkParse(b *testing.B) {
-	b.ReportAllocs()
-	b.SetBytes(int64(len(element)))
-	for b.Loop() {
-		if _, err := Parse(element); err != nil {
-			b.Fatal(err)
-		}
+	traced, _ := Parse(element)
+	traced.Meta = map[string]string{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+	for name, element := range map[string]string{"bare": element, "traced": traced.Element()} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(element)))
+			for b.Loop() {
+				if _, err := Parse(element); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
