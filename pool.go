@@ -99,7 +99,7 @@ func (f *fetcher) nextRun() *run {
 
 func (f *fetcher) newRun(q *queue, d source.Delivery) *run {
 	r := &run{q: q, tag: d.Tag, element: d.Element, place: -1}
-	r.ctx.base = f.base
+	r.ctx.run, r.ctx.base = r, f.base
 	return r
 }
 

@@ -52,7 +52,7 @@ func (w *Worker) rehearse(ctx context.Context, queueName, element string) (bridg
 	w.mu.Unlock()
 
 	r := &run{q: &queue{name: queueName, fetcher: &fetcher{w: w}}, element: element, fence: rehearsed.Add(1), goroutine: goroutineID()}
-	r.ctx.base = context.WithoutCancel(ctx)
+	r.ctx.run, r.ctx.base = r, context.WithoutCancel(ctx)
 	end := func() { w.cancel(r, endCause(ctx)) }
 	if ctx.Err() != nil {
 		end() // before it begins, not beside it

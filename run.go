@@ -250,6 +250,7 @@ func (r *run) waitFence() int64 {
 // standard library's making, to which it passes everything on. That is what
 // context.Cause and contexts made from it see.
 type runContext struct {
+	run      *run
 	base     context.Context // the values of Run's context
 	mu       sync.Mutex
 	deadline time.Time
@@ -350,8 +351,11 @@ func (c *runContext) Err() error {
 // a pointer to an int, for what context.Cause and derived contexts need; it gets
 // that from the real context.
 func (c *runContext) Value(key any) any {
-	if _, ok := key.(*int); ok {
+	switch key.(type) {
+	case *int:
 		return c.made().Value(key)
+	case runKey:
+		return c.run
 	}
 	return c.base.Value(key)
 }
