@@ -81,8 +81,14 @@ func FuzzPerform(f *testing.F) {
 		if r.raw.ID == "" || outcome.Tag != 7 {
 			t.Fatalf("id %q, outcome %+v", r.raw.ID, outcome)
 		}
-		if _, err := json.Marshal(r.raw.Info); err != nil {
-			t.Fatalf("%q: what is known of the job cannot be shown: %v", element, err)
+		told := r.after(outcome)
+		for _, known := range []Info{r.raw.Info, told} {
+			if _, err := json.Marshal(known); err != nil {
+				t.Fatalf("%q: what is known of the job cannot be shown: %v", element, err)
+			}
+		}
+		if told.ID != r.raw.ID || told.State == "" || told.State == StateRunning {
+			t.Fatalf("%q, which ends with %+v, is then %+v", element, outcome, told)
 		}
 		future := errors.Is(err, wire.ErrFuture)
 		if future {

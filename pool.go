@@ -132,19 +132,26 @@ func (f *fetcher) activate(r *run) {
 // runIn performs r. If the handler ends the goroutine with runtime.Goexit, that is
 // a failure like a panic, and another loop takes over.
 func (f *fetcher) runIn(r *run) (outcome source.Outcome) {
-	returned := false
+	began, returned := f.w.began(), false
 	defer func() {
 		if returned {
 			return
 		}
-		outcome = f.w.decide(r, r.release(), &PanicError{})
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.loops--
-		f.endRun(r, outcome)
-		f.wakeLoop()
+		defer func() {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.loops--
+			f.endRun(r, outcome)
+			f.wakeLoop()
+		}()
+		if outcome.State == "" { // else it was OnChange that has ended it
+			failure := &PanicError{}
+			outcome = f.w.decide(r, r.release(), failure)
+			f.w.tellEnd(r, outcome, failure, began)
+		}
 	}()
-	outcome, _ = f.w.perform(r)
+	outcome, err := f.w.perform(r)
+	f.w.tellEnd(r, outcome, err, began)
 	returned = true
 	return outcome
 }

@@ -66,28 +66,13 @@ func (w *Worker) rehearse(ctx context.Context, queueName, element string) (bridg
 		defer f.mu.Unlock()
 		r.ended = true
 	}()
+	began := w.began()
 	o, err := w.perform(r)
+	w.tellEnd(r, o, err, began)
 	if r.ctx.cause() == ErrLeaseLost {
 		o = source.Outcome{} // a worker that has lost the job writes nothing
 	}
-	after := bridge.Rehearsed{State: o.State, Delay: o.Delay, Element: o.Element, Err: err}
-	job := r.parse()
-	if o.Element != "" {
-		job, _ = wire.Parse(o.Element)
-	}
-	i := info(queueName, &job)
-	switch o.State {
-	case source.Retry, source.Snooze, source.Unknown:
-		i.State, i.DueAt = StateRetry, time.Now().Add(o.Delay)
-	case source.Release:
-		i.State = StateReady
-	case "":
-		i.State = StateRunning
-	default: // the ends of a job are called the same
-		i.State = State(o.State)
-	}
-	after.Info = i
-	return after, nil
+	return bridge.Rehearsed{State: o.State, Delay: o.Delay, Element: o.Element, Err: err, Info: r.after(o)}, nil
 }
 
 // endCause is with what a handler's context ends when ctx has: its cause, if that

@@ -70,6 +70,7 @@ func (w *Worker) perform(r *run) (source.Outcome, error) {
 		return w.decideUnroutable(r, &job, err), nil
 	}
 	w.start(r, &job)
+	w.tellBegin(r)
 	failpoint.Hit(failpoint.BeforeHandler)
 	err = call(&r.ctx, r.route.handler, &r.raw)
 	failpoint.Hit(failpoint.AfterHandler)

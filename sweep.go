@@ -121,6 +121,7 @@ func (sw *sweeper) sweepIncarnation(ctx context.Context, q *store.Queue, incarna
 			back[i] = putBack(l, about)
 			size += len(l.Element)
 		}
+		sw.w.tellSwept(q.Name, back)
 		n, dead, err := sw.store.Sweep(ctx, q, incarnation, back)
 		if err != nil {
 			return moved, err

@@ -60,6 +60,19 @@ type WorkerConfig struct {
 	Use []Middleware
 	// Logger is the client's unless told.
 	Logger *slog.Logger
+	// OnChange is told of every change of a job's state that this worker makes: an
+	// attempt begins, it ends in one way or another, a dead worker's job is put back
+	// or buried. A job that is dead is told with StateDead, whatever the reason.
+	//
+	// It is called before the change is written to Redis, by the goroutine that has
+	// run the job or sweeps: so at least once. A change that Redis then refuses, as
+	// the job belongs to others, is told all the same; what comes of it, they tell.
+	//
+	// It is called from many goroutines at a time, and must be quick: it holds a slot,
+	// or up a sweep. A panic in it is logged, and changes nothing. What Redis moves by
+	// itself (what is due) and what others do (package inspect) is not told; of an
+	// enqueue an EnqueueMiddleware is told.
+	OnChange func(Change)
 
 	// MaxAttempts, Timeout and Backoff are for jobs that say nothing of them,
 	// and whose kind says nothing: 20, none, DefaultBackoff unless told.

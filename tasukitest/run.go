@@ -71,8 +71,8 @@ type Result struct {
 
 // Run enqueues a job and has a worker run it, once, on the calling goroutine,
 // without Redis. Arguments are encoded, written as an element, read and decoded;
-// middlewares, timeouts, backoff and the limit of attempts are those that the
-// worker has for this job. Times are not waited for: In and At of the job say
+// middlewares, OnChange, timeouts, backoff and the limit of attempts are those that
+// the worker has for this job. Times are not waited for: In and At of the job say
 // nothing here. Deadline and expiry are compared with the clock of the test, which
 // testing/synctest can set forth before Next or RunElement.
 //

@@ -22,7 +22,7 @@ import (
 var errNo = errors.New("no")
 
 // TestRunDecidesAsAWorker has each handler run once by Run and once by a worker on
-// a server, which counts how it was settled.
+// a server, which counts how it was settled. OnChange is told the same by both.
 func TestRunDecidesAsAWorker(t *testing.T) {
 	t.Parallel()
 	srv, err := embedded.Start("")
@@ -62,7 +62,11 @@ func TestRunDecidesAsAWorker(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			queue := strings.ReplaceAll(name, " ", "-")
-			cfg := &tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: queue}}, Backoff: func(tasuki.Info, error) time.Duration { return time.Hour }}
+			var told []tasuki.Change // by one goroutine after the other
+			cfg := &tasuki.WorkerConfig{
+				Queues: []tasuki.Queue{{Name: queue}}, Backoff: func(tasuki.Info, error) time.Duration { return time.Hour },
+				OnChange: func(c tasuki.Change) { told = append(told, c) },
+			}
 			kind := tt.kind.With(tasuki.Opts{Queue: queue})
 			w := tasukitest.NewWorker(cfg)
 			if tt.handler != nil {
@@ -96,6 +100,18 @@ func TestRunDecidesAsAWorker(t *testing.T) {
 			stop()
 			if err := <-ended; err != nil {
 				t.Error(err)
+			}
+			if len(told)%2 != 0 || len(told) == 0 {
+				t.Fatalf("told of %+v", told)
+			}
+			for i, a := range told[:len(told)/2] {
+				b := told[len(told)/2+i]
+				if a.Outcome != b.Outcome || a.From != b.From || a.State != b.State || a.Attempt != b.Attempt || a.Reason != b.Reason || (a.Err == nil) != (b.Err == nil) {
+					t.Errorf("Run tells %+v\na worker %+v", a, b)
+				}
+			}
+			if last := told[len(told)-1]; last.Outcome != string(tt.want) || last.Reason != tt.reason {
+				t.Errorf("told of %+v at last", last)
 			}
 		})
 	}
