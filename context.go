@@ -113,7 +113,7 @@ func (r *run) logFields() []slog.Attr {
 
 // PprofLabels is a Middleware under which a CPU or goroutine profile tells jobs apart:
 // the handler's goroutine, and those that it starts, have the labels tasuki_queue and
-// tasuki_kind.
+// tasuki_kind. See docs/context.md for what it costs a job.
 //
 //	go tool pprof -tagfocus tasuki_kind=email.welcome http://localhost:6060/debug/pprof/profile
 func PprofLabels(next Handler) Handler {

@@ -41,6 +41,13 @@
 // Snooze, mean what they say all the same. After [ErrLeaseLost] nothing is written, whatever is returned. A panic is a failed
 // attempt.
 //
+// # Around a handler
+//
+// The context of a handler knows its job: [Logger] and [LogHandler] log with its
+// fields, [FromContext] returns it, [ContinueTrace] goes on with the trace that
+// [CarryTrace] has put in. [WorkerConfig.OnChange] is told of every change of a job's
+// state, also that one is dead. docs/context.md is about these.
+//
 // # Delivery
 //
 // Delivery is at least once. A job runs a second time when the process that ran it
@@ -70,7 +77,7 @@
 // The files in the order of a job's life: define.go, enqueue.go; fetch.go with
 // exchange.go, wait.go and held.go; pool.go, run.go; settle.go; sweep.go. What they
 // belong to: client.go, worker.go with session.go, heartbeat.go and stop.go; job.go,
-// errors.go. Below them are internal/native (a queue in tasuki's own format),
+// errors.go. What stands around a job: context.go, trace.go, change.go. Below them are internal/native (a queue in tasuki's own format),
 // internal/store (keys, commands and scripts; the scripts have the same stems) and
 // internal/wire (the element). docs/life-of-a-job.md goes along.
 package tasuki

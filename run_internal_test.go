@@ -2,36 +2,70 @@ package tasuki
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"testing"
-	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/source"
-	"github.com/tasuki-dev/tasuki/internal/wire"
 )
 
-// BenchmarkPerform is what a bare job costs a worker beside Redis: it is read, run
-// and done.
-func BenchmarkPerform(b *testing.B) {
-	client, err := Open("redis://127.0.0.1:1", &ClientConfig{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		b.Fatal(err)
+// BenchmarkRun is what a job costs a slot, without Redis: a bare one, and one that uses
+// one thing more. Only the ratios of one run mean something.
+func BenchmarkRun(b *testing.B) {
+	type args struct {
+		UserID int    `json:"user_id"`
+		Email  string `json:"email"`
+		Plan   string `json:"plan"`
 	}
-	b.Cleanup(client.Close)
-	w, err := NewWorker(client, nil)
-	if err != nil {
-		b.Fatal(err)
+	const (
+		bare   = `{"id":"01kaq5h8v0abcdefghjkmnpqrs","kind":"bench","enqueued_at":1763850000000,"args":{"user_id":123456,"email":"someone@example.org","plan":"premium"}}`
+		traced = `{"id":"01kaq5h8v0abcdefghjkmnpqrs","kind":"bench","enqueued_at":1763850000000,"meta":{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},"args":{"user_id":123456,"email":"someone@example.org","plan":"premium"}}`
+	)
+	nothing := func(context.Context, *Job[args]) error { return nil }
+	pass := func(next Handler) Handler {
+		return func(ctx context.Context, job *RawJob) error { return next(ctx, job) }
 	}
-	Handle(w, Define[int]("k"), func(context.Context, *Job[int]) error { return nil })
-	f := newSession(w, b.Context()).fetcher
-	q := &queue{fetcher: f, name: DefaultQueue}
-	job := wire.Job{ID: wire.NewID(time.Now()), Kind: "k", EnqueuedAt: time.Now().UnixMilli(), Args: []byte("7")}
-	element := job.Element()
-	b.ReportAllocs()
-	for b.Loop() {
-		r := f.newRun(q, source.Delivery{Tag: 7, Element: element})
-		if outcome, err := w.perform(r); err != nil || outcome.State != source.Done {
-			b.Fatal(outcome, err)
-		}
+	logger := slog.New(slog.NewJSONHandler(io.Discard, nil))
+	withJob := slog.New(LogHandler(slog.NewJSONHandler(io.Discard, nil)))
+	logs := func(l *slog.Logger) func(ctx context.Context, _ *Job[args]) error {
+		return func(ctx context.Context, _ *Job[args]) error { l.InfoContext(ctx, "hello"); return nil }
+	}
+	for _, bb := range []struct {
+		name, element string
+		cfg           WorkerConfig
+		handler       func(context.Context, *Job[args]) error
+	}{
+		{"bare", bare, WorkerConfig{}, nothing},
+		{"middleware", bare, WorkerConfig{Use: []Middleware{pass}}, nothing},
+		{"PprofLabels", bare, WorkerConfig{Use: []Middleware{PprofLabels}}, nothing},
+		{"OnChange", bare, WorkerConfig{OnChange: func(Change) {}}, nothing},
+		{"FromContext", bare, WorkerConfig{}, func(ctx context.Context, _ *Job[args]) error { FromContext(ctx); return nil }},
+		{"a line", bare, WorkerConfig{}, logs(logger)},
+		{"a line by LogHandler", bare, WorkerConfig{}, logs(withJob)},
+		{"a line by Logger", bare, WorkerConfig{Logger: logger}, func(ctx context.Context, _ *Job[args]) error { Logger(ctx).Info("hello"); return nil }},
+		{"traced", traced, WorkerConfig{Use: []Middleware{pass}}, nothing},
+		{"traced, ContinueTrace", traced, WorkerConfig{Use: []Middleware{ContinueTrace(func(ctx context.Context, _, _ string) context.Context { return ctx })}}, nothing},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			client, err := Open("redis://localhost", nil) // it is never dialled
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer client.Close()
+			w, err := NewWorker(client, &bb.cfg)
+			if err != nil {
+				b.Fatal(err)
+			}
+			Handle(w, Define[args]("bench"), bb.handler)
+			w.wrapHandlers()
+			f := newFetcher(w, b.Context(), b.Context())
+			q := &queue{fetcher: f, name: DefaultQueue}
+			b.ReportAllocs()
+			for b.Loop() {
+				if o := f.runIn(f.newRun(q, source.Delivery{Tag: 1, Element: bb.element})); o.State != source.Done {
+					b.Fatal(o)
+				}
+			}
+		})
 	}
 }
