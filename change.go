@@ -66,7 +66,7 @@ func (w *Worker) tellEnd(r *run, o source.Outcome, err error, began time.Time) {
 	case r.route != nil:
 		c.From, c.Duration = StateRunning, time.Since(began)
 		c.Attempt, c.MaxAttempts, c.Timeout = r.raw.Attempt, r.raw.MaxAttempts, r.raw.Timeout
-	case o.State == source.Release || o.State == "":
+	case o.State == source.Release || o.State == source.Stale || o.State == "":
 		return // it did not begin, and is where it was
 	}
 	if o.State == "" {
@@ -82,6 +82,10 @@ func (w *Worker) tellSwept(queue string, back []store.PutBack) {
 	}
 	for _, b := range back {
 		job, _ := wire.Parse(b.Element)
+		if b.Was != 0 {
+			job, _ = wire.Parse(b.Job)
+			job.ID = b.ID
+		}
 		c := Change{Info: info(queue, &job), From: StateRunning, Outcome: b.As}
 		c.State = State(b.To)
 		w.tell(c)
@@ -99,8 +103,12 @@ func (w *Worker) began() (now time.Time) {
 // after is the job as an outcome leaves it: still running after none.
 func (r *run) after(o source.Outcome) Info {
 	job := r.parse()
-	if o.Element != "" && o.State != source.Release { // which is as it was found
-		job, _ = wire.Parse(o.Element)
+	if kept := o.Job(); kept != "" && o.State != source.Release { // which is as it was found
+		id := job.ID
+		job, _ = wire.Parse(kept)
+		if o.Record != nil {
+			job.ID = id
+		}
 	}
 	i := info(r.q.name, &job)
 	switch o.State {

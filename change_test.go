@@ -91,7 +91,7 @@ func TestChanges(t *testing.T) {
 			}
 			return nil
 		})
-		if err := e.client.Cancel(e.ctx, "default", ids["cancel"]); err != nil {
+		if err := e.client.Cancel(e.ctx, of("cancel")[0].Address()); err != nil {
 			t.Fatal(err)
 		}
 		q := e.settled("default", int64(len(want)))

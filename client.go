@@ -168,23 +168,6 @@ func (c *Client) Ping(ctx context.Context) error {
 // Close ends the client's connections. Workers of the client must have stopped.
 func (c *Client) Close() { c.store.Close() }
 
-// Cancel asks the workers of a queue to cancel a running job: its context ends
-// with ErrCancelled. It says nothing of whether one of them runs it; a job that
-// is not running is not touched.
-func (c *Client) Cancel(ctx context.Context, queue, id string) error {
-	q, err := c.store.Queue(queue)
-	if err != nil {
-		return fmt.Errorf("cancel: %w", err)
-	}
-	if id == "" {
-		return fmt.Errorf("cancel: the id is empty")
-	}
-	if _, err := c.store.Tell(ctx, q, tellCancel+id); err != nil {
-		return fmt.Errorf("cancel %s/%s: %w", queue, id, err)
-	}
-	return nil
-}
-
 // What is told on the channel of a queue. Anything else means that there may be
 // something to claim again.
 const tellCancel = "cancel "

@@ -132,7 +132,7 @@ func TestCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	running.wait(t, 1)
-	if err := e.client.Cancel(e.ctx, "mail", info.ID); err != nil {
+	if err := e.client.Cancel(e.ctx, info.Address()); err != nil {
 		t.Fatal(err)
 	}
 	e.waitQueue("mail", func(q inspect.Queue) bool { return q.Counts["cancelled"] == 1 })

@@ -472,7 +472,7 @@ func TestOddNames(t *testing.T) {
 			},
 			"AddQueue":    func() error { return w.AddQueue(tasuki.Queue{Name: name}) },
 			"RemoveQueue": func() error { return w.RemoveQueue(name) },
-			"Cancel":      func() error { return e.client.Cancel(e.ctx, name, "id") },
+			"Cancel":      func() error { return e.client.Cancel(e.ctx, name+"/id") },
 			"Queue":       func() error { _, err := e.inspector.Queue(e.ctx, name); return err },
 			"Pause":       func() error { return e.inspector.Pause(e.ctx, name, "me") },
 			"Resume":      func() error { return e.inspector.Resume(e.ctx, name) },

@@ -57,6 +57,8 @@ type Funcs[A any] struct {
 	// must be JSON. Producers encode, workers decode.
 	Encode func(args A) (json.RawMessage, error)
 	Decode func(data json.RawMessage) (A, error)
+	// UniqueKey makes the key of Opts.Unique of the arguments. It is a producer's.
+	UniqueKey func(args A) string
 }
 
 // WithFuncs returns a copy of k whose functions are laid over with those of f
@@ -70,6 +72,9 @@ func (k Kind[A]) WithFuncs(f Funcs[A]) Kind[A] {
 	}
 	if f.Decode != nil {
 		k.funcs.Decode = f.Decode
+	}
+	if f.UniqueKey != nil {
+		k.funcs.UniqueKey = f.UniqueKey
 	}
 	return k
 }
@@ -87,6 +92,9 @@ func (k Kind[A]) Spec(args A) Spec {
 	}
 	if s.Err != nil {
 		s.Err = fmt.Errorf("arguments of %s: %w", k.name, s.Err)
+	}
+	if u := &s.Opts.Unique; u.Mode != "" && u.Key == "" && len(u.Fields) == 0 && k.funcs.UniqueKey != nil {
+		u.Key = k.funcs.UniqueKey(args)
 	}
 	return s
 }
@@ -173,6 +181,20 @@ type Opts struct {
 	ExpireIn time.Duration `json:"expire_in,omitempty"`
 	ExpireAt time.Time     `json:"expire_at,omitzero"`
 
+	// Record gives the job a record, by which it can be found under its address while
+	// it is anywhere, and for Keep after its end: see Client.Get. What needs a record
+	// switches it on: Keep, and the jobs of a Func. It costs a call more at the
+	// start of the job, and the memory.
+	Record bool `json:"record,omitempty"`
+
+	// Unique keeps jobs out of the queue that mean the same as one that is there. It
+	// needs a record, which goes with the job unless Record or Keep say otherwise.
+	Unique Unique `json:"unique,omitzero"`
+
+	// Keep is how long the record stays after the end: 24 hours unless told, -1 not
+	// at all. A queue keeps a bounded number of them (WorkerConfig.KeepMax).
+	Keep time.Duration `json:"keep,omitempty"`
+
 	// Meta travels with the job and is shown with it: at most 4 KiB in all.
 	Meta map[string]string `json:"meta,omitempty"`
 }
@@ -199,6 +221,11 @@ func (o Opts) overlay(over Opts) Opts {
 	}
 	if over.ExpireIn != 0 || !over.ExpireAt.IsZero() {
 		o.ExpireIn, o.ExpireAt = over.ExpireIn, over.ExpireAt
+	}
+	o.Record = o.Record || over.Record
+	o.Unique = o.Unique.overlay(over.Unique)
+	if over.Keep != 0 {
+		o.Keep = over.Keep
 	}
 	if len(over.Meta) > 0 {
 		meta := make(map[string]string, len(o.Meta)+len(over.Meta))
@@ -232,7 +259,10 @@ func (s *Spec) check(maxPayload int, now time.Time) error {
 	if !s.encoded && len(s.Args) > 0 && !json.Valid(s.Args) {
 		return fmt.Errorf("args: %.40q is no JSON", s.Args)
 	}
-	return s.Opts.check(now)
+	if err := s.Opts.check(now); err != nil {
+		return err
+	}
+	return s.checkUnique()
 }
 
 func (o *Opts) check(now time.Time) error {
@@ -257,6 +287,9 @@ func (o *Opts) check(now time.Time) error {
 		return fmt.Errorf("max_attempts: %d: allowed are 1 to 1000000, and -1 for no limit", o.MaxAttempts)
 	case o.Timeout > maxDelay || o.Timeout < 0 && o.Timeout != -1:
 		return fmt.Errorf("timeout: %v: allowed are 1 ms to 100 years, and -1 for none", o.Timeout)
+	}
+	if o.Keep > maxDelay || o.Keep < 0 && o.Keep != -1 {
+		return fmt.Errorf("keep: %v: allowed are 1 ms to 100 years, and -1 for not at all", o.Keep)
 	}
 	size := 0
 	for name, value := range o.Meta {
@@ -321,6 +354,19 @@ func (o *Opts) expiry(now time.Time) time.Time {
 	}
 	return o.ExpireAt
 }
+
+// recorded tells whether the job has a record.
+func (o *Opts) recorded() bool { return o.Record || o.Keep > 0 || o.Unique.Mode != "" }
+
+// keep is how long its record stays after the end.
+func (o *Opts) keep() time.Duration {
+	if o.Keep == 0 && o.Record {
+		return defaultKeep
+	}
+	return max(o.Keep, 0)
+}
+
+const defaultKeep = 24 * time.Hour
 
 func (o *Opts) queue() string {
 	if o.Queue == "" {

@@ -82,11 +82,30 @@ type batch struct {
 // portion is what one command carries: jobs of one queue that go in the same
 // way.
 type portion struct {
-	queue   string
-	special bool // with times or ids: by the script
-	jobs    []int
-	buf     []byte // their elements, one behind the other
-	ends    []int
+	queue string
+	way   way
+	jobs  []int
+	buf   []byte // their elements, one behind the other
+	ends  []int
+}
+
+// way is how a job goes in.
+type way uint8
+
+const (
+	pushed   way = iota
+	special      // with a time or an id: by a script
+	recorded     // with a record: by another; behind each element is the pointer
+)
+
+func (o *Opts) way() way {
+	switch {
+	case o.recorded():
+		return recorded
+	case o.ID != "" || o.In > 0 || !o.At.IsZero():
+		return special
+	}
+	return pushed
 }
 
 // put sends portions one after the other, so that the order is kept, and has the
@@ -136,8 +155,8 @@ func (b *batch) fail(i int, err error) {
 // portions builds the elements of all jobs that are allowed.
 func (b *batch) portions(yield func(*portion) bool) {
 	type key struct {
-		queue   string
-		special bool
+		queue string
+		way   way
 	}
 	open := map[key]*portion{}
 	var order []key
@@ -152,11 +171,11 @@ func (b *batch) portions(yield func(*portion) bool) {
 			b.bad[i] = err
 			continue
 		}
-		k := key{s.Opts.queue(), s.Opts.ID != "" || s.Opts.In > 0 || !s.Opts.At.IsZero()}
+		k := key{s.Opts.queue(), s.Opts.way()}
 		left := len(b.specs) - i
 		if p == nil || k != last {
 			if p, last = open[k], k; p == nil {
-				p = newPortion(k.queue, k.special, left, min((160+len(s.Args))*left, 64<<10))
+				p = newPortion(k.queue, k.way, left, min((160+len(s.Args))*left, 64<<10))
 				open[k] = p
 				order = append(order, k)
 			}
@@ -166,7 +185,7 @@ func (b *batch) portions(yield func(*portion) bool) {
 			if !yield(p) {
 				return
 			}
-			p = newPortion(k.queue, k.special, left, len(p.buf)+len(p.buf)/64)
+			p = newPortion(k.queue, k.way, left, len(p.buf)+len(p.buf)/64)
 			open[k] = p
 		}
 	}
@@ -179,10 +198,10 @@ func (b *batch) portions(yield func(*portion) bool) {
 
 // newPortion has room for as many of the jobs that are left as go into a portion,
 // and for size bytes.
-func newPortion(queue string, special bool, left, size int) *portion {
+func newPortion(queue string, way way, left, size int) *portion {
 	n := min(left, maxPortion)
 	return &portion{
-		queue: queue, special: special,
+		queue: queue, way: way,
 		jobs: make([]int, 0, n), buf: make([]byte, 0, size), ends: make([]int, 0, n),
 	}
 }
@@ -192,8 +211,15 @@ func (b *batch) build(p *portion, i int) {
 	var job wire.Job
 	b.specs[i].fill(&job, &b.infos[i], b.now)
 	p.jobs = append(p.jobs, i)
-	p.buf = job.Append(p.buf)
-	p.ends = append(p.ends, len(p.buf))
+	if p.way != recorded {
+		p.buf = job.Append(p.buf)
+		p.ends = append(p.ends, len(p.buf))
+	} else {
+		p.buf = job.AppendBody(p.buf)
+		p.ends = append(p.ends, len(p.buf))
+		p.buf = append(p.buf, job.Pointer(job.Lock, 1)...)
+		p.ends = append(p.ends, len(p.buf))
+	}
 }
 
 // fill makes the job that s, which has been checked, asks for: as its element says
@@ -212,7 +238,13 @@ func (s *Spec) fill(job *wire.Job, to *Info, now time.Time) {
 	if !due.IsZero() {
 		state = StateScheduled
 	}
-	if s.Opts.In > 0 || !s.Opts.At.IsZero() {
+	switch {
+	case s.Opts.recorded():
+		job.Keep = s.Opts.keep().Milliseconds()
+		if s.Opts.Unique.Mode != "" {
+			job.Unique, job.Lock = s.uniqueKey()
+		}
+	case s.Opts.In > 0 || !s.Opts.At.IsZero():
 		job.Token = wire.NewToken() // by Redis' clock it may have to wait
 	}
 	*to = Info{
@@ -252,8 +284,11 @@ func (b *batch) accept(p *portion) (q *knownQueue, existed []bool, err error) {
 		return nil, nil, err
 	}
 	elements := wire.Cut(p.buf, p.ends)
-	if !p.special {
+	switch p.way {
+	case pushed:
 		return k, nil, b.client.store.Push(b.ctx, k.Queue, elements)
+	case recorded:
+		return k, nil, b.record(k, p, elements)
 	}
 	puts := make([]store.Put, len(elements))
 	for n, i := range p.jobs {

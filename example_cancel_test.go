@@ -29,7 +29,7 @@ func ExampleClient_Cancel() {
 	info, err := export.Enqueue(ctx, client, 1)
 	check(err)
 	<-running
-	check(client.Cancel(ctx, info.Queue, info.ID))
+	check(client.Cancel(ctx, info.Address()))
 	fmt.Println(<-ended)
 	// Output: the job was cancelled
 }

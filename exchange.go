@@ -21,6 +21,7 @@ type exchange struct {
 	alone  bool // no other of the queue was under way when it began
 	nth    int
 	reply  *source.Reply
+	opened map[int]*source.Opened // of Reply.Claimed, the records
 	err    error
 }
 
@@ -38,6 +39,7 @@ func (x *exchange) do(ctx context.Context) {
 		x.err = failpoint.Err(failpoint.AfterSettle)
 	}
 	if x.err == nil && len(x.reply.Claimed) > 0 {
+		x.openClaimed(ctx)
 		x.err = failpoint.Err(failpoint.AfterClaim)
 	}
 }
@@ -251,6 +253,7 @@ func (f *fetcher) noteClaimed(x *exchange) {
 		run := f.newRun(q, d)
 		run.accepted, run.fence = true, d.Fence
 		run.lone = r.Lone && i == 0
+		run.opened = x.opened[i]
 		q.running++
 		f.admit(run)
 		q.mean += (float64(len(d.Element)) - q.mean) / 16

@@ -54,6 +54,7 @@ type fetcher struct {
 	clock atomic.Int64 // what Redis' clock showed then, ns since 1970; 0: not known
 
 	stacks stacks
+	notes  notebook
 
 	callers sync.WaitGroup // goroutines that call sources: they end before sources are left
 	exited  sync.WaitGroup // all others
@@ -148,6 +149,7 @@ func newFetcher(w *Worker, base, ctx context.Context) *fetcher {
 	}
 	f.ahead = min(max(n/f.portion, 1), 4)
 	f.loopReady.L, f.changed.L = &f.mu, &f.mu
+	f.notes.f = f
 	f.fullness = time.AfterFunc(time.Hour, f.endWaitsWhenFull)
 	f.fullness.Stop()
 	return f

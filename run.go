@@ -24,8 +24,11 @@ type run struct {
 	ctx     runContext
 	handed  chan struct{} // closed when it is known whether Redis accepted it; nil if it was claimed
 
+	opened *source.Opened // of a recorded job, if the exchange that has claimed it asked
+
 	// Written by the slot that runs it.
-	route     *route // nil until it is started
+	rec       *recording // nil of a bare job
+	route     *route     // nil until it is started
 	raw       RawJob
 	timer     *time.Timer
 	goroutine uint64 // on which it runs: goroutineID
@@ -54,6 +57,12 @@ func (r *run) heldAs() source.Tag {
 // what the handler has returned. It is called by a loop, outside of fetcher.mu.
 func (w *Worker) perform(r *run) (source.Outcome, error) {
 	job, err := wire.Parse(r.element)
+	if job.Rec > 0 {
+		var no *errNotOpened
+		if job, err = w.open(r, &job); errors.As(err, &no) {
+			return no.outcome, nil
+		}
+	}
 	if job.IsNew {
 		job.ID = r.named(job.ID)
 	}
@@ -80,8 +89,14 @@ func (w *Worker) perform(r *run) (source.Outcome, error) {
 // parse reads the element again, for an outcome that has to write it anew. Most
 // jobs are done and never need it, so it is not kept.
 func (r *run) parse() wire.Job {
-	job, _ := wire.Parse(r.element)
-	if r.raw.ID != "" {
+	element := r.element
+	if r.rec != nil {
+		element = r.rec.body
+	}
+	job, _ := wire.Parse(element)
+	if r.rec != nil {
+		job.ID = r.rec.pointer.ID
+	} else if r.raw.ID != "" {
 		job.ID = r.raw.ID
 	}
 	return job

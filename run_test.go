@@ -275,11 +275,11 @@ func TestCancel(t *testing.T) {
 		stop := e.run(w)
 		infos := e.enqueue(number, 3)
 		e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 3 && started.Load() == 3 })
-		if err := e.client.Cancel(e.ctx, "default", "nobody"); err != nil {
+		if err := e.client.Cancel(e.ctx, "default/nobody"); err != nil {
 			t.Error(err)
 		}
 		for i, info := range infos[:2] {
-			if err := e.client.Cancel(e.ctx, "default", info.ID); err != nil {
+			if err := e.client.Cancel(e.ctx, info.Address()); err != nil {
 				t.Fatal(err)
 			}
 			causes.wait(t, i+1)
@@ -293,15 +293,15 @@ func TestCancel(t *testing.T) {
 				t.Errorf("cause %v", cause)
 			}
 		}
-		if err := e.client.Cancel(e.ctx, "default", infos[2].ID); err != nil {
+		if err := e.client.Cancel(e.ctx, infos[2].Address()); err != nil {
 			t.Fatal(err)
 		}
 		e.waitQueue("default", func(q inspect.Queue) bool { return q.Counts["cancelled"] == 3 })
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
-		for _, bad := range [][2]string{{"no queue", "x"}, {"default", ""}} {
-			if err := e.client.Cancel(e.ctx, bad[0], bad[1]); err == nil {
+		for _, bad := range []string{"no queue/x", "default/", "/x", "x"} {
+			if err := e.client.Cancel(e.ctx, bad); err == nil {
 				t.Errorf("Cancel of %q is accepted", bad)
 			}
 		}
@@ -578,7 +578,7 @@ func TestCancelWithoutOwnID(t *testing.T) {
 		})
 		e.run(w)
 		e.do("RPUSH", e.key("default"), `{"kind":"number","args":1}`)
-		if err := e.client.Cancel(e.ctx, "default", <-seen); err != nil {
+		if err := e.client.Cancel(e.ctx, "default/"+<-seen); err != nil {
 			t.Fatal(err)
 		}
 		e.waitQueue("default", func(q inspect.Queue) bool { return q.Counts["cancelled"] == 1 && q.Running == 0 })

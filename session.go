@@ -63,16 +63,20 @@ type about struct {
 // is longer.
 func (a *about) place() string { return fmt.Sprintf("%.253s:%d", a.Host, a.PID) }
 
-func newSession(w *Worker, base context.Context) *session {
+func hostname() string {
 	host, err := os.Hostname()
 	if err != nil {
-		host = "unknown"
+		return "unknown"
 	}
+	return host
+}
+
+func newSession(w *Worker, base context.Context) *session {
 	s := &session{
 		w: w, id: wire.NewIncarnation(), base: base,
 		failed: make(chan error, 1), channels: make(chan []string, 1),
 		sources: map[string]*native.Source{}, served: map[string]int{},
-		about: about{Host: host, PID: os.Getpid(), Started: time.Now().UnixMilli(), Concurrency: w.cfg.Concurrency},
+		about: about{Host: hostname(), PID: os.Getpid(), Started: time.Now().UnixMilli(), Concurrency: w.cfg.Concurrency},
 	}
 	s.ctx, s.quit = context.WithCancel(context.Background())
 	s.observer.session = s

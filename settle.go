@@ -30,8 +30,8 @@ func DefaultBackoff(job Info, _ error) time.Duration {
 // cause with which its context had ended, if it had. It is the only place that
 // does.
 func (w *Worker) decide(r *run, cause, err error) source.Outcome {
-	if err == nil {
-		return source.Outcome{Tag: r.tag, State: source.Done} // whatever happened to the context
+	if err == nil { // whatever happened to the context
+		return w.finish(r, source.Done, nil)
 	}
 	var v *verdict
 	errors.As(err, &v)
@@ -41,7 +41,7 @@ func (w *Worker) decide(r *run, cause, err error) source.Outcome {
 		return source.Outcome{Tag: r.tag, State: source.Release} // nobody will read it
 	case cause == ErrCancelled:
 		w.logOutcome(r, &job, slog.LevelInfo, "tasuki: job cancelled", err)
-		return source.Outcome{Tag: r.tag, State: source.Cancelled}
+		return w.finish(r, source.Cancelled, err)
 	case v != nil && v.verb == "kill":
 		job.Attempts++
 		return w.bury(r, &job, "killed", err)
@@ -99,7 +99,7 @@ func (r *run) tooLate(job *wire.Job, delay time.Duration) string {
 func (w *Worker) decideTooLate(r *run, job *wire.Job) (source.Outcome, bool) {
 	if job.ExpireAt != 0 && r.q.fetcher.serverNow().UnixMilli() >= job.ExpireAt {
 		w.logOutcome(r, job, slog.LevelInfo, "tasuki: job expired", nil)
-		return source.Outcome{Tag: r.tag, State: source.Expired}, true
+		return w.finish(r, source.Expired, nil), true
 	}
 	if late := r.tooLate(job, 0); late != "" {
 		return w.bury(r, job, late, nil), true
@@ -155,6 +155,20 @@ func (w *Worker) decideUnroutable(r *run, job *wire.Job, err error) source.Outco
 	return w.keep(r, job, source.Unknown, delay, "no handler for "+what, nil)
 }
 
+// finish ends the job.
+func (w *Worker) finish(r *run, state source.State, err error) source.Outcome {
+	o := source.Outcome{Tag: r.tag, State: state}
+	if r.rec == nil {
+		return o
+	}
+	job := r.parse()
+	job.Reason, job.Error = "", ""
+	if err != nil {
+		job.Error = err.Error()
+	}
+	return r.settled(o, &job, err)
+}
+
 // keep writes the job anew, to be run after a delay.
 func (w *Worker) keep(r *run, job *wire.Job, state source.State, delay time.Duration, reason string, err error) source.Outcome {
 	job.Reason = reason
@@ -165,8 +179,13 @@ func (w *Worker) keep(r *run, job *wire.Job, state source.State, delay time.Dura
 		job.Unknown, job.UnknownSince = 0, 0 // somebody has had a handler
 		job.ExpireAt = 0                     // it was started
 	}
+	o := source.Outcome{Tag: r.tag, State: state, Delay: min(max(delay, 0), maxDelay)}
+	if r.rec != nil {
+		return r.settled(o, job, err)
+	}
 	job.Token = wire.NewToken()
-	return source.Outcome{Tag: r.tag, State: state, Delay: min(max(delay, 0), maxDelay), Element: job.Element()}
+	o.Element = job.Element()
+	return o
 }
 
 // bury writes the job anew, dead.
@@ -185,7 +204,12 @@ func (w *Worker) release(r *run) source.Outcome {
 		job.ExpireAt, job.Token = 0, wire.NewToken()
 		element = job.Element()
 	}
-	return source.Outcome{Tag: r.tag, State: source.Release, Element: element, Found: job.Token == "", Suspect: job.Crashes >= suspectCrashes}
+	o := source.Outcome{Tag: r.tag, State: source.Release, Element: element, Found: job.Token == "", Suspect: job.Crashes >= suspectCrashes}
+	o = r.settled(o, nil, nil)
+	if o.Record != nil && element != r.element {
+		o.Record.Fields = append(o.Record.Fields, "job", job.Body())
+	}
+	return o
 }
 
 func (w *Worker) logOutcome(r *run, job *wire.Job, level slog.Level, message string, err error, attrs ...any) {
@@ -205,7 +229,7 @@ func (w *Worker) logOutcome(r *run, job *wire.Job, level slog.Level, message str
 // settle takes an outcome for the next exchange.
 func (f *fetcher) settle(q *queue, o source.Outcome) {
 	f.out++
-	if o.State == source.Done {
+	if o.State == source.Done && o.Record == nil {
 		q.done = append(q.done, o.Tag)
 	} else {
 		q.outcomes = append(q.outcomes, o)

@@ -116,10 +116,14 @@ func (sw *sweeper) sweepIncarnation(ctx context.Context, q *store.Queue, incarna
 		if err != nil || len(left) == 0 {
 			return moved, err
 		}
+		records, err := sw.records(ctx, q, left)
+		if err != nil {
+			return moved, err
+		}
 		back, size := make([]store.PutBack, len(left)), 0
 		for i, l := range left {
-			back[i] = putBack(l, about)
-			size += len(l.Element)
+			back[i] = putBack(l, about, records)
+			size += len(l.Element) + len(back[i].Job)
 		}
 		sw.w.tellSwept(q.Name, back)
 		n, dead, err := sw.store.Sweep(ctx, q, incarnation, back)
@@ -147,10 +151,32 @@ func (sw *sweeper) sweepIncarnation(ctx context.Context, q *store.Queue, incarna
 	}
 }
 
-// putBack says what becomes of a job whose worker has died.
-func putBack(l store.Left, about *about) store.PutBack {
+// records reads the records of those among the left that have one.
+func (sw *sweeper) records(ctx context.Context, q *store.Queue, left []store.Left) (map[string]store.Recorded, error) {
+	var ids []string
+	for _, l := range left {
+		if wire.IsPointer(l.Element) {
+			if j, err := wire.Parse(l.Element); err == nil && j.Rec > 0 {
+				ids = append(ids, j.ID)
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return sw.store.Records(ctx, q, ids)
+}
+
+// putBack says what becomes of a job whose worker has died. A pointer that its record does
+// not know goes back as it is, or nowhere: the script looks.
+func putBack(l store.Left, about *about, records map[string]store.Recorded) store.PutBack {
 	j, _ := wire.Parse(l.Element) // whatever it is, the job that comes back can be kept
 	back := store.PutBack{Left: l, To: "ready", As: "crashed"}
+	if pointer := j; pointer.Rec > 0 {
+		back.ID, back.Lock, back.Was, back.Gen = pointer.ID, pointer.Lock, pointer.Rec, pointer.Rec+1
+		j, _ = wire.Parse(records[pointer.ID].Job)
+		j.ID = pointer.ID
+	}
 	if about.Stopping {
 		j.Stops++
 		back.As = "stopped"
@@ -170,6 +196,10 @@ func putBack(l store.Left, about *about) store.PutBack {
 		back.To = "suspect"
 	}
 	j.ExpireAt = 0 // it may have been started
+	if back.Was != 0 {
+		back.Job, back.Element = j.Body(), j.Pointer(back.Lock, back.Gen)
+		return back
+	}
 	j.Token = wire.NewToken()
 	back.Element = j.Element()
 	return back
@@ -275,7 +305,20 @@ func (p *patrol) queue(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	return p.trim(ctx, q)
+	if err := p.trim(ctx, q); err != nil {
+		return err
+	}
+	return p.trimEnded(ctx, q)
+}
+
+// trimEnded forgets ended jobs that the cap has no room for.
+func (sw *sweeper) trimEnded(ctx context.Context, q *store.Queue) error {
+	for {
+		n, err := sw.store.TrimEnded(ctx, q, sw.w.cfg.KeepMax)
+		if err != nil || n < 500 {
+			return err
+		}
+	}
 }
 
 // trim removes dead jobs that the caps have no room for.
@@ -285,7 +328,13 @@ func (sw *sweeper) trim(ctx context.Context, q *store.Queue) error {
 		if err != nil || len(over) == 0 {
 			return err
 		}
-		if _, err := sw.store.Trim(ctx, q, over); err != nil {
+		var recorded []string
+		for _, element := range over {
+			if j, err := wire.Parse(element); err == nil && j.Rec > 0 {
+				recorded = append(recorded, j.ID)
+			}
+		}
+		if _, err := sw.store.Trim(ctx, q, over, recorded); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -84,6 +85,9 @@ type WorkerConfig struct {
 	// long: 10,000 and 180 days unless told. What is trimmed is counted.
 	DeadMax int
 	DeadFor time.Duration
+	// KeepMax is how many records of ended jobs a queue keeps, beside the time that each
+	// is kept (Opts.Keep): 10,000 unless told. The oldest go first, within a minute.
+	KeepMax int
 	// UnknownFor is how long a job is put back that no worker has a handler
 	// for, as while a new version is rolled out: a day unless told. Then it is
 	// dead.
@@ -115,6 +119,9 @@ func (c WorkerConfig) withDefaults(client *Client) WorkerConfig {
 	if c.DeadFor == 0 {
 		c.DeadFor = 180 * 24 * time.Hour
 	}
+	if c.KeepMax == 0 {
+		c.KeepMax = 10_000
+	}
 	if c.UnknownFor == 0 {
 		c.UnknownFor = 24 * time.Hour
 	}
@@ -135,6 +142,8 @@ func (c *WorkerConfig) validate() error {
 		return fmt.Errorf("Timeout: %v: allowed are up to 100 years, and 0 and -1 for none", c.Timeout)
 	case c.DeadMax < 1 || c.DeadFor < time.Millisecond:
 		return fmt.Errorf("DeadMax and DeadFor: %d and %v: allowed are 1 and more, 1 ms and more", c.DeadMax, c.DeadFor)
+	case c.KeepMax < 1:
+		return fmt.Errorf("KeepMax: %d: allowed are 1 and more", c.KeepMax)
 	case c.UnknownFor < time.Second:
 		return fmt.Errorf("UnknownFor: %v: allowed are 1 s and more", c.UnknownFor)
 	case len(c.Queues) > maxQueues:
@@ -196,6 +205,7 @@ type Worker struct {
 	client *Client
 	cfg    WorkerConfig
 	log    *slog.Logger
+	place  string       // host:pid
 	lone   *atomic.Bool // loneSuspect
 
 	kinds map[string]*route // by kind
@@ -231,6 +241,7 @@ func NewWorker(client *Client, cfg *WorkerConfig) (*Worker, error) {
 		return nil, fmt.Errorf("tasuki: WorkerConfig.%w", err)
 	}
 	w := &Worker{client: client, cfg: c, log: c.Logger, lone: &loneSuspect, kinds: map[string]*route{}, raw: map[string]*route{}, queue: map[string]*store.Queue{}, warned: map[string]bool{}}
+	w.place = (&about{Host: hostname(), PID: os.Getpid()}).place()
 	for i, q := range c.Queues {
 		keys, err := w.keys(q)
 		if err != nil {

@@ -68,6 +68,8 @@ type check struct {
 	store     *store.Store
 	listed    map[string]int64 // workers in the list
 	explained map[string]bool  // keys that belong to something
+	keys      []string         // all of the namespace
+	noScan    bool             // the user may not SCAN, and keys is empty
 	problems  []Problem
 }
 
@@ -83,6 +85,10 @@ func (c *check) run() error {
 	}
 	names, err := c.store.Queues(c.ctx)
 	if err != nil {
+		return err
+	}
+	c.keys, err = c.store.Keys(c.ctx)
+	if c.noScan = errors.Is(err, store.ErrRefused); err != nil && !c.noScan {
 		return err
 	}
 	for _, name := range names {
@@ -152,12 +158,16 @@ func (c *check) queue(q *store.Queue) error {
 	}
 	// A job that moves while its queue is read can be seen in two places. One
 	// that is seen there twice in a row, in the same places, is.
-	first, problems, err := c.places(q, members)
+	parked := c.ofJobs(q)
+	first, problems, pointers, err := c.places(q, members, parked)
 	if err != nil {
 		return err
 	}
+	if err := c.records(q, members, parked, pointers); err != nil {
+		return err
+	}
 	if len(first) > 0 {
-		second, _, err := c.places(q, members)
+		second, _, _, err := c.places(q, members, parked)
 		if err != nil {
 			return err
 		}
@@ -194,7 +204,7 @@ func (c *check) leases(q *store.Queue, members []store.Member, now time.Time) er
 }
 
 // settledAs are the counters that a claim ends in.
-var settledAs = []string{"done", "retry", "snooze", "unknown", "release", "cancelled", "expired", "crashed", "stopped"}
+var settledAs = []string{"done", "retry", "snooze", "unknown", "release", "cancelled", "expired", "stale", "parked", "crashed", "stopped"}
 
 // counters checks that what was claimed was settled, swept, or is held.
 func (c *check) counters(q *store.Queue) error {
@@ -226,15 +236,20 @@ func (c *check) counters(q *store.Queue) error {
 	return nil
 }
 
-// places reads all elements of a queue. It returns what is in two places, and
-// what cannot be read.
-func (c *check) places(q *store.Queue, members []store.Member) (twice []string, problems []Problem, err error) {
+// places reads all elements of a queue. It returns what is in two places, what cannot be
+// read, and the generations of the pointers to each record.
+func (c *check) places(q *store.Queue, members []store.Member, parked []string) (twice []string, problems []Problem, pointers map[string][]int64, err error) {
 	where := map[string]string{} // id → state
+	pointers = map[string][]int64{}
 	look := func(state, key, kind string, own bool) error {
 		return c.store.Each(c.ctx, key, kind, func(element string, _ float64) {
 			j, err := wire.Parse(element)
 			if own && err != nil && !errors.Is(err, wire.ErrFuture) {
 				problems = append(problems, Problem{Queue: q.Name, Key: key, What: fmt.Sprintf("an element that tasuki did not write: %.80q: %v", element, err)})
+				return
+			}
+			if j.Rec > 0 { // those that were left behind lie beside the one that counts
+				pointers[j.ID] = append(pointers[j.ID], j.Rec)
 				return
 			}
 			if own && j.Token == "" {
@@ -260,32 +275,32 @@ func (c *check) places(q *store.Queue, members []store.Member) (twice []string, 
 		{"dead", q.Dead, "zset", true},
 	} {
 		if err := look(l.state, l.key, l.kind, l.own); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
 	for _, m := range members {
 		if err := look("running", q.Held(m.Incarnation), "hash", false); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if err := look("hand", q.Hand(m.Incarnation), "list", false); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
-	return twice, problems, nil
+	for _, key := range parked {
+		if err := look("parked", key, "list", true); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	return twice, problems, pointers, nil
 }
 
 // strangers looks for keys of the namespace that belong to nothing, such as what
 // an incarnation held that is not registered any more.
 func (c *check) strangers() error {
-	keys, err := c.store.Keys(c.ctx)
-	if errors.Is(err, store.ErrRefused) {
+	if c.noScan {
 		c.add(Problem{What: "SCAN is refused: keys of no known queue or worker cannot be found", Do: "run the check as a user that may SCAN", kind: notLooked})
-		return nil
 	}
-	if err != nil {
-		return err
-	}
-	for _, key := range keys {
+	for _, key := range c.keys {
 		if !c.explained[key] {
 			c.add(Problem{Key: key, What: "it belongs to no queue in the directory and to no worker of one",
 				Do: "a queue that was only ever pushed to by other programs is entered by its first worker; else somebody has removed what it belonged to"})

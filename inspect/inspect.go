@@ -193,6 +193,10 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 		if len(page) == 0 {
 			break
 		}
+		records, err := i.records(ctx, keys, page)
+		if err != nil {
+			return revived, fmt.Errorf("revive: %w", err)
+		}
 		var portion []store.Revival
 		for _, dead := range page {
 			if done = dead.At.After(begun); done {
@@ -204,9 +208,25 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 				continue
 			}
 			delete(wanted, j.ID)
+			pointer := j
+			if pointer.Rec > 0 {
+				r, ok := records[pointer.ID]
+				if !ok || r.Gen != pointer.Rec { // it was left behind
+					skipped++
+					continue
+				}
+				j, _ = wire.Parse(r.Job)
+				j.ID, j.EndedAt = pointer.ID, 0
+			}
 			j.Attempts, j.Crashes, j.Stops, j.Hosts = 0, 0, 0, nil
 			j.Unknown, j.UnknownSince, j.Reason = 0, 0, "revived"
 			j.Deadline, j.ExpireAt = 0, 0
+
+			if pointer.Rec > 0 {
+				portion = append(portion, store.Revival{Dead: dead.Element, Ready: j.Pointer(pointer.Lock, pointer.Rec+1),
+					ID: pointer.ID, Lock: pointer.Lock, Gen: pointer.Rec + 1, Job: j.Body()})
+				continue
+			}
 			j.Token = wire.NewToken()
 			portion = append(portion, store.Revival{Dead: dead.Element, Ready: j.Element()})
 		}
@@ -218,9 +238,24 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 		if err != nil {
 			return revived, fmt.Errorf("revive: %w", err)
 		}
+		skipped += int64(len(portion) - n) // those whose lock another job has stay
 	}
 	for id := range wanted {
 		return revived, fmt.Errorf("revive: %d ids, such as %q, are not among the dead jobs of %s: %w", len(wanted), id, queue, ErrNotFound)
 	}
 	return revived, nil
+}
+
+// records reads the records of those dead jobs that have one.
+func (i *Inspector) records(ctx context.Context, keys *store.Queue, page []store.Aged) (map[string]store.Recorded, error) {
+	var ids []string
+	for _, dead := range page {
+		if j, err := wire.Parse(dead.Element); err == nil && j.Rec > 0 {
+			ids = append(ids, j.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return i.store.Records(ctx, keys, ids)
 }

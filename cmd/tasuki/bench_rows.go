@@ -49,6 +49,12 @@ func (b *bench) measure() {
 		{"stop_idle", func() { b.stopIdle(4) }},
 		{"scheduled", b.scheduled},
 		{"promote", b.promote},
+		{"recorded_drain", b.recordedDrain},
+		{"unique_enqueue", b.uniqueSingly},
+		{"wait", b.waits},
+		{"cancel", b.cancels},
+		{"set_progress", b.progress},
+		{"kept", b.kept},
 	}
 	// A worker of another queue observes all the while, so that it is not one of
 	// those that are measured.
@@ -90,6 +96,14 @@ func (b *bench) measure() {
 	row("stop_idle_ms", "stop of an idle worker", " ms", "at most 20")
 	row("bytes_per_job_over_args", "memory of a queued job above its arguments", " B", "at most 120")
 	row("cpu_us_per_job", "processor time of worker and server, a no-op job", " µs", "at most 15")
+	row("recorded_drain_ratio", "drain of recorded jobs, 100 slots / of bare ones", "", "at least 0.33")
+	row("unique_enqueue_ratio", "unique Enqueue from 64 goroutines / bare Enqueue", "", "at least 0.5")
+	b.tail("wait")
+	row("wait_p99_ms", "Wait returns after the handler, p99", " ms", "at most 5")
+	b.tail("cancel")
+	row("cancel_p99_ms", "Cancel of a running job reaches its context, p99", " ms", "at most 20")
+	row("set_progress_ns", "a call of SetProgress in a loop", " ns", "at most 1000")
+	row("bytes_per_kept_over_args", "memory of a recorded, ended job above its arguments", " B", "at most 500")
 	bare := func(key, what, unit string) { r.add(&r.Bare, key, what, unit, "", b.sample[key]) }
 	bare("bare_push", "bare RPUSH of 500", " /s")
 	bare("bare_push_single", "bare RPUSH from 64 goroutines", " /s")
@@ -102,6 +116,9 @@ func (b *bench) measure() {
 	bare("drain", "drain, 100 slots", " /s")
 	bare("drain_400", "drain, 400 slots", " /s")
 	bare("drain_1ms", "drain, 1 ms a job", " /s")
+	bare("recorded_drain", "drain of recorded jobs", " /s")
+	bare("drain_beside_recorded", "the same of bare ones", " /s")
+	bare("unique_enqueue", "unique Enqueue from 64 goroutines", " /s")
 	bare("redis_benchmark_rpush", "redis-benchmark -P 16 RPUSH", " /s")
 	bare("redis_benchmark_lpop", "redis-benchmark -P 16 LPOP", " /s")
 }

@@ -58,6 +58,13 @@ func (b *bench) latencies(key string) {
 	}
 }
 
+// tail makes the 99th percentile, in ms, of the samples of all runs.
+func (b *bench) tail(key string) {
+	if samples := slices.Sorted(slices.Values(b.sample[key+"_us"])); len(samples) > 0 {
+		b.note(key+"_p99_ms", quantile(samples, 0.99)/1e3)
+	}
+}
+
 func (b *bench) stopIdle(n int) {
 	for range n {
 		stop := b.worker(b.client, []string{"default"}, 10, func(context.Context, *tasuki.Job[benchArgs]) error { return nil })

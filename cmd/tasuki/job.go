@@ -41,7 +41,7 @@ ready, scheduled or waits for a retry is not touched.`,
 			if err != nil {
 				return err
 			}
-			if err := client.Cancel(cmd.Context(), name, id); err != nil {
+			if err := client.Cancel(cmd.Context(), args[0]); err != nil {
 				return failure(err)
 			}
 			asked := struct {

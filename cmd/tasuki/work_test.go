@@ -370,7 +370,7 @@ func TestWorkCancel(t *testing.T) {
 	job := e.enqueue("any", "1", tasuki.Opts{})
 	p := e.work("echo up; exec sleep 1000")
 	p.waitOutput("up\n")
-	if err := e.client.Cancel(t.Context(), job.Queue, job.ID); err != nil {
+	if err := e.client.Cancel(t.Context(), job.Address()); err != nil {
 		t.Fatal(err)
 	}
 	e.counted("default", "cancelled")

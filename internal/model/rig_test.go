@@ -237,7 +237,7 @@ func (r *rig) real(c model.Call) (any, error) {
 		}
 		return elements, err
 	case model.Trim:
-		return s.Trim(ctx, q, texts(c.Elements))
+		return s.Trim(ctx, q, texts(c.Elements), nil)
 	case model.Disband:
 		return nil, r.command("DEL", q.Workers)
 	case model.Pass:

@@ -47,7 +47,10 @@ type Source struct {
 	asking atomic.Bool   // Run was told so, and will ask
 }
 
-var _ source.Source = (*Source)(nil)
+var (
+	_ source.Source   = (*Source)(nil)
+	_ source.Recorder = (*Source)(nil)
+)
 
 // due is what an answer has said of the queue's timer.
 type due struct {
@@ -226,6 +229,22 @@ func (n *Source) Held(ctx context.Context) ([]source.Delivery, error) {
 	me := n.me
 	n.mu.Unlock()
 	return n.s.Held(ctx, n.q, me)
+}
+
+// Open reads the records of pointers that the incarnation holds.
+func (n *Source) Open(ctx context.Context, place string, pointers []source.Pointer) ([]source.Opened, error) {
+	n.mu.Lock()
+	me := n.me
+	n.mu.Unlock()
+	return n.s.Open(ctx, n.q, me, place, pointers)
+}
+
+// Note writes notes of jobs that the incarnation holds.
+func (n *Source) Note(ctx context.Context, notes []source.Note) ([]bool, error) {
+	n.mu.Lock()
+	me := n.me
+	n.mu.Unlock()
+	return n.s.Note(ctx, n.q, me, notes)
 }
 
 // enter registers the incarnation if that was not done, and returns it.

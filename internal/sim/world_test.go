@@ -507,7 +507,7 @@ func (w *world) cancelSome(ctx context.Context, r uint64) {
 	}
 	w.mu.Unlock()
 	if ok {
-		w.fatal(w.admin.Cancel(ctx, j.queue, j.id))
+		w.fatal(w.admin.Cancel(ctx, j.queue+"/"+j.id))
 	}
 }
 

@@ -27,6 +27,8 @@ const (
 	Dead      State = "dead"
 	Cancelled State = "cancelled"
 	Expired   State = "expired"
+	Stale     State = "stale"  // a pointer that a move of its job has left behind
+	Parked    State = "parked" // until the job has ended that runs under the same key
 )
 
 // Outcome is what a worker says of one job that it holds.
@@ -37,6 +39,65 @@ type Outcome struct {
 	Element string        // as it is to be kept; not used for Done, Cancelled and Expired
 	Found   bool          // for Release: Element is as a producer put it in
 	Suspect bool          // for Release: beside another of its kind it must not run
+	Record  *Record       // of a recorded job: what is written there
+}
+
+// Job is the element of the job as it is kept, here or in its record; "" if it is not.
+func (o *Outcome) Job() string {
+	if o.Record == nil {
+		return o.Element
+	}
+	for i := 0; i+1 < len(o.Record.Fields); i += 2 {
+		if o.Record.Fields[i] == "job" {
+			return o.Record.Fields[i+1]
+		}
+	}
+	return ""
+}
+
+// Record is the part of an outcome that a recorded job's record takes.
+type Record struct {
+	ID     string
+	Lock   string
+	Gen    int64         // of the pointer that is kept; 0: as it was
+	Ended  bool          // it goes on no more
+	Keep   time.Duration // how long the record stays then; 0: not at all
+	Fields []string      // names and values
+}
+
+// Pointer is a delivery whose element leads to a record.
+type Pointer struct {
+	Tag  Tag
+	ID   string
+	Lock string
+	Gen  int64
+}
+
+// Opened is what a record said when its job was about to run.
+type Opened struct {
+	What      string // run, gone, stale, missing, parked
+	Job       string // the element of the job itself
+	Cursor    string
+	Cancelled bool // somebody has asked for it
+}
+
+// Note is what a running job says of itself: fields of its record, names and values, and
+// names to be removed.
+type Note struct {
+	Tag    Tag
+	ID     string
+	Fields []string
+	Gone   []string
+}
+
+// Recorder is what a Source is too if its jobs may have records.
+type Recorder interface {
+	// Open reads the records of pointers that are held, at most Most, and notes in them
+	// that they run at a place.
+	Open(ctx context.Context, place string, pointers []Pointer) ([]Opened, error)
+	// Note writes notes of jobs that are held; of others it does nothing. It answers
+	// which of them somebody has asked to cancel.
+	Note(ctx context.Context, notes []Note) ([]bool, error)
 }
 
 // Delivery is a job that the source holds for the worker from now on.

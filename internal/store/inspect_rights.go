@@ -44,12 +44,20 @@ var rights = []right{
 	{Producer | Worker, "LPUSH {ready} x", ""},
 	{Producer | Worker, "SADD {queues} x", ""},
 	{Producer | Worker, "SREM {queues} x", ""},
-	{Producer | Worker, "ZADD {scheduled} 0 x", ""},
+	{Producer | Worker | Operator, "ZADD {scheduled} 0 x", ""},
 	{Producer | Worker | Operator, "ZCARD {seen}", ""},
-	{Producer | Worker, "ZCOUNT {scheduled} 0 0", ""},
+	{Producer | Worker | Operator, "ZCOUNT {scheduled} 0 0", ""},
 	{Producer | Worker, "ZREMRANGEBYRANK {seen} 0 0", ""},
 	{Producer | Worker, "ZSCORE {seen} x", ""},
 	{Producer | Worker, "WAIT 0 0", "an enqueue cannot wait for replicas (ClientConfig.Replicas)"},
+
+	{Producer | Worker | Operator, "EXISTS {record}", ""},
+	{Producer | Worker | Operator, "GET {lock}", ""},
+	{Producer | Worker | Operator, "HMGET {record} x", ""},
+	{Producer | Worker | Operator, "HSET {record} x x", ""},
+	{Producer | Worker | Operator, "SET {lock} x", ""},
+	{Producer | Worker | Operator, "SUBSCRIBE {record}", "the death of a worker is noticed after 30 s instead of 2, no bare job can be cancelled, a pause is noticed up to 20 s late, and who waits for a job asks twice a second"},
+	{Producer | Worker | Operator, "UNSUBSCRIBE {record}", "who has waited for a job goes on to hear of it"},
 
 	{Worker, "BLMOVE {ready} {hand} LEFT RIGHT 1", "an idle queue is looked at once a second, where jobs would start when they are pushed"},
 	{Worker, "BLPOP {alarm} 1", "a job that is scheduled while no other is starts up to 20 s late"},
@@ -57,21 +65,18 @@ var rights = []right{
 	{Worker, "CLIENT UNBLOCK 0", "a wait cannot be woken, so each lasts a second, and a stop or a pause up to that much longer"},
 	{Worker, "MULTI", "a wait cannot be woken, so each lasts a second, and a stop or a pause up to that much longer"},
 	{Worker, "EXEC", "a wait cannot be woken, so each lasts a second, and a stop or a pause up to that much longer"},
-	{Worker, "SUBSCRIBE {channel}", "the death of a worker is noticed after 30 s instead of 2, no job can be cancelled, and a pause is noticed up to 20 s late"},
 	{Worker, "PUBSUB NUMSUB {channel}", "the death of a worker is noticed after 30 s instead of 2"},
 	{Worker | Operator, "PUBLISH {channel} x", "workers are not told of a pause, of a cancel, or of jobs in the lists of other programs that were put back: they look every 20 s"},
-	{Worker, "EXISTS {hand}", ""},
 	{Worker | Operator, "HDEL {held} x", ""},
+	{Worker | Operator, "DEL {record}", ""},
 	{Worker, "HEXISTS {held} x", ""},
 	{Worker, "HGET {count} x", ""},
 	{Worker | Operator, "HGETALL {held}", ""},
 	{Worker, "HKEYS {held}", ""},
 	{Worker | Operator, "HLEN {held}", ""},
-	{Worker, "HMGET {held} x", ""},
-	{Worker | Operator, "HSET {held} x x", ""},
 	{Worker, "LPOP {ready}", ""},
 	{Worker | Operator, "LRANGE {hand} 0 0", ""},
-	{Worker, "LREM {hand} 1 x", ""},
+	{Worker | Operator, "LREM {hand} 1 x", ""},
 	{Worker, "LTRIM {alarm} 0 0", ""},
 	{Worker, "RPOP {hand}", ""},
 	{Worker | Operator, "SMEMBERS {queues}", ""},
@@ -82,7 +87,9 @@ var rights = []right{
 
 	{Operator, "ACL WHOAMI", "the doctor does not know the user's name"},
 	{Operator, "HVALS {held}", ""},
-	{Operator, "LINDEX {ready} 0", ""},
+	{Worker | Operator, "LINDEX {ready} 0", ""},
+	{Producer | Worker | Operator, "PEXPIRE {lock} 1", ""},
+	{Producer | Worker | Operator, "PTTL {lock}", ""},
 	{Operator, "SCAN 0", "keys of no known queue or worker cannot be found"},
 }
 
@@ -143,7 +150,8 @@ func (r *right) name() string {
 // wordsOf fills in the names of keys.
 func (s *Store) wordsOf(r *right, q *Queue) []string {
 	keys := strings.NewReplacer("{ready}", q.Ready, "{count}", q.Count, "{queues}", s.queuesKey(), "{scheduled}", q.Scheduled, "{retry}", q.Retry,
-		"{dead}", q.Dead, "{seen}", q.Seen, "{hand}", q.Hand("w"), "{held}", q.Held("w"), "{alarm}", q.Alarm, "{channel}", q.Channel)
+		"{dead}", q.Dead, "{seen}", q.Seen, "{hand}", q.Hand("w"), "{held}", q.Held("w"), "{alarm}", q.Alarm, "{channel}", q.Channel,
+		"{record}", q.Record("x"), "{lock}", q.Lock("x"))
 	words := strings.Fields(r.words)
 	for i := range words {
 		words[i] = keys.Replace(words[i])

@@ -30,6 +30,7 @@ type Queue struct {
 	Seen      string
 	Rules     string
 	Count     string
+	Ended     string
 	Workers   string
 	Channel   string // of messages to the queue's workers
 
@@ -46,11 +47,52 @@ func (q *Queue) Held(incarnation string) string {
 	return q.prefix + ":held:" + incarnation + q.suffix
 }
 
-// Keys returns every key of the queue but those of incarnations, with its type.
+// Record is the hash of a recorded job. It is also the channel on which its changes are
+// told.
+func (q *Queue) Record(id string) string { return q.prefix + ":rec:" + id + q.suffix }
+
+// Lock is the string that holds the id of the job that has a uniqueness key, Running that
+// of the one that runs under it, and Parked the list of those that wait to run. The first
+// letter of a lock's name is its Mode.
+func (q *Queue) Lock(name string) string    { return q.prefix + ":unique:" + name + q.suffix }
+func (q *Queue) Running(name string) string { return q.prefix + ":running:" + name + q.suffix }
+func (q *Queue) Parked(name string) string  { return q.prefix + ":parked:" + name + q.suffix }
+
+// The modes of a lock: what is locked, and until when.
+const (
+	LockQueued  = 'q' // from the enqueue to the start
+	LockDone    = 'd' // from the enqueue to the end
+	LockRunning = 'r' // while it runs; who comes second is parked
+	LockBoth    = 'b' // one queued and one that runs
+	LockWindow  = 'w' // from the enqueue for a time, whatever becomes of the job
+)
+
+// recordKeys are the keys of a recorded job as scripts take them: its record, the lock
+// that its end frees, the lock under which it runs, who is parked behind that; the
+// record again where there is none.
+func (q *Queue) recordKeys(id, lock string) []string {
+	record := q.Record(id)
+	keys := []string{record, record, record, record}
+	if lock == "" {
+		return keys
+	}
+	switch lock[0] {
+	case LockQueued, LockDone, LockBoth:
+		keys[1] = q.Lock(lock)
+	}
+	switch lock[0] {
+	case LockRunning, LockBoth:
+		keys[2], keys[3] = q.Running(lock), q.Parked(lock)
+	}
+	return keys
+}
+
+// Keys returns every key of the queue but those of incarnations and jobs, with its type.
 func (q *Queue) Keys() map[string]string {
 	keys := map[string]string{
 		q.Ready: "list", q.Suspect: "list", q.Scheduled: "zset", q.Retry: "zset", q.Dead: "zset",
 		q.Alarm: "list", q.Seen: "zset", q.Rules: "hash", q.Count: "hash", q.Workers: "zset",
+		q.Ended: "list",
 	}
 	keys[q.List] = "list"
 	return keys
@@ -122,7 +164,7 @@ func (s *Store) queue(name, prefix, suffix string) *Queue {
 	return &Queue{
 		Name: name, prefix: prefix, suffix: suffix,
 		Ready: key("ready"), Suspect: key("suspect"), Scheduled: key("scheduled"), Retry: key("retry"), Dead: key("dead"),
-		Alarm: key("alarm"), Seen: key("seen"), Rules: key("rules"), Count: key("count"), Workers: key("workers"), Channel: key("channel"),
+		Alarm: key("alarm"), Seen: key("seen"), Rules: key("rules"), Count: key("count"), Ended: key("ended"), Workers: key("workers"), Channel: key("channel"),
 	}
 }
 

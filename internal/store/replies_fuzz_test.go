@@ -218,7 +218,7 @@ func FuzzReplies(f *testing.F) {
 				err = nil
 			}
 		case 17:
-			_, err = s.Revive(ctx, q, []Revival{{"a", "b"}})
+			_, err = s.Revive(ctx, q, []Revival{{Dead: "a", Ready: "b"}})
 		}
 		if ctx.Err() != nil {
 			t.Fatalf("it took 10 s: %v", err)

@@ -189,7 +189,7 @@ var operations = map[string]operation{
 	"Revive": {
 		script: "settle_revive",
 		run: func(ctx context.Context, s *Store, q *Queue) error {
-			_, err := s.Revive(ctx, q, []Revival{{"x1", "x1 again"}, {"unknown", "unknown"}})
+			_, err := s.Revive(ctx, q, []Revival{{Dead: "x1", Ready: "x1 again"}, {Dead: "unknown", Ready: "unknown"}})
 			return err
 		},
 		changes:   []string{"-dead x1 T", "-ready [r1, r2]", "+count revived 1", "+ready [r1, r2, x1 again]"},
@@ -284,7 +284,7 @@ var operations = map[string]operation{
 	"Trim": {
 		script: "sweep_trim",
 		run: func(ctx context.Context, s *Store, q *Queue) error {
-			_, err := s.Trim(ctx, q, []string{"x1", "unknown"})
+			_, err := s.Trim(ctx, q, []string{"x1", "unknown"}, nil)
 			return err
 		},
 		changes:   []string{"-dead x1 T", "+count trimmed 1"},

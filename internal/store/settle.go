@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -42,16 +43,30 @@ func (s *Store) Dead(ctx context.Context, q *Queue, from, to int64) ([]Aged, err
 }
 
 // Revival is a dead job as it is there and as it is to be ready again.
-type Revival struct{ Dead, Ready string }
+type Revival struct {
+	Dead, Ready string
+
+	// Of a recorded job: Dead and Ready are pointers.
+	ID, Lock string
+	Gen      int64 // of Ready; 0 of a bare job
+	Job      string
+}
 
 // Revive makes dead jobs ready, each once: at most 500. It returns how many were
 // there.
 func (s *Store) Revive(ctx context.Context, q *Queue, revivals []Revival) (int, error) {
 	args := make([]string, 0, 1+2*len(revivals))
-	args = append(args, q.bell())
+	args = append(args, q.bell(), strconv.Itoa(len(revivals)))
 	for _, r := range revivals {
 		args = append(args, r.Dead, r.Ready)
 	}
-	n, err := s.evalInt(ctx, scriptRevive, []string{q.Ready, q.Dead, q.Count}, args)
+	keys := []string{q.Ready, q.Dead, q.Count}
+	for i, r := range revivals {
+		if r.Gen != 0 {
+			keys = append(keys, q.recordKeys(r.ID, r.Lock)[:2]...)
+			args = append(args, strconv.Itoa(i+1), r.ID, itoa(r.Gen), r.Job)
+		}
+	}
+	n, err := s.evalInt(ctx, scriptRevive, keys, args)
 	return int(n), err
 }

@@ -38,6 +38,8 @@ type Store struct {
 	closed bool
 	madeAt time.Time // the younger of both
 
+	ear *ear // listens to jobs
+
 	closing  sync.WaitGroup   // clients that were dropped
 	inBubble bool             // those are closed by Close
 	dropped  []rueidis.Client // in a bubble
@@ -49,10 +51,12 @@ func New(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{
+	s := &Store{
 		ns: o.Namespace, opt: opt, idle: 30 * time.Second, lock: make(chan struct{}, 1),
 		replicas: o.Replicas, within: o.ReplicasTimeout, confirming: make(chan struct{}, maxConfirming),
-	}, nil
+	}
+	s.ear = newEar(s)
+	return s, nil
 }
 
 // InBubble prepares for a test on the fake time of a bubble, before the first call.
@@ -69,6 +73,7 @@ var ErrClosed = errors.New("the client is closed")
 
 // Close ends all connections. Calls under way end with an error.
 func (s *Store) Close() {
+	s.ear.close()
 	s.lock <- struct{}{}
 	defer func() { <-s.lock }()
 	s.closed = true

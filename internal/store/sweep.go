@@ -129,6 +129,11 @@ type PutBack struct {
 	To      string // "ready", "suspect" or "dead"
 	As      string // how it is counted: "crashed" or "stopped"
 	Element string // as it is to be kept
+
+	// Of a recorded job: Element is its next pointer.
+	ID, Lock string
+	Was, Gen int64  // its generation as it is there, as it will be
+	Job      string // as it is to be kept
 }
 
 // Sweep puts back what a dead incarnation left behind, each job once: at most
@@ -136,7 +141,7 @@ type PutBack struct {
 // still claim.
 func (s *Store) Sweep(ctx context.Context, q *Queue, incarnation string, back []PutBack) (int, bool, error) {
 	args := make([]string, 0, 2+5*len(back))
-	args = append(args, incarnation, "")
+	args = append(args, incarnation, "", strconv.Itoa(len(back)))
 	for _, b := range back {
 		tag := ""
 		if b.Tag != 0 {
@@ -148,6 +153,12 @@ func (s *Store) Sweep(ctx context.Context, q *Queue, incarnation string, back []
 		args = append(args, tag, b.Left.Element, b.To, b.As, b.Element)
 	}
 	keys := []string{q.Ready, q.Suspect, q.Dead, q.Workers, q.Hand(incarnation), q.Held(incarnation), q.Count}
+	for i, b := range back {
+		if b.Was != 0 {
+			keys = append(keys, q.recordKeys(b.ID, b.Lock)...)
+			args = append(args, strconv.Itoa(i+1), b.ID, itoa(b.Was), itoa(b.Gen), b.Job)
+		}
+	}
 	n, err := s.evalInt(ctx, scriptSweep, keys, args)
 	return int(max(n, 0)), n >= 0, err
 }
@@ -188,9 +199,14 @@ func (s *Store) DeadOverflow(ctx context.Context, q *Queue, most int, age time.D
 	return elements, nil
 }
 
-// Trim removes dead jobs and counts them: at most 500.
-func (s *Store) Trim(ctx context.Context, q *Queue, elements []string) (int, error) {
-	n, err := s.evalInt(ctx, scriptTrim, []string{q.Dead, q.Count}, elements)
+// Trim removes dead jobs and counts them: at most 500; and the records of those that have
+// these ids.
+func (s *Store) Trim(ctx context.Context, q *Queue, elements, recorded []string) (int, error) {
+	keys := []string{q.Dead, q.Count}
+	for _, id := range recorded {
+		keys = append(keys, q.Record(id))
+	}
+	n, err := s.evalInt(ctx, scriptTrim, keys, elements)
 	return int(n), err
 }
 

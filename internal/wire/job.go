@@ -25,7 +25,15 @@ const MaxError = 4096
 type Job struct {
 	ID    string // 1 to 128 bytes; never empty after Parse
 	IsNew bool   // Parse has made the id: the element has none
-	Kind  string // empty in a raw job
+
+	// Rec makes the element a pointer: the job itself lies in the record of this id.
+	// It is the generation of the record that the pointer is for, from 1 on; one of
+	// another generation has been left behind by a move, and means nothing. Beside it
+	// there are only ID, Lock and Crashes.
+	Rec  int64
+	Lock string // names the job's uniqueness key; empty without one
+
+	Kind string // empty in a raw job and in a pointer
 
 	EnqueuedAt int64 // ms since 1970, by the producer's clock; 0 when it did not say
 
@@ -42,6 +50,12 @@ type Job struct {
 	Deadline    int64 // ms since 1970: then the job as a whole has to be done; 0: none
 	ExpireAt    int64 // ms since 1970: not to be started from then on; 0: none, or it was started
 	Meta        map[string]string
+
+	Unique  string // the uniqueness key, for others to read
+	Keep    int64  // of a recorded job: ms that its record stays after the end; 0: it goes with the job
+	EndedAt int64  // ms since 1970, of one that has ended without a run; else History has it
+	History []byte // of a recorded job: a JSON array of its runs
+	Result  []byte // of a recorded job that is done: JSON
 
 	Reason string // why it was put aside the last time: a word or two
 	Error  string // the text of the last error, at most MaxError bytes

@@ -30,6 +30,17 @@ func Parse(element string) (Job, error) {
 	return j, err
 }
 
+// IsPointer is a quick look whether an element may lead to a record: no other begins
+// like that.
+func IsPointer(element string) bool {
+	rest, ok := strings.CutPrefix(element, `{"id":"`)
+	if !ok {
+		return false
+	}
+	end := strings.IndexByte(rest, '"')
+	return end >= 0 && strings.HasPrefix(rest[end:], `","rec":`)
+}
+
 // unwrap reads what a wrapper holds. It may be a job after all: a worker that
 // was too old for it has wrapped it. The wrapper's counters stand.
 func unwrap(wrapper Job) (Job, error) {
@@ -67,6 +78,8 @@ func parse(element string) (j Job, err error) {
 // The members in the order in which Append writes them.
 const (
 	fieldID = iota
+	fieldRecord
+	fieldLock
 	fieldKind
 	fieldEnqueuedAt
 	fieldAttempts
@@ -80,13 +93,17 @@ const (
 	fieldDeadline
 	fieldExpireAt
 	fieldMeta
+	fieldUnique
+	fieldKeep
+	fieldEndedAt
+	fieldHistory
+	fieldResult
 	fieldReason
 	fieldError
 	fieldToken
 	fieldRaw
 	fieldArgs
 	fieldVersion
-	fieldRecord
 	fieldOther
 )
 
@@ -120,6 +137,18 @@ func fieldOf(name string) int {
 		return fieldExpireAt
 	case "meta":
 		return fieldMeta
+	case "unique":
+		return fieldUnique
+	case "keep_ms":
+		return fieldKeep
+	case "ended_at":
+		return fieldEndedAt
+	case "history":
+		return fieldHistory
+	case "result":
+		return fieldResult
+	case "lock":
+		return fieldLock
 	case "reason":
 		return fieldReason
 	case "error":
@@ -164,7 +193,7 @@ func (j *Job) parseShape(s string) bool {
 		last = field
 		start := end + 2
 		switch field {
-		case fieldID, fieldKind, fieldReason, fieldError, fieldToken:
+		case fieldID, fieldLock, fieldKind, fieldUnique, fieldReason, fieldError, fieldToken:
 			text, after, ok := plainString(s, start)
 			if !ok || j.setText(field, text) != nil {
 				return false
@@ -174,8 +203,8 @@ func (j *Job) parseShape(s string) bool {
 			if j.Meta, end = plainMeta(s, start); end < 0 {
 				return false
 			}
-		case fieldEnqueuedAt, fieldAttempts, fieldCrashes, fieldStops, fieldUnknown, fieldUnknownSince,
-			fieldMaxAttempts, fieldTimeout, fieldDeadline, fieldExpireAt:
+		case fieldRecord, fieldEnqueuedAt, fieldAttempts, fieldCrashes, fieldStops, fieldUnknown, fieldUnknownSince,
+			fieldMaxAttempts, fieldTimeout, fieldDeadline, fieldExpireAt, fieldKeep, fieldEndedAt:
 			for end = start; end < len(s) && s[end] != ',' && s[end] != '}'; end++ {
 			}
 			if !j.setNumber(field, s[start:end]) {
@@ -362,9 +391,7 @@ func (j *Job) set(field int, name string, value jsontext.Value) (err error) {
 		if v > Version {
 			return ErrFuture
 		}
-	case fieldRecord:
-		return ErrFuture // a pointer to a record: no worker of this version can follow it
-	case fieldID, fieldKind, fieldReason, fieldError, fieldToken:
+	case fieldID, fieldLock, fieldKind, fieldUnique, fieldReason, fieldError, fieldToken:
 		text, err := unquote(name, value)
 		if err != nil {
 			return err
@@ -385,6 +412,13 @@ func (j *Job) set(field int, name string, value jsontext.Value) (err error) {
 		err = json.Unmarshal(value, &j.Hosts, jsontext.AllowInvalidUTF8(true))
 	case fieldArgs:
 		j.Args = value.Clone()
+	case fieldHistory:
+		if value.Kind() != '[' {
+			return notJob("history is no array")
+		}
+		j.History = value.Clone()
+	case fieldResult:
+		j.Result = value.Clone()
 	case fieldOther:
 		if len(j.Extra) > 0 {
 			j.Extra = append(j.Extra, ',')
@@ -423,6 +457,13 @@ func (j *Job) setText(field int, text string) error {
 			return notJob("%v", err)
 		}
 		j.Kind = text
+	case fieldLock:
+		if len(text) > maxLock || !isPlain(text) {
+			return notJob("lock is %d bytes or not printable: allowed are at most %d printable ones", len(text), maxLock)
+		}
+		j.Lock = text
+	case fieldUnique:
+		j.Unique = text
 	case fieldReason:
 		j.Reason = text
 	case fieldError:
@@ -432,6 +473,9 @@ func (j *Job) setText(field int, text string) error {
 	}
 	return nil
 }
+
+// maxLock is the most bytes of a Lock.
+const maxLock = 64
 
 // maxNumber is the highest number in an element: up to it, every reader of JSON has
 // the same.
@@ -445,6 +489,12 @@ func (j *Job) setNumber(field int, value string) bool {
 		return false
 	}
 	switch field {
+	case fieldRecord:
+		j.Rec = n
+	case fieldKeep:
+		j.Keep = n
+	case fieldEndedAt:
+		j.EndedAt = n
 	case fieldEnqueuedAt:
 		j.EnqueuedAt = n
 	case fieldAttempts:
@@ -477,6 +527,12 @@ func isJSONNumber(s string) bool {
 
 // complete checks what only the whole object can tell.
 func (j *Job) complete() error {
+	if j.Rec > 0 {
+		if j.ID == "" || j.Kind != "" || j.Args != nil || j.IsRaw {
+			return notJob("it points to a record, and has no id, or has kind, args or raw")
+		}
+		return nil
+	}
 	if j.IsRaw {
 		if j.Kind != "" || j.Args != nil {
 			return notJob("it has raw beside kind or args")

@@ -17,6 +17,11 @@ import (
 func (j *Job) Append(dst []byte) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = appendString(dst, j.ID)
+	dst = appendInt(dst, `,"rec":`, j.Rec)
+	dst = appendText(dst, `,"lock":`, j.Lock)
+	if j.Rec > 0 {
+		return append(appendInt(dst, `,"crashes":`, int64(j.Crashes)), '}')
+	}
 	if j.Kind != "" {
 		dst = append(dst, `,"kind":`...)
 		dst = appendString(dst, j.Kind)
@@ -45,6 +50,11 @@ func (j *Job) Append(dst []byte) []byte {
 		dst = append(dst, `,"meta":`...)
 		dst = appendMeta(dst, j.Meta)
 	}
+	dst = appendText(dst, `,"unique":`, j.Unique)
+	dst = appendInt(dst, `,"keep_ms":`, j.Keep)
+	dst = appendInt(dst, `,"ended_at":`, j.EndedAt)
+	dst = appendJSON(dst, `,"history":`, j.History)
+	dst = appendJSON(dst, `,"result":`, j.Result)
 	dst = appendText(dst, `,"reason":`, cut(toUTF8(j.Reason), MaxError))
 	dst = appendText(dst, `,"error":`, cut(toUTF8(j.Error), MaxError))
 	dst = appendText(dst, `,"token":`, j.Token)
@@ -76,6 +86,12 @@ func (j *Job) Element() string {
 	return string(j.Append(make([]byte, 0, 160+len(j.Args)+len(j.Raw)*4/3+len(j.Extra)+len(j.Error))))
 }
 
+// Pointer is the element that leads to the record of j, of a generation.
+func (j *Job) Pointer(lock string, gen int64) string {
+	pointer := Job{ID: j.ID, Rec: gen, Lock: lock, Crashes: j.Crashes}
+	return string(pointer.Append(make([]byte, 0, 64+len(j.ID)+len(lock))))
+}
+
 // wrapped is a raw job that holds j as it was put in. Parse unwraps it.
 func (j *Job) wrapped() *Job {
 	inner := Job{
@@ -87,6 +103,23 @@ func (j *Job) wrapped() *Job {
 	wrapper.Deadline, wrapper.ExpireAt, wrapper.Meta, wrapper.Extra, wrapper.Args = 0, 0, nil, nil, nil
 	wrapper.IsRaw, wrapper.Raw = true, inner.Append(nil)
 	return &wrapper
+}
+
+// AppendBody appends the element of j without its id, as it lies in a record: the key has
+// the id.
+func (j *Job) AppendBody(dst []byte) []byte {
+	start := len(dst)
+	return j.unnamed(j.Append(dst), start)
+}
+
+// Body is Element without the id: see AppendBody.
+func (j *Job) Body() string { return string(j.unnamed([]byte(j.Element()), 0)) }
+
+// unnamed takes the id out of the element of j at dst[start:].
+func (j *Job) unnamed(dst []byte, start int) []byte {
+	var id [140]byte
+	n := len(`{"id":`) + len(appendString(id[:0], j.ID)) + len(",")
+	return dst[:start+1+copy(dst[start+1:], dst[start+n:])]
 }
 
 // Cut cuts elements that were appended one behind the other into strings; ends are
@@ -114,6 +147,13 @@ func appendText(dst []byte, name, s string) []byte {
 		return dst
 	}
 	return appendString(append(dst, name...), s)
+}
+
+func appendJSON(dst []byte, name string, v []byte) []byte {
+	if len(v) == 0 {
+		return dst
+	}
+	return append(append(dst, name...), v...)
 }
 
 // appendMeta writes the pairs in the order of their names, so that equal jobs

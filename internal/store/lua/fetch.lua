@@ -18,7 +18,9 @@
 -- KEYS[10] alarm LIST at most one token: something is due earlier than before
 -- KEYS[11] rules HASH what holds back the queue: paused
 -- KEYS[12] count HASH what was settled how; claimed, of which the fence is made
--- KEYS[13...] (records of settled jobs, when there are records)
+-- KEYS[13] ended LIST ids of jobs whose records are kept, the oldest first
+-- KEYS[14...] for each recorded job of the outcomes its record HASH, the lock STRING that its end frees, the
+--     one under which it runs, who is parked behind that LIST: the record again where there is none
 -- ARGV[1] me incarnation
 -- ARGV[2] want most jobs to claim, at most 500
 -- ARGV[3] tags want tags for them, of 13 digits each, one behind the other: to make them of numbers
@@ -32,10 +34,15 @@
 --     brought for it, of 13 digits each; or ''
 -- ARGV[9] element what was handed over
 -- ARGV[10] done how many tags of jobs that are simply done follow, at most 500
--- ARGV[11...] the tags, then groups of four for each other outcome:
+-- ARGV[11] others how many other outcomes there are
+-- ARGV[12...] the tags, then groups of four for each other outcome:
 --     state  retry, snooze, unknown → retry; release, undo, suspect → the head of ready, of list, of suspect;
---         dead; cancelled, expired
+--         dead; cancelled, expired; done; stale: a pointer that was left behind; parked behind who runs
+--         under the same key
 --     tag    ms: the delay of a retry    element as it is to be kept
+--   then for each of these that is recorded: which of them it is, from 1 on    its id
+--     generation, or '' if it stays    keep: '' it goes on, '0' the record goes now, 'ms' in so long
+--     how many fields of the record follow, names and values    the fields
 -- RETURN {alive, now ms, done, accepted, fence, held, paused, first, due ms or -1, lone, trouble, refused tags, elements}
 --     alive     0: nothing was claimed, my jobs are lost but for the outcomes that were not refused
 --     done      how many of the done tags were held
@@ -48,10 +55,12 @@
 --     trouble   '' or the error that kept a part of this from being done
 -- COST O(done + outcomes + claimed + tags of handed), log of the sets for retried and due jobs
 local ready, list, hand, held, workers, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local scheduled, retry, dead, alarm, rules, count = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+local scheduled, retry, dead, alarm, rules, count, ended = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13]
 local me, want, tags, head, lone = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1'
 local channel, strays, handed, element, done = ARGV[6], ARGV[7] == '1', ARGV[8], ARGV[9], tonumber(ARGV[10])
-local outcomes = 11 + done
+local others = tonumber(ARGV[11])
+local outcomes = 12 + done
+local behind = outcomes + 4 * others
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -75,8 +84,9 @@ end
 
 -- A script undoes nothing when it fails, so all that could fail is looked at before the first write.
 local targets = {retry = retry, snooze = retry, unknown = retry, dead = dead, release = ready, undo = list, suspect = suspect}
+local named = {snooze = 'retry', unknown = 'retry', release = 'ready', undo = 'ready'} -- as a state of the job
 local later = false
-for i = outcomes, #ARGV, 4 do
+for i = outcomes, behind - 1, 4 do
   local target = targets[ARGV[i]]
   local kind = (target == retry or target == dead) and 'zset' or 'list'
   if target and not is(target, kind) then
@@ -84,6 +94,57 @@ for i = outcomes, #ARGV, 4 do
   end
   later = later or target == retry
 end
+local records, write -- of recorded jobs: their part of the arguments; notes an outcome
+if behind <= #ARGV then
+  records = {}
+  local i, k = behind, 14
+  while i <= #ARGV do
+    local r = {record = KEYS[k], lock = KEYS[k + 1], running = KEYS[k + 2], parked = KEYS[k + 3], id = ARGV[i + 1], gen = ARGV[i + 2], keep = ARGV[i + 3]}
+    r.first, r.last = i + 5, i + 4 + tonumber(ARGV[i + 4])
+    records[tonumber(ARGV[i])] = r
+    if not is(r.record, 'hash') then
+      return redis.error_reply('WRONGTYPE ' .. r.record .. ' is no hash')
+    end
+    i, k = r.last + 1, k + 4
+  end
+  if not is(ended, 'list') then
+    return redis.error_reply('WRONGTYPE ' .. ended .. ' is no list')
+  end
+
+  write = function(r, state, at)
+    if r.keep == '0' then
+      redis.call('DEL', r.record)
+    else
+      if r.keep ~= '' then
+        -- A hash does not shrink. Without notes of the job nothing of this one is left.
+        if redis.call('HLEN', r.record) <= 5 then
+          redis.call('DEL', r.record)
+        else
+          redis.call('HDEL', r.record, 'gen', 'at', 'worker', 'cursor', 'cancel')
+        end
+      end
+      redis.call('HSET', r.record, 'state', state, unpack(ARGV, r.first, r.last))
+      if r.keep ~= '' then
+        redis.call('PEXPIRE', r.record, r.keep)
+        redis.call('RPUSH', ended, r.id)
+      else
+        redis.call('HSET', r.record, 'at', at)
+        if r.gen ~= '' then redis.call('HSET', r.record, 'gen', r.gen) end
+        redis.call('HDEL', r.record, 'worker')
+      end
+    end
+    if r.lock ~= r.record and (r.keep ~= '' or state == 'dead') and redis.pcall('GET', r.lock) == r.id then
+      redis.call('DEL', r.lock)
+    end
+    if r.running ~= r.record and redis.pcall('GET', r.running) == r.id then
+      redis.call('DEL', r.running)
+      local next = redis.pcall('LPOP', r.parked)
+      if type(next) == 'string' then redis.call('LPUSH', ready, next) end
+    end
+    redis.pcall('PUBLISH', r.record, state)
+  end
+end
+
 local score = redis.call('ZSCORE', workers, me)
 local alive = score and tonumber(score) == 0
 local lying = redis.call('LLEN', hand)
@@ -95,11 +156,11 @@ end
 -- after it the rest. It also fails first if held is no hash.
 local counted, refused = {}, {}
 if alive and done > 0 then
-  counted.done = redis.call('HDEL', held, unpack(ARGV, 11, outcomes - 1))
+  counted.done = redis.call('HDEL', held, unpack(ARGV, 12, outcomes - 1))
 else
   redis.call('HDEL', held, '')
   counted.done = 0
-  for i = 11, outcomes - 1 do
+  for i = 12, outcomes - 1 do
     if redis.call('HDEL', held, ARGV[i]) == 1 then
       counted.done = counted.done + 1
     else
@@ -107,6 +168,8 @@ else
     end
   end
 end
+
+local settled = counted.done
 
 local function next_due()
   local due = -1
@@ -119,8 +182,11 @@ end
 
 local before = later and next_due() or -1
 local earliest, released = nil, 0
-for i = outcomes, #ARGV, 4 do
+for i = outcomes, behind - 1, 4 do
   local state, mine, ms, kept = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
+  local r = records and records[(i - outcomes) / 4 + 1]
+  -- The record before the job: if it is refused, nothing is lost.
+  if r and redis.call('HEXISTS', held, mine) == 1 then write(r, named[state] or state, now + ms) end
   if redis.call('HDEL', held, mine) == 0 then
     refused[#refused + 1] = mine
   else
@@ -139,6 +205,13 @@ for i = outcomes, #ARGV, 4 do
       try('PUBLISH', channel, 'ready') -- nobody blocks on it
     elseif state == 'dead' then
       redis.call('ZADD', dead, 'NX', now, kept)
+    elseif state == 'parked' then
+      if redis.pcall('EXISTS', r.running) == 1 then
+        redis.call('RPUSH', r.parked, kept)
+      else
+        redis.call('LPUSH', ready, kept) -- who was before it has ended
+        released = released + 1
+      end
     end
     counted[state] = (counted[state] or 0) + 1
   end
@@ -238,6 +311,6 @@ if alive and (#claimed < want or want == 0) then
   due = next_due()
 end
 return {
-  alive and 1 or 0, now, counted.done, accepted, fence, redis.call('HLEN', held),
+  alive and 1 or 0, now, settled, accepted, fence, redis.call('HLEN', held),
   paused, first, due, suspects, trouble, refused, claimed,
 }

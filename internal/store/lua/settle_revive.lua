@@ -3,19 +3,36 @@
 -- KEYS[1] ready LIST own ready jobs of the queue
 -- KEYS[2] dead ZSET element → time of death, ms
 -- KEYS[3] count HASH what was settled how
+-- KEYS[4...] for each recorded job its record HASH, its lock STRING: the record again where there is none
 -- ARGV[1] channel of the queue, or '' when a push to ready wakes its workers
--- ARGV[2...] groups of two for each job, at most 500: element as it is there, as it is to be kept
+-- ARGV[2] jobs how many
+-- ARGV[3...] groups of two for each job, at most 500: element as it is there, as it is to be kept
+--   then groups of four for each that is recorded: which of them it is, from 1 on    its id    generation
+--     job as it is to be kept
 -- RETURN how many were moved
 -- COST O(n log dead)
 local ready, dead, count = KEYS[1], KEYS[2], KEYS[3]
-local channel = ARGV[1]
+local channel, behind = ARGV[1], 3 + 2 * tonumber(ARGV[2])
 local have = redis.call('TYPE', ready).ok
 if have ~= 'list' and have ~= 'none' then
   return redis.error_reply('WRONGTYPE ' .. ready .. ' is no list')
 end
+local records, k = {}, 4
+for i = behind, #ARGV, 4 do
+  records[tonumber(ARGV[i])] = {record = KEYS[k], lock = KEYS[k + 1], id = ARGV[i + 1], gen = ARGV[i + 2], job = ARGV[i + 3]}
+  k = k + 2
+end
 local moved = 0
-for i = 2, #ARGV, 2 do
-  if redis.call('ZREM', dead, ARGV[i]) == 1 then
+for i = 3, behind - 1, 2 do
+  local r = records[(i - 3) / 2 + 1]
+  local owner = r and r.lock ~= r.record and redis.call('GET', r.lock)
+  -- One whose lock another job has stays dead.
+  if (not owner or owner == r.id) and redis.call('ZREM', dead, ARGV[i]) == 1 then
+    if r then
+      redis.call('HSET', r.record, 'state', 'ready', 'gen', r.gen, 'job', r.job)
+      if r.lock ~= r.record then redis.call('SET', r.lock, r.id) end
+      redis.pcall('PUBLISH', r.record, 'ready')
+    end
     redis.call('RPUSH', ready, ARGV[i + 1])
     moved = moved + 1
   end

@@ -10,15 +10,20 @@
 -- KEYS[5] hand LIST what a BLMOVE had handed to it
 -- KEYS[6] held HASH tag → element: what it held
 -- KEYS[7] count HASH what was settled how
+-- KEYS[8...] for each recorded job its record HASH, the lock STRING that its end frees, the one under which
+--     it runs, who is parked behind that LIST: the record again where there is none
 -- ARGV[1] it the dead incarnation
 -- ARGV[2] channel of the queue, or '' when a push to ready wakes its workers
--- ARGV[3...] groups of five for each job, the newest first, at most 500:
+-- ARGV[3] jobs how many
+-- ARGV[4...] groups of five for each job, the newest first, at most 500:
 --     tag, or '' for one in hand    element as it is there    ready, suspect or dead
 --     counted as: crashed, stopped    element as it is to be kept
+--   then groups of five for each that is recorded: which of them it is, from 1 on    its id
+--     generation as it is there, as it will be    job as it is to be kept
 -- RETURN how many were moved, or -1 when it may still claim
 -- COST O(n log dead)
 local ready, suspect, dead, workers, hand, held, count = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local it, channel = ARGV[1], ARGV[2]
+local it, channel, behind = ARGV[1], ARGV[2], 4 + 5 * tonumber(ARGV[3])
 
 local score = redis.call('ZSCORE', workers, it)
 if score and tonumber(score) == 0 then return -1 end
@@ -32,8 +37,17 @@ redis.call('HDEL', held, '') -- a full Redis allows a script whose first write i
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local records, k = {}, 8
+for i = behind, #ARGV, 5 do
+  records[tonumber(ARGV[i])] = {
+    record = KEYS[k], lock = KEYS[k + 1], running = KEYS[k + 2], parked = KEYS[k + 3],
+    id = ARGV[i + 1], was = ARGV[i + 2], gen = ARGV[i + 3], job = ARGV[i + 4],
+  }
+  k = k + 4
+end
+
 local moved, tell, counted = 0, channel ~= '', {}
-for i = 3, #ARGV, 5 do
+for i = 4, behind - 1, 5 do
   local tag, was, to, as, kept = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
   local there
   if tag == '' then
@@ -42,7 +56,24 @@ for i = 3, #ARGV, 5 do
   else
     there = redis.call('HDEL', held, tag)
   end
-  if there == 1 then
+  local r = records[(i - 4) / 5 + 1]
+  if there == 1 and r and redis.pcall('HGET', r.record, 'gen') ~= r.was then
+    -- The pointer was left behind; or its record is gone, which whoever claims it will say.
+    if redis.call('EXISTS', r.record) == 0 then redis.call('LPUSH', ready, was) end
+  elseif there == 1 then
+    if r then
+      redis.call('HSET', r.record, 'state', to, 'at', now, 'gen', r.gen, 'job', r.job)
+      redis.call('HDEL', r.record, 'worker')
+      if to == 'dead' and r.lock ~= r.record and redis.pcall('GET', r.lock) == r.id then
+        redis.call('DEL', r.lock)
+      end
+      if r.running ~= r.record and redis.pcall('GET', r.running) == r.id then
+        redis.call('DEL', r.running)
+        local next = redis.pcall('LPOP', r.parked)
+        if type(next) == 'string' then redis.call('LPUSH', ready, next) end
+      end
+      redis.pcall('PUBLISH', r.record, to)
+    end
     if to == 'dead' then
       redis.call('ZADD', dead, 'NX', now, kept)
       counted.dead = (counted.dead or 0) + 1
@@ -52,6 +83,8 @@ for i = 3, #ARGV, 5 do
     else
       redis.call('LPUSH', ready, kept)
     end
+  end
+  if there == 1 then
     counted[as] = (counted[as] or 0) + 1
     moved = moved + 1
   end

@@ -1,0 +1,63 @@
+-- fetch_open.lua: read the records that claimed pointers lead to, and note in them that they run.
+--
+-- It is safe to run twice. A pointer of another generation than its record has been left behind by a
+-- move: whoever holds it settles it, and runs nothing.
+--
+-- KEYS[1] held HASH tag → element: what I hold
+-- KEYS[2] workers ZSET incarnation → 0, or the time its lease ended
+-- KEYS[3...] for each pointer its record HASH, the lock STRING of its time in the queue, the one under
+--     which it runs; the record again where there is none
+-- ARGV[1] me incarnation
+-- ARGV[2] place where I run, for others to read
+-- ARGV[3...] groups of four for each, at most 500: tag    id    generation    1 if the start frees the
+--     first lock
+-- RETURN for each {what, job, cursor, cancel}
+--     what   run; gone: it is not held any more; stale; missing: there is no record; parked: another runs
+--         under the same key, and nothing was done
+-- COST O(n)
+local held, workers = KEYS[1], KEYS[2]
+local me, place = ARGV[1], ARGV[2]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('HDEL', held, '') -- a full Redis allows a script whose first write is this
+
+local score = redis.call('ZSCORE', workers, me)
+local alive = score and tonumber(score) == 0
+local tags = {}
+for i = 3, #ARGV, 4 do tags[#tags + 1] = ARGV[i] end
+local holds = redis.call('HMGET', held, unpack(tags))
+local result, k = {}, 3
+for i = 3, #ARGV, 4 do
+  local id, gen, frees = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3] == '1'
+  local record, lock, running = KEYS[k], KEYS[k + 1], KEYS[k + 2]
+  k = k + 3
+  local answer
+  if not alive or not holds[#result + 1] then
+    answer = {'gone'}
+  else
+    local is = redis.pcall('HMGET', record, 'gen', 'job', 'cursor', 'cancel')
+    if is.err or not is[1] or not is[2] then -- a key of another type is no record
+      answer = {'missing'}
+    elseif is[1] ~= gen then
+      answer = {'stale'}
+    else
+      local what = 'run'
+      local owner = running ~= record and redis.pcall('GET', running)
+      if owner and owner ~= id then
+        what = 'parked'
+      elseif running ~= record then
+        redis.call('SET', running, id)
+      end
+      if what == 'run' then
+        if frees and redis.pcall('GET', lock) == id then redis.call('DEL', lock) end
+        redis.call('HSET', record, 'state', 'running', 'at', now, 'worker', place)
+        redis.pcall('PUBLISH', record, 'running')
+        answer = {what, is[2], is[3] or '', is[4] or ''}
+      else
+        answer = {what}
+      end
+    end
+  end
+  result[#result + 1] = answer
+end
+return result

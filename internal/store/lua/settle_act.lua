@@ -1,0 +1,110 @@
+-- settle_act.lua: move, change or end a recorded job that does not run.
+--
+-- It is safe to run twice: it acts on one generation of the record, and leaves another.
+--
+-- KEYS[1] record HASH of the job
+-- KEYS[2] ready LIST own ready jobs of the queue
+-- KEYS[3] suspect LIST jobs with two crashes behind them
+-- KEYS[4] scheduled ZSET element → due, ms
+-- KEYS[5] retry ZSET element → due, ms
+-- KEYS[6] dead ZSET element → time of death, ms
+-- KEYS[7] alarm LIST at most one token: something is due earlier than before
+-- KEYS[8] count HASH what was settled how
+-- KEYS[9] ended LIST ids of jobs whose records are kept
+-- KEYS[10] lock STRING that the job's end frees, or the record again
+-- KEYS[11] parked LIST who waits to run under the same key, or the record again
+-- ARGV[1] what edit, move, end, remove
+-- ARGV[2] id of the job
+-- ARGV[3] was its generation
+-- ARGV[4] body the job as it was read
+-- ARGV[5] job as it is to be kept
+-- ARGV[6] pointer as it is there
+-- ARGV[7] next pointer of the generation after it
+-- ARGV[8] when of a move: '' now, '+ms' from now, 'ms' since 1970
+-- ARGV[9] state to end with
+-- ARGV[10] keep of an end: 'ms', or '0' to remove the record
+-- RETURN done; or running, changed, ended, missing, locked: a dead one whose lock another job has
+-- COST O(log set); of one in a list that is not long, O(length)
+local record, ready, suspect, scheduled, retry, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local alarm, count, ended, lock, parked = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local what, id, was, body, job = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local pointer, next, when, state, keep = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+
+for key, kind in pairs({[record] = 'hash', [ready] = 'list', [suspect] = 'list', [scheduled] = 'zset', [retry] = 'zset', [dead] = 'zset', [alarm] = 'list', [ended] = 'list'}) do
+  local have = redis.call('TYPE', key).ok
+  if have ~= kind and have ~= 'none' then
+    return redis.error_reply('WRONGTYPE ' .. key .. ' is no ' .. kind)
+  end
+end
+local is = redis.call('HMGET', record, 'state', 'gen', 'job')
+if not is[1] then return 'missing' end
+if not is[2] then
+  if what ~= 'remove' then return 'ended' end
+  redis.call('DEL', record)
+  return 'done'
+end
+if is[2] ~= was or is[3] ~= body then return 'changed' end
+if is[1] == 'running' then
+  if what == 'end' then redis.call('HSET', record, 'cancel', '1') end -- for a worker that hears no message
+  return 'running'
+end
+
+local owner = is[1] == 'dead' and what == 'move' and lock ~= record and redis.call('GET', lock)
+if owner and owner ~= id then return 'locked' end
+
+redis.call('HDEL', record, '') -- a full Redis allows a script whose first write is this
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+if what == 'edit' then
+  redis.call('HSET', record, 'job', job)
+  redis.pcall('PUBLISH', record, 'edited')
+  return 'done'
+end
+
+-- Where it is not found, or a list is too long to look through, the pointer is left behind: whoever
+-- claims it sees that it is of another generation.
+local longest = 10000
+local function take(list)
+  return redis.call('LLEN', list) <= longest and redis.call('LREM', list, 1, pointer)
+end
+if redis.call('ZREM', scheduled, pointer) + redis.call('ZREM', retry, pointer) + redis.call('ZREM', dead, pointer) == 0
+  and take(ready) ~= 1 and take(suspect) ~= 1 and parked ~= record then
+  take(parked)
+end
+
+if what == 'end' or what == 'remove' then
+  if keep == '0' or what == 'remove' then
+    redis.call('DEL', record)
+  else
+    redis.call('HSET', record, 'state', state, 'job', job)
+    redis.call('HDEL', record, 'gen', 'at', 'worker', 'cursor', 'cancel')
+    redis.call('PEXPIRE', record, keep)
+    redis.call('RPUSH', ended, id)
+  end
+  if lock ~= record and redis.pcall('GET', lock) == id then redis.call('DEL', lock) end
+  redis.pcall('PUBLISH', record, state)
+  redis.pcall('HINCRBY', count, 'withdrawn', 1)
+  return 'done'
+end
+
+local due = now
+if string.sub(when, 1, 1) == '+' then
+  due = now + tonumber(string.sub(when, 2))
+elseif when ~= '' then
+  due = tonumber(when)
+end
+local state = due > now and 'scheduled' or 'ready'
+redis.call('HSET', record, 'state', state, 'at', due, 'gen', was + 1, 'job', job)
+if is[1] == 'dead' and lock ~= record then redis.call('SET', lock, id) end
+if due > now then
+  redis.call('ZADD', scheduled, 'NX', due, next)
+  if redis.call('ZCOUNT', scheduled, '-inf', due) == 1 and redis.call('ZCOUNT', retry, '-inf', due) == 0
+    and redis.call('LLEN', alarm) == 0 then
+    redis.call('RPUSH', alarm, '1')
+  end
+else
+  redis.call('RPUSH', ready, next)
+end
+redis.pcall('PUBLISH', record, state)
+return 'done'

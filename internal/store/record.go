@@ -1,0 +1,326 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/tasuki-dev/tasuki/internal/source"
+)
+
+// RecordedPut is one job of an EnqueueRecorded call.
+type RecordedPut struct {
+	Put                   // Element is the pointer
+	Own     bool          // the id is the caller's: it is remembered
+	Job     string        // the element of the job itself
+	Lock    string        // the name of its lock; "" if it has none
+	HoldFor time.Duration // the window of a LockWindow
+}
+
+// Placed is what became of a recorded job that was to be put in.
+type Placed struct {
+	Existed bool   // its id was there already
+	Owner   string // the id of the job that has its lock; "" if it was put in
+}
+
+// EnqueueRecorded puts in recorded jobs: at most 500.
+func (s *Store) EnqueueRecorded(ctx context.Context, q *Queue, window time.Duration, most int, puts []RecordedPut) ([]Placed, error) {
+	keys := []string{q.Ready, q.Scheduled, q.Retry, q.Seen, q.Alarm, q.Count}
+	args := make([]string, 0, 2+6*len(puts))
+	args = append(args, strconv.FormatInt(window.Milliseconds(), 10), strconv.Itoa(most))
+	for i := range puts {
+		p := &puts[i]
+		record, lock, hold := q.Record(p.ID), "", ""
+		if lock = record; p.Lock != "" && p.Lock[0] != LockRunning {
+			lock, hold = q.Lock(p.Lock), strconv.FormatInt(ceilMillis(p.HoldFor), 10)
+		}
+		keys = append(keys, record, lock)
+		args = append(args, flag(p.Own), p.ID, p.when(), p.Element, p.Job, hold)
+	}
+	placed := make([]Placed, len(puts))
+	read := func(reply rueidis.RedisResult) error {
+		answers, err := exactly(len(puts), reply.AsStrSlice)
+		for i, answer := range answers {
+			switch answer {
+			case "1":
+			case "0":
+				placed[i].Existed = true
+			default:
+				placed[i].Owner = answer
+			}
+		}
+		return err
+	}
+	var err error
+	if s.replicas > 0 {
+		err = s.confirmed(ctx, scriptRecord.name, q.Ready, func(b rueidis.Builder, whole bool) rueidis.Completed {
+			return scriptRecord.command(b, whole, keys, args)
+		}, read)
+	} else {
+		err = s.eval(ctx, scriptRecord, keys, args, read)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return placed, nil
+}
+
+// Open is fetch_open.lua: it reads the records of pointers that an incarnation holds.
+func (s *Store) Open(ctx context.Context, q *Queue, incarnation, place string, pointers []source.Pointer) ([]source.Opened, error) {
+	keys := make([]string, 0, 2+3*len(pointers))
+	keys = append(keys, q.Held(incarnation), q.Workers)
+	args := make([]string, 0, 2+4*len(pointers))
+	args = append(args, incarnation, place)
+	for i := range pointers {
+		p := &pointers[i]
+		keys = append(keys, q.recordKeys(p.ID, p.Lock)[:3]...)
+		args = append(args, formatTag(p.Tag), p.ID, generation(p.Gen), flag(p.Lock != "" && (p.Lock[0] == LockQueued || p.Lock[0] == LockBoth)))
+	}
+	opened := make([]source.Opened, len(pointers))
+	err := s.eval(ctx, scriptOpen, keys, args, func(reply rueidis.RedisResult) error {
+		answers, err := exactly(len(pointers), reply.ToArray)
+		if err != nil {
+			return err
+		}
+		for i := range answers {
+			fields, err := answers[i].AsStrSlice()
+			if err != nil {
+				return err
+			}
+			if len(fields) == 0 || fields[0] == "run" && len(fields) != 4 {
+				return fmt.Errorf("%d fields of a record", len(fields))
+			}
+			opened[i] = source.Opened{What: fields[0]}
+			if len(fields) == 4 {
+				opened[i].Job, opened[i].Cursor, opened[i].Cancelled = fields[1], fields[2], fields[3] != ""
+			}
+		}
+		return nil
+	})
+	return opened, err
+}
+
+// Note is run_note.lua. It answers which of the jobs somebody has asked to cancel.
+func (s *Store) Note(ctx context.Context, q *Queue, incarnation string, notes []source.Note) ([]bool, error) {
+	keys := make([]string, 0, 1+len(notes))
+	keys = append(keys, q.Held(incarnation))
+	var args []string
+	for i := range notes {
+		n := &notes[i]
+		keys = append(keys, q.Record(n.ID))
+		args = append(args, formatTag(n.Tag), strconv.Itoa(len(n.Fields)))
+		args = append(args, n.Fields...)
+		args = append(args, strconv.Itoa(len(n.Gone)))
+		args = append(args, n.Gone...)
+	}
+	cancelled := make([]bool, len(notes))
+	err := s.eval(ctx, scriptNote, keys, args, func(reply rueidis.RedisResult) error {
+		answers, err := exactly(len(notes), reply.AsIntSlice)
+		for i := range answers {
+			cancelled[i] = answers[i] == 2
+		}
+		return err
+	})
+	return cancelled, err
+}
+
+// Record returns the fields of a job's record but the lines of its log; nil if there is
+// none.
+func (s *Store) Record(ctx context.Context, q *Queue, id string) (map[string]string, error) {
+	names := []string{"state", "gen", "at", "job", "worker", "progress", "cursor", "cancel"}
+	reply, err := s.do(ctx, "record", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+		return c.Do(ctx, c.B().Hmget().Key(q.Record(id)).Field(names...).Build())
+	})
+	if err != nil {
+		return nil, err
+	}
+	values, err := exactly(len(names), reply.ToArray)
+	if err != nil {
+		return nil, explain("record", err)
+	}
+	fields := map[string]string{}
+	for i := range values {
+		if text, err := values[i].ToString(); err == nil {
+			fields[names[i]] = text
+		}
+	}
+	if len(fields) == 0 {
+		return nil, nil
+	}
+	return fields, nil
+}
+
+// LogLines returns all fields of a record, for the lines of its log are some of them.
+func (s *Store) LogLines(ctx context.Context, q *Queue, id string) (map[string]string, error) {
+	reply, err := s.do(ctx, "record", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+		return c.Do(ctx, c.B().Hgetall().Key(q.Record(id)).Build())
+	})
+	if err != nil {
+		return nil, err
+	}
+	fields, err := reply.AsStrMap()
+	return fields, explain("record", err)
+}
+
+// Act is what settle_act.lua does to a recorded job that does not run.
+type Act struct {
+	What  string // edit, move, end
+	ID    string
+	Lock  string
+	Gen   int64  // of the record as it was read
+	Was   string // its job as it was read
+	Job   string // as it is to be kept
+	Old   string // the pointer
+	New   string // the next one
+	When  Put    // its times, of a move
+	State string // of an end
+	Keep  time.Duration
+}
+
+// Why an Act was not done.
+var (
+	ErrRunning = errors.New("the job runs") // after an end: its cancel is noted
+	ErrEnded   = errors.New("the job has ended")
+	ErrMissing = errors.New("there is no record of the job")
+	ErrLocked  = errors.New("another job has its uniqueness key")
+	ErrChanged = errors.New("the job was changed meanwhile")
+)
+
+// Act does one thing to a recorded job that does not run.
+func (s *Store) Act(ctx context.Context, q *Queue, a *Act) error {
+	own := q.recordKeys(a.ID, a.Lock)
+	keys := []string{own[0], q.Ready, q.Suspect, q.Scheduled, q.Retry, q.Dead, q.Alarm, q.Count, q.Ended, own[1], own[3]}
+	args := []string{a.What, a.ID, generation(a.Gen), a.Was, a.Job, a.Old, a.New, a.When.when(), a.State, strconv.FormatInt(max(a.Keep.Milliseconds(), 0), 10)}
+	var answer string
+	err := s.eval(ctx, scriptAct, keys, args, func(reply rueidis.RedisResult) (err error) {
+		answer, err = reply.ToString()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	switch answer {
+	case "done":
+		return nil
+	case "running":
+		return ErrRunning
+	case "ended":
+		return ErrEnded
+	case "missing":
+		return ErrMissing
+	case "locked":
+		return ErrLocked
+	case "changed":
+		return ErrChanged
+	}
+	return odd("settle_act", fmt.Errorf("%.40q", answer))
+}
+
+// Ended returns how many ids of ended jobs are remembered, and the oldest of them.
+func (s *Store) Ended(ctx context.Context, q *Queue, most int) (n int64, oldest []string, err error) {
+	replies, err := s.doMulti(ctx, "ended", func(b rueidis.Builder) []rueidis.Completed {
+		return []rueidis.Completed{b.Llen().Key(q.Ended).Build(), b.Lrange().Key(q.Ended).Start(0).Stop(int64(most) - 1).Build()}
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	if n, err = replies[0].AsInt64(); err == nil {
+		oldest, err = replies[1].AsStrSlice()
+	}
+	return n, oldest, explain("ended", err)
+}
+
+// Records returns the generation and the job of records, by id; one that is not there is
+// missing.
+func (s *Store) Records(ctx context.Context, q *Queue, ids []string) (map[string]Recorded, error) {
+	replies, err := s.doMulti(ctx, "records", func(b rueidis.Builder) []rueidis.Completed {
+		commands := make([]rueidis.Completed, len(ids))
+		for i, id := range ids {
+			commands[i] = b.Hmget().Key(q.Record(id)).Field("gen", "job", "state").Build()
+		}
+		return commands
+	})
+	if err != nil {
+		return nil, err
+	}
+	records := make(map[string]Recorded, len(ids))
+	for i, reply := range replies {
+		fields, err := exactly(3, reply.ToArray)
+		if err != nil {
+			if rueidis.IsRedisNil(err) || IsRedis(explain("records", err)) {
+				continue // a key of another type is no record
+			}
+			return nil, explain("records", err)
+		}
+		var r Recorded
+		if gen, err := fields[0].ToString(); err == nil {
+			r.Gen, _ = strconv.ParseInt(gen, 10, 64)
+		}
+		r.Job, _ = fields[1].ToString()
+		r.State, _ = fields[2].ToString()
+		if r.Job != "" {
+			records[ids[i]] = r
+		}
+	}
+	return records, nil
+}
+
+// Recorded is what a record says of its job. Of one that has ended the Gen is 0.
+type Recorded struct {
+	Gen        int64
+	Job, State string
+}
+
+// TrimEnded forgets ended jobs: the oldest of most ids, with their records while there are
+// more than cap, and those whose records are gone. It returns how many.
+func (s *Store) TrimEnded(ctx context.Context, q *Queue, cap int) (int, error) {
+	n, oldest, err := s.Ended(ctx, q, 500)
+	if err != nil || len(oldest) == 0 {
+		return 0, err
+	}
+	keys := []string{q.Ended}
+	for _, id := range oldest {
+		keys = append(keys, q.Record(id))
+	}
+	trimmed, err := s.evalInt(ctx, scriptEnded, keys, append([]string{itoa(max(n-int64(cap), 0))}, oldest...))
+	return int(trimmed), err
+}
+
+// Owner returns the id of the job that has a lock; "" if nobody has.
+func (s *Store) Owner(ctx context.Context, key string) (string, error) {
+	reply, err := s.do(ctx, "lock", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+		return c.Do(ctx, c.B().Get().Key(key).Build())
+	})
+	if err != nil {
+		return "", err
+	}
+	owner, err := reply.ToString()
+	if rueidis.IsRedisNil(err) {
+		return "", nil
+	}
+	return owner, explain("lock", err)
+}
+
+// Left is for how long the window of a lock goes on.
+func (s *Store) Left(ctx context.Context, q *Queue, lock string) (time.Duration, error) {
+	reply, err := s.do(ctx, "lock", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+		return c.Do(ctx, c.B().Pttl().Key(q.Lock(lock)).Build())
+	})
+	if err != nil {
+		return 0, err
+	}
+	ms, err := reply.AsInt64()
+	return time.Duration(max(ms, 0)) * time.Millisecond, explain("lock", err)
+}
+
+// Extend sets for how long the window of a lock goes on.
+func (s *Store) Extend(ctx context.Context, q *Queue, lock string, left time.Duration) error {
+	_, err := s.do(ctx, "lock", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+		return c.Do(ctx, c.B().Pexpire().Key(q.Lock(lock)).Milliseconds(ceilMillis(left)).Build())
+	})
+	return err
+}

@@ -1,0 +1,391 @@
+package tasuki
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/store"
+	"github.com/tasuki-dev/tasuki/internal/wire"
+)
+
+// Record is what is known of a recorded job: one with Opts.Record.
+type Record struct {
+	Info
+	Args json.RawMessage `json:"args,omitempty"`
+
+	// StartedAt is when the run under way began, and Place the process that it is in,
+	// as host:pid.
+	StartedAt time.Time `json:"started_at,omitzero"`
+	Place     string    `json:"place,omitempty"`
+	EndedAt   time.Time `json:"ended_at,omitzero"`
+
+	Runs     []Run           `json:"runs,omitempty"` // the last 20, the oldest first
+	Progress Progress        `json:"progress,omitzero"`
+	Cursor   json.RawMessage `json:"cursor,omitempty"` // of the last Checkpoint
+	Result   json.RawMessage `json:"result,omitempty"` // of a Func that is done
+
+	gen  int64
+	lock string
+	body string
+}
+
+// HasEnded tells whether the state is an end: done, dead, cancelled or expired. A dead job
+// can be made ready again all the same.
+func (s State) HasEnded() bool {
+	return s == StateDone || s == StateDead || s == StateCancelled || s == StateExpired
+}
+
+// Errors of what is asked of one job by its address.
+var (
+	// ErrNotFound: there is no record of the job. It was never there, it has no record,
+	// or it has ended and its record was not kept.
+	ErrNotFound = errors.New("there is no record of this job")
+	// ErrRunning: it runs, and can only be cancelled.
+	ErrRunning = store.ErrRunning
+	// ErrEnded: it has ended.
+	ErrEnded = store.ErrEnded
+	// ErrLocked: another job has its uniqueness key.
+	ErrLocked = store.ErrLocked
+)
+
+// ParseAddress takes an address QUEUE/ID apart.
+func ParseAddress(address string) (queue, id string, err error) {
+	at := strings.LastIndexByte(address, '/')
+	if at < 1 || at == len(address)-1 {
+		return "", "", fmt.Errorf("address: %.300q: allowed is QUEUE/ID", address)
+	}
+	return address[:at], address[at+1:], nil
+}
+
+// located is a job that is named by its address.
+type located struct {
+	*store.Queue
+	id string
+}
+
+func (c *Client) locate(address string) (located, error) {
+	queue, id, err := ParseAddress(address)
+	if err != nil {
+		return located{}, err
+	}
+	if len(id) > 128 {
+		return located{}, fmt.Errorf("address: an id of %d bytes: allowed are 128", len(id))
+	}
+	q, err := c.store.Queue(queue)
+	return located{q, id}, err
+}
+
+// Get returns what is known of a recorded job, or ErrNotFound.
+func (c *Client) Get(ctx context.Context, address string) (*Record, error) {
+	at, err := c.locate(address)
+	if err != nil {
+		return nil, fmt.Errorf("get: %w", err)
+	}
+	r, err := c.get(ctx, at)
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", address, err)
+	}
+	return r, nil
+}
+
+func (c *Client) get(ctx context.Context, at located) (*Record, error) {
+	fields, err := c.store.Record(ctx, at.Queue, at.id)
+	if err != nil {
+		return nil, err
+	}
+	if fields["job"] == "" || fields["state"] == "" {
+		return nil, ErrNotFound
+	}
+	return newRecord(at.Name, at.id, fields), nil
+}
+
+// newRecord reads the fields of a record.
+func newRecord(queue, id string, fields map[string]string) *Record {
+	j, _ := wire.Parse(fields["job"]) // what somebody has made of it by hand is shown as a raw job
+	j.ID = id
+	r := &Record{Info: info(queue, &j), Args: j.Args, Place: fields["worker"], Result: j.Result, lock: j.Lock, body: fields["job"]}
+	r.gen, _ = strconv.ParseInt(fields["gen"], 10, 64)
+	r.State = State(fields["state"])
+	r.EndedAt = moment(j.EndedAt)
+	ms, _ := strconv.ParseInt(fields["at"], 10, 64)
+	switch r.State {
+	case StateScheduled, StateRetry:
+		r.DueAt = moment(ms)
+	case StateRunning:
+		r.StartedAt = moment(ms)
+		r.Attempt++
+	}
+	var runs []runJSON
+	_ = json.Unmarshal(j.History, &runs) // the same
+	for _, run := range runs {
+		if run.Outcome == "" {
+			run.Outcome = string(StateDone)
+		}
+		r.Runs = append(r.Runs, Run{
+			At: moment(run.At), Duration: time.Duration(run.Duration) * time.Millisecond,
+			Place: run.Place, Outcome: State(run.Outcome), Error: run.Error, Stack: run.Stack,
+		})
+	}
+	if n := len(r.Runs); r.EndedAt.IsZero() && r.State.HasEnded() && n > 0 {
+		r.EndedAt = r.Runs[n-1].At.Add(r.Runs[n-1].Duration)
+	}
+	_ = json.Unmarshal([]byte(fields["progress"]), &r.Progress)
+	if cursor := fields["cursor"]; cursor != "" && json.Valid([]byte(cursor)) {
+		r.Cursor = json.RawMessage(cursor)
+	}
+	return r
+}
+
+// Wait returns when a recorded job has ended: with its record, or, when that was not kept,
+// with its state only. It does not poll, unless SUBSCRIBE is refused.
+//
+// ErrNotFound says that there is no record, as when it had ended before.
+func (c *Client) Wait(ctx context.Context, address string) (*Record, error) {
+	for r, err := range c.Watch(ctx, address) {
+		if err != nil || r.State.HasEnded() {
+			return r, err
+		}
+	}
+	return nil, fmt.Errorf("wait for %s: %w", address, context.Cause(ctx))
+}
+
+// Watch yields a recorded job as it is, and again after each change of its state, its
+// progress or its cursor, until it has ended; changes that follow each other quickly can
+// be one. An error is the last that is yielded.
+func (c *Client) Watch(ctx context.Context, address string) iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
+		if err := c.watch(ctx, address, func(r *Record) bool { return yield(r, nil) }); err != nil {
+			yield(nil, fmt.Errorf("watch %s: %w", address, err))
+		}
+	}
+}
+
+func (c *Client) watch(ctx context.Context, address string, yield func(*Record) bool) error {
+	at, err := c.locate(address)
+	if err != nil {
+		return err
+	}
+	var told chan string
+	again := askAfter // in case that a message was lost
+	l, err := c.store.Listen(ctx, at.Record(at.id))
+	switch {
+	case err == nil:
+		defer l.Close()
+		told = l.C
+	case errors.Is(err, store.ErrRefused):
+		again = 500 * time.Millisecond
+	default:
+		return err
+	}
+	timer := time.NewTimer(again)
+	defer timer.Stop()
+	last, seen := State(""), false
+	for {
+		r, err := c.get(ctx, at)
+		if errors.Is(err, ErrNotFound) {
+			// It has ended without being kept, if the message of that is there, or on its way.
+			for deadline := time.Now(); !last.HasEnded(); {
+				if seen {
+					deadline = deadline.Add(time.Second)
+				}
+				select {
+				case message := <-told:
+					last = State(message)
+					continue
+				case <-time.After(time.Until(deadline)):
+				}
+				break
+			}
+			if last.HasEnded() {
+				r, err = &Record{Info: Info{ID: at.id, Queue: at.Name, State: last}}, nil
+			}
+		}
+		seen = seen || err == nil
+		if err != nil && !errors.Is(err, ErrUncertain) { // a read that was cut is done again
+			return err
+		}
+		if err == nil && (!yield(r) || r.State.HasEnded()) {
+			return nil
+		}
+		timer.Reset(jitter(again))
+		select {
+		case message := <-told:
+			last = State(message)
+		case <-timer.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Cancel ends a job. A recorded one that does not run is cancelled when Cancel returns;
+// one that runs is asked to end: its context ends with ErrCancelled. Of one that has ended
+// it says ErrEnded.
+//
+// A job without a record is cancelled if it runs; whether it does, nobody says, and
+// otherwise it is not touched.
+func (c *Client) Cancel(ctx context.Context, address string) error {
+	at, err := c.locate(address)
+	if err != nil {
+		return fmt.Errorf("cancel: %w", err)
+	}
+	err = c.act(ctx, at, func(r *Record, a *store.Act) error {
+		if r.State == StateDead {
+			return ErrEnded
+		}
+		a.What, a.State = "end", string(StateCancelled)
+		j, _ := wire.Parse(r.body)
+		j.ID = at.id
+		a.Keep = time.Duration(j.Keep) * time.Millisecond
+		j.EndedAt = time.Now().UnixMilli()
+		a.Job = j.Body()
+		return nil
+	})
+	if errors.Is(err, ErrRunning) || errors.Is(err, ErrNotFound) {
+		_, err = c.store.Tell(ctx, at.Queue, tellCancel+at.id)
+	}
+	if err != nil {
+		return fmt.Errorf("cancel %s: %w", address, err)
+	}
+	return nil
+}
+
+// Reschedule moves a recorded job that does not run to another time; one that is in the
+// past, as the zero time is, is now. A dead job begins anew, with all its attempts before it.
+func (c *Client) Reschedule(ctx context.Context, address string, to time.Time) error {
+	at, err := c.locate(address)
+	if err != nil {
+		return fmt.Errorf("reschedule: %w", err)
+	}
+	if to.After(lastTime) {
+		return fmt.Errorf("reschedule %s: the year %d: allowed are times until the year 9999", address, to.Year())
+	}
+	err = c.act(ctx, at, func(r *Record, a *store.Act) error {
+		a.What, a.When = "move", store.Put{At: to}
+		j, _ := wire.Parse(r.body)
+		j.ID = at.id
+		if r.State == StateDead {
+			j.Attempts, j.Crashes, j.Stops, j.Hosts, j.Unknown, j.UnknownSince, j.EndedAt = 0, 0, 0, nil, 0, 0, 0
+			j.Deadline, j.ExpireAt = 0, 0 // as with Revive
+			j.Reason = "revived"
+		}
+		a.Job = j.Body()
+		a.New = j.Pointer(r.lock, r.gen+1)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("reschedule %s: %w", address, err)
+	}
+	return nil
+}
+
+// RunNow is Reschedule to now.
+func (c *Client) RunNow(ctx context.Context, address string) error {
+	return c.Reschedule(ctx, address, time.Time{})
+}
+
+// Edit changes a recorded job that does not run. change gets its kind, arguments and
+// options, and may change Args and of Opts MaxAttempts, Timeout, Keep and Meta; it is
+// called again when the job was changed by somebody else meanwhile. Another field that it
+// changes is refused.
+func (c *Client) Edit(ctx context.Context, address string, change func(*Spec) error) error {
+	at, err := c.locate(address)
+	if err != nil {
+		return fmt.Errorf("edit: %w", err)
+	}
+	err = c.act(ctx, at, func(r *Record, a *store.Act) error {
+		a.What = "edit"
+		a.Job, err = c.edited(r, change)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("edit %s: %w", address, err)
+	}
+	return nil
+}
+
+// edited is the job of a record after a change.
+func (c *Client) edited(r *Record, change func(*Spec) error) (string, error) {
+	j, err := wire.Parse(r.body)
+	if err != nil {
+		return "", err
+	}
+	j.ID = r.ID
+	spec := Spec{Kind: j.Kind, Args: slices.Clone(json.RawMessage(j.Args)), Opts: Opts{
+		Queue: r.Queue, ID: r.ID, Record: true, Keep: time.Duration(j.Keep) * time.Millisecond,
+		MaxAttempts: j.MaxAttempts, Timeout: r.Timeout, Meta: r.Meta,
+	}}
+	if j.Timeout < 0 {
+		spec.Opts.Timeout = -1
+	}
+	if j.Keep == 0 {
+		spec.Opts.Keep = -1
+	}
+	was := spec
+	if err := change(&spec); err != nil {
+		return "", err
+	}
+	switch o := &spec.Opts; {
+	case spec.Kind != was.Kind:
+		return "", fmt.Errorf("kind: %q: it cannot be changed", spec.Kind)
+	case o.Queue != r.Queue || o.ID != r.ID:
+		return "", fmt.Errorf("queue and id: %q and %q: they cannot be changed", o.Queue, o.ID)
+	case o.In != 0 || !o.At.IsZero():
+		return "", errors.New("in and at: they cannot be changed here: Reschedule does")
+	}
+	if err := spec.check(c.cfg.MaxPayload, time.Now()); err != nil {
+		return "", err
+	}
+	j.Args, j.MaxAttempts, j.Timeout, j.Meta = spec.Args, spec.Opts.MaxAttempts, millis(spec.Opts.Timeout), spec.Opts.Meta
+	j.Keep = spec.Opts.keep().Milliseconds()
+	return j.Body(), nil
+}
+
+// Remove takes a recorded job away, with its record: one that does not run, or that has
+// ended.
+func (c *Client) Remove(ctx context.Context, address string) error {
+	at, err := c.locate(address)
+	if err != nil {
+		return fmt.Errorf("remove: %w", err)
+	}
+	err = c.act(ctx, at, func(_ *Record, a *store.Act) error {
+		a.What, a.State = "remove", string(StateCancelled)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("remove %s: %w", address, err)
+	}
+	return nil
+}
+
+// act does something to a recorded job as it is, and does it again when it has changed
+// meanwhile. A lost reply is asked for again too: what acts on a generation acts once.
+func (c *Client) act(ctx context.Context, at located, make func(*Record, *store.Act) error) error {
+	for tries := 0; ; tries++ {
+		r, err := c.get(ctx, at)
+		if err != nil {
+			return err
+		}
+		a := store.Act{ID: at.id, Lock: r.lock, Gen: r.gen, Was: r.body}
+		j, _ := wire.Parse(r.body)
+		j.ID = at.id
+		a.Old = j.Pointer(r.lock, r.gen)
+		if err := make(r, &a); err != nil {
+			return err
+		}
+		err = c.store.Act(ctx, at.Queue, &a)
+		if !errors.Is(err, store.ErrChanged) || tries == 20 {
+			if errors.Is(err, store.ErrMissing) {
+				return ErrNotFound
+			}
+			return err
+		}
+	}
+}

@@ -1,0 +1,264 @@
+package tasuki
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tasuki-dev/tasuki/internal/source"
+	"github.com/tasuki-dev/tasuki/internal/store"
+	"github.com/tasuki-dev/tasuki/internal/wire"
+)
+
+// recording is what a run of a recorded job has beside that of a bare one. What the
+// handler says through the methods of Job is guarded by mu, the rest belongs to the slot.
+type recording struct {
+	pointer wire.Job
+	body    string // the job's element
+	cursor  []byte // of the last checkpoint
+	began   time.Time
+	result  []byte
+
+	mu       sync.Mutex
+	progress Progress
+	said     bool              // progress was not written yet
+	pending  map[string]string // fields of the record that were not either
+	waiting  bool              // it is in the line of the notebook
+}
+
+// Bounds of what a job may say of itself.
+const (
+	maxRuns     = 20      // that a record keeps, the newest
+	maxRunError = 1 << 10 // bytes of the error of each
+	maxRunStack = 4 << 10 // bytes of its stack
+	maxNote     = 1 << 10 // bytes of a note of progress
+	maxResult   = 1 << 20 // bytes of a result
+	maxCursor   = 64 << 10
+)
+
+// errNotOpened says why a pointer led to no job that may run here.
+type errNotOpened struct{ outcome source.Outcome }
+
+func (*errNotOpened) Error() string { return "the record was not opened" }
+
+// open follows the pointer that a run has claimed, to the job in its record. It goes on
+// until Redis answers, or the run is to end.
+func (w *Worker) open(r *run, pointer *wire.Job) (wire.Job, error) {
+	no := func(state source.State, element string) (wire.Job, error) {
+		return *pointer, &errNotOpened{source.Outcome{Tag: r.tag, State: state, Element: element}}
+	}
+	release := func() (wire.Job, error) { return no(source.Release, r.element) }
+	o := r.opened
+	for pause := 50 * time.Millisecond; o == nil; pause = min(2*pause, 2*time.Second) {
+		if !r.waitAccepted() {
+			return release()
+		}
+		answers, err := r.q.openAll(&r.ctx, []*run{r}, []*wire.Job{pointer})
+		if err == nil {
+			o = &answers[0]
+			break
+		}
+		if r.ctx.cause() != nil || errors.Is(err, store.ErrClosed) {
+			return release()
+		}
+		w.warnOnce("open "+r.q.name+err.Error(), "tasuki: a record cannot be read; trying again", "queue", r.q.name, "id", pointer.ID, "err", err)
+		select {
+		case <-r.ctx.Done():
+		case <-time.After(jitter(pause)):
+		}
+	}
+	switch o.What {
+	case "run":
+	case "gone":
+		f := r.q.fetcher
+		f.mu.Lock()
+		f.loseRun(r)
+		f.mu.Unlock()
+		return release()
+	case "parked":
+		o, err := no(source.Parked, r.element)
+		err.(*errNotOpened).outcome.Record = &source.Record{ID: pointer.ID, Lock: pointer.Lock}
+		return o, err
+	case "stale":
+		return no(source.Stale, "")
+	default:
+		lost := wire.Job{ID: pointer.ID, IsRaw: true, Raw: []byte(r.element), Reason: "its record is gone", Token: wire.NewToken()}
+		w.logOutcome(r, &lost, slog.LevelError, "tasuki: job dead", nil, "reason", lost.Reason)
+		return no(source.Dead, lost.Element())
+	}
+	job, err := wire.Parse(o.Job)
+	job.ID, job.IsNew = pointer.ID, false
+	r.rec = &recording{pointer: *pointer, body: o.Job, cursor: []byte(o.Cursor), began: r.q.fetcher.serverNow()}
+	if o.Cancelled {
+		w.cancel(r, ErrCancelled)
+	}
+	return job, err
+}
+
+// waitAccepted waits until Redis has accepted the job; false if it has not, or the run is
+// to end.
+func (r *run) waitAccepted() bool {
+	if r.handed != nil {
+		select {
+		case <-r.handed:
+		case <-r.ctx.Done():
+			return false
+		}
+	}
+	r.q.fetcher.mu.Lock()
+	defer r.q.fetcher.mu.Unlock()
+	return !r.lost
+}
+
+// openAll opens the records of runs that are accepted.
+func (q *queue) openAll(ctx context.Context, runs []*run, pointers []*wire.Job) ([]source.Opened, error) {
+	recorder, ok := q.src.(source.Recorder)
+	if !ok {
+		return nil, fmt.Errorf("queue %s has no records", q.name)
+	}
+	f := q.fetcher
+	asked := make([]source.Pointer, len(runs))
+	f.mu.Lock()
+	for i, r := range runs {
+		asked[i] = source.Pointer{Tag: r.heldAs(), ID: pointers[i].ID, Lock: pointers[i].Lock, Gen: pointers[i].Rec}
+	}
+	f.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, exchangeLimit)
+	defer cancel()
+	return recorder.Open(ctx, f.w.place, asked)
+}
+
+// openClaimed opens what an exchange has claimed, in one call: a run that is not opened by
+// it does that by itself.
+func (x *exchange) openClaimed(ctx context.Context) {
+	recorder, ok := x.q.src.(source.Recorder)
+	if !ok {
+		return
+	}
+	var asked []source.Pointer
+	var which []int
+	for i, d := range x.reply.Claimed {
+		if !wire.IsPointer(d.Element) {
+			continue
+		}
+		if j, err := wire.Parse(d.Element); err == nil && j.Rec > 0 {
+			asked = append(asked, source.Pointer{Tag: d.Tag, ID: j.ID, Lock: j.Lock, Gen: j.Rec})
+			which = append(which, i)
+		}
+	}
+	if len(asked) == 0 {
+		return
+	}
+	opened, err := recorder.Open(ctx, x.q.fetcher.w.place, asked)
+	if err != nil {
+		return
+	}
+	x.opened = make(map[int]*source.Opened, len(opened))
+	for n, i := range which {
+		x.opened[i] = &opened[n]
+	}
+}
+
+// settled makes of an outcome of a recorded job what is written to its record and what is
+// kept in its place: the pointer. job is as it is to be kept; nil of one that is released.
+func (r *run) settled(o source.Outcome, job *wire.Job, runErr error) source.Outcome {
+	rec := r.rec
+	if rec == nil {
+		return o
+	}
+	o.Found = false
+	o.Record = &source.Record{ID: rec.pointer.ID, Lock: rec.pointer.Lock}
+	o.Record.Fields = rec.take()
+	o.Element = r.element
+	if job == nil {
+		return o
+	}
+	now := r.q.fetcher.serverNow()
+	job.Token = ""
+	job.History = rec.history(job.History, now, r.q.fetcher.w.place, o.State, runErr)
+	switch o.State {
+	case source.Done, source.Cancelled, source.Expired:
+		o.Element = ""
+		o.Record.Ended, o.Record.Keep = true, time.Duration(min(job.Keep, maxDelay.Milliseconds()))*time.Millisecond
+		if job.Keep == 0 {
+			o.Record.Fields = nil
+			return o
+		}
+		job.Keep = 0 // the record has the time that is left, and the history when it has ended
+		job.Result = rec.result
+	default:
+		o.Record.Gen = rec.pointer.Rec + 1
+		o.Element = job.Pointer(rec.pointer.Lock, o.Record.Gen)
+	}
+	o.Record.Fields = append(o.Record.Fields, "job", job.Body())
+	return o
+}
+
+// Run is one run of a recorded job, of which its record keeps the last 20.
+type Run struct {
+	At       time.Time     // when it began, by Redis' clock
+	Duration time.Duration // in whole milliseconds
+	Place    string        // host:pid of the process
+	Outcome  State         // what became of the job: done, retry, dead, cancelled, …
+	Error    string        // the first 1,024 bytes
+	Stack    string        // of a panic, the first 4,096 bytes
+}
+
+// runJSON is a Run in a record.
+type runJSON struct {
+	At       int64  `json:"at"` // ms since 1970
+	Duration int64  `json:"ms,omitempty"`
+	Place    string `json:"on,omitempty"`
+	Outcome  string `json:"as,omitempty"` // none: done
+	Error    string `json:"err,omitempty"`
+	Stack    string `json:"stack,omitempty"`
+}
+
+// history appends this run to those before.
+func (rec *recording) history(before []byte, now time.Time, place string, as source.State, err error) []byte {
+	entry := runJSON{At: rec.began.UnixMilli(), Duration: now.Sub(rec.began).Milliseconds(), Place: place, Outcome: string(as)}
+	if as == source.Done {
+		entry.Outcome = ""
+	}
+	if err != nil {
+		entry.Error = cutText(err.Error(), maxRunError)
+		var p *PanicError
+		if errors.As(err, &p) {
+			entry.Error, entry.Stack = cutText(p.short(), maxRunError), cutText(string(p.Stack), maxRunStack)
+		}
+	}
+	text, _ := json.Marshal(entry) // it has no value that could fail
+	if len(before) <= len("[]") {
+		return slices.Concat([]byte("["), text, []byte("]"))
+	}
+	var runs []json.RawMessage
+	if json.Unmarshal(before, &runs) != nil {
+		runs = nil // somebody has changed it by hand
+	}
+	runs = append(runs, text)
+	if n := len(runs) - maxRuns; n > 0 {
+		runs = runs[n:]
+	}
+	all, _ := json.Marshal(runs)
+	return all
+}
+
+// mark stands behind what was cut.
+const mark = "…(cut)"
+
+// cutText shortens s to at most n bytes and the mark, without splitting a character.
+func cutText(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + mark
+}
