@@ -154,7 +154,7 @@ func FuzzPutBack(f *testing.F) {
 		var about about
 		_ = json.Unmarshal([]byte(info), &about) // as the sweeper does
 		before, err := wire.Parse(element)
-		back := putBack(store.Left{Tag: 7, Element: element}, &about, nil)
+		back := putBack(store.Left{Tag: 7, Element: element}, &about, nil, time.Now())
 		after, err2 := wire.Parse(back.Element)
 		if errors.Is(err, wire.ErrFuture) != errors.Is(err2, wire.ErrFuture) || err2 != nil && !errors.Is(err2, wire.ErrFuture) {
 			t.Fatalf("%q goes back as %q: %v, then %v", element, back.Element, err, err2)

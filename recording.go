@@ -86,19 +86,39 @@ func (w *Worker) open(r *run, pointer *wire.Job) (wire.Job, error) {
 		err.(*errNotOpened).outcome.Record = &source.Record{ID: pointer.ID, Lock: pointer.Lock}
 		return o, err
 	case "stale":
-		return no(source.Stale, "")
+		o, err := no(source.Stale, "")
+		err.(*errNotOpened).outcome.Record = &source.Record{ID: pointer.ID}
+		return o, err
 	default:
-		lost := wire.Job{ID: pointer.ID, IsRaw: true, Raw: []byte(r.element), Reason: "its record is gone", Token: wire.NewToken()}
-		w.logOutcome(r, &lost, slog.LevelError, "tasuki: job dead", nil, "reason", lost.Reason)
-		return no(source.Dead, lost.Element())
+		return w.openedNothing(r, pointer, o.What)
 	}
 	job, err := wire.Parse(o.Job)
+	if err == nil && job.Rec > 0 {
+		job, err = wire.Job{IsRaw: true, Raw: []byte(o.Job)}, errors.New("the record leads to another")
+	}
 	job.ID, job.IsNew = pointer.ID, false
 	r.rec = &recording{pointer: *pointer, body: o.Job, cursor: []byte(o.Cursor), began: r.q.fetcher.serverNow()}
 	if o.Cancelled {
 		w.cancel(r, ErrCancelled)
 	}
 	return job, err
+}
+
+// openedNothing is for a pointer to a record that somebody has taken away or spoilt. Nobody
+// knows what the job was: it is dead, and what is there in place of its record says why.
+func (w *Worker) openedNothing(r *run, pointer *wire.Job, what string) (wire.Job, error) {
+	lost := wire.Job{
+		ID: pointer.ID, IsRaw: true, Raw: []byte(r.element), Token: wire.NewToken(),
+		Reason: "its record is gone", EndedAt: r.q.fetcher.serverNow().UnixMilli(),
+	}
+	if what == "alien" {
+		lost.Reason = "its record is gone: its key has a value of another type"
+	}
+	w.logOutcome(r, &lost, slog.LevelError, "tasuki: job dead", nil, "reason", lost.Reason)
+	return *pointer, &errNotOpened{source.Outcome{
+		Tag: r.tag, State: source.Dead, Element: lost.Pointer(pointer.Lock, pointer.Rec+1),
+		Record: &source.Record{ID: pointer.ID, Lock: pointer.Lock, Gen: pointer.Rec + 1, Fields: []string{"job", lost.Element()}},
+	}}
 }
 
 // waitAccepted waits until Redis has accepted the job; false if it has not, or the run is
@@ -205,7 +225,7 @@ type Run struct {
 	At       time.Time     // when it began, by Redis' clock
 	Duration time.Duration // in whole milliseconds
 	Place    string        // host:pid of the process
-	Outcome  State         // what became of the job: done, retry, dead, cancelled, …
+	Outcome  State         // what became of the job: done, retry, dead, cancelled, …; crashed or stopped when the process has died
 	Error    string        // the first 1,024 bytes
 	Stack    string        // of a panic, the first 4,096 bytes
 }

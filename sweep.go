@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/failpoint"
+	"github.com/tasuki-dev/tasuki/internal/source"
 	"github.com/tasuki-dev/tasuki/internal/store"
 	"github.com/tasuki-dev/tasuki/internal/wire"
 )
@@ -116,13 +117,13 @@ func (sw *sweeper) sweepIncarnation(ctx context.Context, q *store.Queue, incarna
 		if err != nil || len(left) == 0 {
 			return moved, err
 		}
-		records, err := sw.records(ctx, q, left)
+		records, now, err := sw.records(ctx, q, left)
 		if err != nil {
 			return moved, err
 		}
 		back, size := make([]store.PutBack, len(left)), 0
 		for i, l := range left {
-			back[i] = putBack(l, about, records)
+			back[i] = putBack(l, about, records, now)
 			size += len(l.Element) + len(back[i].Job)
 		}
 		sw.w.tellSwept(q.Name, back)
@@ -151,8 +152,8 @@ func (sw *sweeper) sweepIncarnation(ctx context.Context, q *store.Queue, incarna
 	}
 }
 
-// records reads the records of those among the left that have one.
-func (sw *sweeper) records(ctx context.Context, q *store.Queue, left []store.Left) (map[string]store.Recorded, error) {
+// records reads the records of those among the left that have one, and what time it is.
+func (sw *sweeper) records(ctx context.Context, q *store.Queue, left []store.Left) (map[string]store.Recorded, time.Time, error) {
 	var ids []string
 	for _, l := range left {
 		if wire.IsPointer(l.Element) {
@@ -162,19 +163,26 @@ func (sw *sweeper) records(ctx context.Context, q *store.Queue, left []store.Lef
 		}
 	}
 	if len(ids) == 0 {
-		return nil, nil
+		return nil, time.Time{}, nil
 	}
-	return sw.store.Records(ctx, q, ids)
+	now, err := sw.store.Now(ctx)
+	if err != nil {
+		return nil, now, err
+	}
+	records, err := sw.store.Records(ctx, q, ids)
+	return records, now, err
 }
 
 // putBack says what becomes of a job whose worker has died. A pointer that its record does
 // not know goes back as it is, or nowhere: the script looks.
-func putBack(l store.Left, about *about, records map[string]store.Recorded) store.PutBack {
+func putBack(l store.Left, about *about, records map[string]store.Recorded, now time.Time) store.PutBack {
 	j, _ := wire.Parse(l.Element) // whatever it is, the job that comes back can be kept
 	back := store.PutBack{Left: l, To: "ready", As: "crashed"}
+	var record store.Recorded
 	if pointer := j; pointer.Rec > 0 {
 		back.ID, back.Lock, back.Was, back.Gen = pointer.ID, pointer.Lock, pointer.Rec, pointer.Rec+1
-		j, _ = wire.Parse(records[pointer.ID].Job)
+		record = records[pointer.ID]
+		j, _ = wire.Parse(record.Job)
 		j.ID = pointer.ID
 	}
 	if about.Stopping {
@@ -197,6 +205,10 @@ func putBack(l store.Left, about *about, records map[string]store.Recorded) stor
 	}
 	j.ExpireAt = 0 // it may have been started
 	if back.Was != 0 {
+		if record.Worker != "" { // it had begun
+			rec := recording{began: record.At}
+			j.History = rec.history(j.History, now, record.Worker, source.State(back.As), nil)
+		}
 		back.Job, back.Element = j.Body(), j.Pointer(back.Lock, back.Gen)
 		return back
 	}
@@ -328,13 +340,14 @@ func (sw *sweeper) trim(ctx context.Context, q *store.Queue) error {
 		if err != nil || len(over) == 0 {
 			return err
 		}
-		var recorded []string
-		for _, element := range over {
+		jobs := make([]store.Trimmed, len(over))
+		for i, element := range over {
+			jobs[i].Element = element
 			if j, err := wire.Parse(element); err == nil && j.Rec > 0 {
-				recorded = append(recorded, j.ID)
+				jobs[i].ID, jobs[i].Gen = j.ID, j.Rec
 			}
 		}
-		if _, err := sw.store.Trim(ctx, q, over, recorded); err != nil {
+		if _, err := sw.store.Trim(ctx, q, jobs); err != nil {
 			return err
 		}
 	}

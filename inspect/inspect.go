@@ -193,11 +193,8 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 		if len(page) == 0 {
 			break
 		}
-		records, err := i.records(ctx, keys, page)
-		if err != nil {
-			return revived, fmt.Errorf("revive: %w", err)
-		}
 		var portion []store.Revival
+		var pointers []int // of portion
 		for _, dead := range page {
 			if done = dead.At.After(begun); done {
 				break
@@ -208,30 +205,23 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 				continue
 			}
 			delete(wanted, j.ID)
-			pointer := j
-			if pointer.Rec > 0 {
-				r, ok := records[pointer.ID]
-				if !ok || r.Gen != pointer.Rec { // it was left behind
-					skipped++
-					continue
-				}
-				j, _ = wire.Parse(r.Job)
-				j.ID, j.EndedAt = pointer.ID, 0
+			if j.Rec > 0 {
+				pointers = append(pointers, len(portion))
+				portion = append(portion, store.Revival{Dead: dead.Element, Ready: dead.Element, ID: j.ID, Lock: j.Lock, Gen: j.Rec + 1})
+				continue
 			}
 			j.Attempts, j.Crashes, j.Stops, j.Hosts = 0, 0, 0, nil
 			j.Unknown, j.UnknownSince, j.Reason = 0, 0, "revived"
 			j.Deadline, j.ExpireAt = 0, 0
 
-			if pointer.Rec > 0 {
-				portion = append(portion, store.Revival{Dead: dead.Element, Ready: j.Pointer(pointer.Lock, pointer.Rec+1),
-					ID: pointer.ID, Lock: pointer.Lock, Gen: pointer.Rec + 1, Job: j.Body()})
-				continue
-			}
 			j.Token = wire.NewToken()
 			portion = append(portion, store.Revival{Dead: dead.Element, Ready: j.Element()})
 		}
 		if len(portion) == 0 {
 			continue
+		}
+		if err := i.follow(ctx, keys, portion, pointers); err != nil {
+			return revived, fmt.Errorf("revive: %w", err)
 		}
 		n, err := i.store.Revive(ctx, keys, portion)
 		revived += n
@@ -246,16 +236,33 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 	return revived, nil
 }
 
-// records reads the records of those dead jobs that have one.
-func (i *Inspector) records(ctx context.Context, keys *store.Queue, page []store.Aged) (map[string]store.Recorded, error) {
-	var ids []string
-	for _, dead := range page {
-		if j, err := wire.Parse(dead.Element); err == nil && j.Rec > 0 {
-			ids = append(ids, j.ID)
+// follow completes revivals of recorded jobs with what their records say. One whose record
+// is gone is made ready all the same: whoever claims it says so.
+func (i *Inspector) follow(ctx context.Context, q *store.Queue, portion []store.Revival, pointers []int) error {
+	if len(pointers) == 0 {
+		return nil
+	}
+	ids := make([]string, len(pointers))
+	for n, at := range pointers {
+		ids[n] = portion[at].ID
+	}
+	records, err := i.store.Records(ctx, q, ids)
+	if err != nil {
+		return err
+	}
+	for _, at := range pointers {
+		r := &portion[at]
+		record, ok := records[r.ID]
+		if !ok || record.Gen != r.Gen-1 {
+			r.Gen = 0
+			continue
 		}
+		j, _ := wire.Parse(record.Job)
+		j.ID = r.ID
+		j.Attempts, j.Crashes, j.Stops, j.Hosts = 0, 0, 0, nil
+		j.Unknown, j.UnknownSince, j.EndedAt, j.Reason = 0, 0, 0, "revived"
+		j.Deadline, j.ExpireAt = 0, 0
+		r.Job, r.Ready = j.Body(), j.Pointer(r.Lock, r.Gen)
 	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	return i.store.Records(ctx, keys, ids)
+	return nil
 }

@@ -237,7 +237,11 @@ func (r *rig) real(c model.Call) (any, error) {
 		}
 		return elements, err
 	case model.Trim:
-		return s.Trim(ctx, q, texts(c.Elements), nil)
+		jobs := make([]store.Trimmed, len(c.Elements))
+		for i, e := range c.Elements {
+			jobs[i].Element = e.String()
+		}
+		return s.Trim(ctx, q, jobs)
 	case model.Disband:
 		return nil, r.command("DEL", q.Workers)
 	case model.Pass:

@@ -33,11 +33,11 @@ func FuzzQueueKeys(f *testing.F) {
 				t.Fatalf("%q is named %q", name, q.Name)
 			}
 			const incarnation = "0123456789abcdefghjkmnpqrs.again1.2"
-			keys := []string{q.Hand(incarnation), q.Held(incarnation), q.Channel}
+			keys := []string{q.Hand(incarnation), q.Held(incarnation), q.Channel, q.Record("x"), q.Lock("qx"), q.Running("bx"), q.Parked("bx")}
 			for key := range q.Keys() {
 				keys = append(keys, key)
 			}
-			if wants := 13; len(keys) != wants && (!q.Foreign || len(keys) != wants+1) {
+			if wants := 18; len(keys) != wants && (!q.Foreign || len(keys) != wants+1) {
 				t.Fatalf("%q has %d keys: %q", name, len(keys), keys)
 			}
 			for _, key := range keys {

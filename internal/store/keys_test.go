@@ -23,13 +23,14 @@ func TestKeysPage(t *testing.T) {
 	keys := q.Keys()
 	maps.Copy(keys, s.NamespaceKeys())
 	keys[q.Hand("W")], keys[q.Held("W")] = "list", "hash"
+	keys[q.Record("ID")], keys[q.Lock("NAME")], keys[q.Running("NAME")], keys[q.Parked("NAME")] = "hash", "string", "string", "list"
 	for key, kind := range keys {
 		row := fmt.Sprintf("\n| `%s` | %s |", key, strings.ToUpper(kind))
 		if !strings.Contains(string(page), row) {
 			t.Errorf("no row %q", row)
 		}
 	}
-	for _, name := range []string{q.Channel, s.alivePrefix() + "W"} {
+	for _, name := range []string{q.Channel, q.Record("ID"), s.alivePrefix() + "W"} {
 		if !strings.Contains(string(page), "`"+name+"`") {
 			t.Errorf("the channel %s is not named", name)
 		}

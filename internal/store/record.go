@@ -240,7 +240,7 @@ func (s *Store) Records(ctx context.Context, q *Queue, ids []string) (map[string
 	replies, err := s.doMulti(ctx, "records", func(b rueidis.Builder) []rueidis.Completed {
 		commands := make([]rueidis.Completed, len(ids))
 		for i, id := range ids {
-			commands[i] = b.Hmget().Key(q.Record(id)).Field("gen", "job", "state").Build()
+			commands[i] = b.Hmget().Key(q.Record(id)).Field("gen", "job", "state", "worker", "at").Build()
 		}
 		return commands
 	})
@@ -249,7 +249,7 @@ func (s *Store) Records(ctx context.Context, q *Queue, ids []string) (map[string
 	}
 	records := make(map[string]Recorded, len(ids))
 	for i, reply := range replies {
-		fields, err := exactly(3, reply.ToArray)
+		fields, err := exactly(5, reply.ToArray)
 		if err != nil {
 			if rueidis.IsRedisNil(err) || IsRedis(explain("records", err)) {
 				continue // a key of another type is no record
@@ -262,6 +262,11 @@ func (s *Store) Records(ctx context.Context, q *Queue, ids []string) (map[string
 		}
 		r.Job, _ = fields[1].ToString()
 		r.State, _ = fields[2].ToString()
+		r.Worker, _ = fields[3].ToString()
+		if at, err := fields[4].ToString(); err == nil {
+			ms, _ := strconv.ParseInt(at, 10, 64)
+			r.At = time.UnixMilli(ms)
+		}
 		if r.Job != "" {
 			records[ids[i]] = r
 		}
@@ -273,6 +278,8 @@ func (s *Store) Records(ctx context.Context, q *Queue, ids []string) (map[string
 type Recorded struct {
 	Gen        int64
 	Job, State string
+	Worker     string    // host:pid of the process in which it runs, or ran
+	At         time.Time // when it began, or is due
 }
 
 // TrimEnded forgets ended jobs: the oldest of most ids, with their records while there are

@@ -46,6 +46,20 @@ type operation struct {
 	tolerates string
 	// half are those of which it is noticed when a part is done.
 	half string
+	// prepare puts into a box what only this operation needs.
+	prepare func(b *box)
+	// jobs are the keys of single jobs that it gets.
+	jobs []string
+}
+
+// box is one for the operation.
+func (op *operation) box(t testing.TB, url, queue string) *box {
+	t.Helper()
+	b := newBox(t, url, queue)
+	if op.prepare != nil {
+		op.prepare(b)
+	}
+	return b
 }
 
 var operations = map[string]operation{
@@ -91,7 +105,7 @@ var operations = map[string]operation{
 			"+retry h1 again T",
 		},
 		who:       "me",
-		tolerates: "alarm count ready rules scheduled suspect",
+		tolerates: "alarm count ended ready rules scheduled suspect",
 	},
 	"Fetch of what lies in hand": {
 		script: "fetch",
@@ -105,7 +119,7 @@ var operations = map[string]operation{
 			"+held:me 1000000000103 due", "+held:me 1000000000104 due retry",
 		},
 		who:       "me",
-		tolerates: "alarm count dead ready retry rules scheduled suspect",
+		tolerates: "alarm count dead ended ready retry rules scheduled suspect",
 	},
 	"Fetch of one that is gone": {
 		script: "fetch",
@@ -123,7 +137,7 @@ var operations = map[string]operation{
 		},
 		again:     []string{"-count refused 1", "+count refused 4"},
 		who:       "dead",
-		tolerates: "alarm count dead retry rules scheduled suspect",
+		tolerates: "alarm count dead ended retry rules scheduled suspect",
 	},
 	"Register": {
 		script: "fetch_register",
@@ -284,11 +298,339 @@ var operations = map[string]operation{
 	"Trim": {
 		script: "sweep_trim",
 		run: func(ctx context.Context, s *Store, q *Queue) error {
-			_, err := s.Trim(ctx, q, []string{"x1", "unknown"}, nil)
+			_, err := s.Trim(ctx, q, []Trimmed{{Element: "x1"}, {Element: "unknown"}})
 			return err
 		},
 		changes:   []string{"-dead x1 T", "+count trimmed 1"},
 		tolerates: "count",
+	},
+	"Trim of recorded": {
+		script: "sweep_trim",
+		prepare: func(b *box) {
+			b.record("a", "gen", "1", "state", "dead")
+			b.record("b", "gen", "2", "state", "ready") // revived since
+			b.record("c", "gen", "2", "state", "ready") // and what was left of it in dead
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Trim(ctx, q, []Trimmed{{Element: "x1", ID: "a", Gen: 1}, {Element: "unknown", ID: "b", Gen: 1}, {Element: "x2", ID: "c", Gen: 1}})
+			return err
+		},
+		jobs: []string{"rec:a"},
+		changes: []string{
+			"-dead x1 T", "-dead x2 T", "-rec:a gen 1", "-rec:a state dead", "+count trimmed 2",
+		},
+		tolerates: "count rec:a",
+	},
+	"EnqueueRecorded": {
+		script:  "enqueue_record",
+		prepare: func(b *box) { b.do("SET", b.q.Lock("b1"), "z") },
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			placed, err := s.EnqueueRecorded(ctx, q, time.Hour, 100, []RecordedPut{
+				{Put: Put{ID: "a", Element: "pa"}, Own: true, Job: "ja", Lock: "q1"},
+				{Put: Put{ID: "known", Element: "pk"}, Own: true, Job: "jk"},
+				{Put: Put{ID: "b", Element: "pb", In: time.Minute}, Job: "jb"},
+				{Put: Put{ID: "c", Element: "pc"}, Job: "jc", Lock: "b1"},
+			})
+			if err == nil && (placed[1] != Placed{Existed: true} || placed[3] != Placed{Owner: "z"}) {
+				err = fmt.Errorf("it answers %+v", placed)
+			}
+			return err
+		},
+		refused: true,
+		jobs:    []string{"rec:a", "unique:q1"},
+		changes: []string{
+			"-ready [r1, r2]", "+count existed 1", "+ready [r1, r2, pa]", "+rec:a at T", "+rec:a gen 1", "+rec:a job ja",
+			"+rec:a state ready", "+rec:b at T", "+rec:b gen 1", "+rec:b job jb", "+rec:b state scheduled", "+scheduled pb T",
+			"+seen a T", "+unique:q1 is a",
+		},
+		again:     []string{"-count existed 1", "+count existed 4"},
+		tolerates: "count",
+	},
+	"Open": {
+		script: "fetch_open",
+		who:    "me",
+		prepare: func(b *box) {
+			b.record("a", "gen", "1", "job", "ja", "state", "ready", "cursor", "7")
+			b.record("b", "gen", "2", "job", "jb", "state", "ready")
+			b.record("d", "gen", "1", "job", "jd", "state", "ready")
+			b.do("SET", b.q.Lock("q1"), "a")
+			b.do("SET", b.q.Running("b1"), "z")
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			opened, err := s.Open(ctx, q, me, "host:1", []source.Pointer{
+				{Tag: FirstTag, ID: "a", Gen: 1, Lock: "q1"}, {Tag: FirstTag + 1, ID: "b", Gen: 1}, {Tag: FirstTag + 2, ID: "c", Gen: 1},
+				{Tag: FirstTag + 3, ID: "d", Gen: 1, Lock: "b1"}, {Tag: FirstTag + 9, ID: "d", Gen: 1},
+			})
+			if err != nil {
+				return err
+			}
+			var words []string
+			for _, o := range opened {
+				words = append(words, o.What)
+			}
+			if got := strings.Join(words, " "); got != "run stale missing parked gone" || opened[0].Job != "ja" || opened[0].Cursor != "7" {
+				return fmt.Errorf("it answers %s, %+v", got, opened[0])
+			}
+			return nil
+		},
+		jobs: []string{"unique:q1"},
+		changes: []string{
+			"-rec:a state ready", "-unique:q1 is a", "+rec:a at T", "+rec:a state running", "+rec:a worker host:1",
+		},
+		tolerates: "unique:q1",
+	},
+	"Open of one that is gone": {
+		script:  "fetch_open",
+		who:     "dead",
+		prepare: func(b *box) { b.record("a", "gen", "1", "job", "ja", "state", "ready") },
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			opened, err := s.Open(ctx, q, dead, "host:1", []source.Pointer{{Tag: FirstTag, ID: "a", Gen: 1}})
+			if err == nil && opened[0].What != "gone" {
+				err = fmt.Errorf("it answers %+v", opened)
+			}
+			return err
+		},
+		jobs:      []string{"rec:a"},
+		tolerates: "rec:a",
+	},
+	"Note": {
+		script: "run_note",
+		who:    "me",
+		prepare: func(b *box) {
+			b.record("a", "gen", "1", "job", "ja", "state", "running", "old", "x")
+			b.record("b", "gen", "1", "job", "jb", "state", "running", "cancel", "1")
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			cancelled, err := s.Note(ctx, q, me, []source.Note{
+				{Tag: FirstTag, ID: "a", Fields: []string{"cursor", "1", "progress", "p"}, Gone: []string{"old"}}, {Tag: FirstTag + 1, ID: "b"},
+				{Tag: FirstTag + 2, ID: "c", Fields: []string{"cursor", "1"}}, {Tag: FirstTag + 9, ID: "b", Fields: []string{"cursor", "1"}},
+			})
+			if err == nil && !slices.Equal(cancelled, []bool{false, true, false, false}) {
+				err = fmt.Errorf("it answers %v", cancelled)
+			}
+			return err
+		},
+		jobs: []string{"rec:a"},
+		changes: []string{
+			"-rec:a old x", "+rec:a cursor 1", "+rec:a progress p",
+		},
+		tolerates: "rec:a",
+	},
+	"Fetch of recorded": {
+		script: "fetch",
+		who:    "me",
+		prepare: func(b *box) {
+			for _, id := range []string{"a", "b", "c"} {
+				b.record(id, "gen", "1", "job", "j"+id, "state", "running", "at", "5", "worker", "host:1", "cursor", "7")
+			}
+			b.record("d", "state", "cancelled", "left", "1")
+			b.do("SET", b.q.Lock("b1"), "a")
+			b.do("SET", b.q.Running("b1"), "a")
+			b.do("RPUSH", b.q.Parked("b1"), "parked")
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: FirstTag + 100, Request: source.Request{
+				Outcomes: []source.Outcome{
+					{Tag: FirstTag, State: source.Done, Record: &source.Record{ID: "a", Lock: "b1", Ended: true, Keep: time.Hour, Fields: []string{"job", "ja done"}}},
+					{Tag: FirstTag + 1, State: source.Retry, Delay: time.Hour, Element: "pb2", Record: &source.Record{ID: "b", Gen: 2, Fields: []string{"job", "jb again"}}},
+					{Tag: FirstTag + 2, State: source.Cancelled, Record: &source.Record{ID: "c", Ended: true}},
+					{Tag: FirstTag + 3, State: source.Stale, Record: &source.Record{ID: "d"}},
+				},
+			}}, s.Waiter(q))
+			return err
+		},
+		jobs: []string{"rec:a", "unique:b1", "running:b1", "parked:b1"},
+		changes: []string{
+			"-count done 5", "-held:me 1000000000000 h0", "-held:me 1000000000001 h1", "-held:me 1000000000002 h2", "-held:me 1000000000003 h3", "-parked:b1 [parked]",
+			"-ready [r1, r2]", "-rec:a at 5", "-rec:a cursor 7", "-rec:a gen 1", "-rec:a job ja", "-rec:a state running",
+			"-rec:a worker host:1", "-rec:b at 5", "-rec:b gen 1", "-rec:b job jb", "-rec:b state running", "-rec:b worker host:1",
+			"-rec:c at 5", "-rec:c cursor 7", "-rec:c gen 1", "-rec:c job jc", "-rec:c state running", "-rec:c worker host:1",
+			"-rec:d left 1", "-rec:d state cancelled", "-retry due retry T", "-running:b1 is a", "-scheduled due T", "-unique:b1 is a",
+			"+count cancelled 1", "+count done 6", "+count retry 1", "+count stale 1", "+ended [a]", "+ready [parked, r1, r2, due, due retry]",
+			"+rec:a has a TTL", "+rec:a job ja done", "+rec:a state done", "+rec:b at T", "+rec:b gen 2", "+rec:b job jb again",
+			"+rec:b state retry", "+retry pb2 T",
+		},
+		tolerates: "alarm count dead rec:a rules running:b1 scheduled suspect unique:b1",
+	},
+	"Fetch of recorded that go on": {
+		script: "fetch",
+		who:    "me",
+		prepare: func(b *box) {
+			for _, id := range []string{"a", "b", "c", "d"} {
+				b.record(id, "gen", "1", "job", "j"+id, "state", "running", "at", "5", "worker", "host:1", "cursor", "7")
+			}
+			b.do("SET", b.q.Lock("q1"), "a")
+			b.do("SET", b.q.Running("b1"), "z")
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: FirstTag + 100, Request: source.Request{
+				Outcomes: []source.Outcome{
+					{Tag: FirstTag, State: source.Dead, Element: "pa2", Record: &source.Record{ID: "a", Lock: "q1", Gen: 2, Fields: []string{"job", "ja dead"}}},
+					{Tag: FirstTag + 1, State: source.Release, Element: "pb", Record: &source.Record{ID: "b", Fields: []string{"cursor", "8"}}},
+					{Tag: FirstTag + 2, State: source.Release, Suspect: true, Element: "pc", Record: &source.Record{ID: "c"}},
+					{Tag: FirstTag + 3, State: source.Parked, Element: "pd", Record: &source.Record{ID: "d", Lock: "b1"}},
+				},
+			}}, s.Waiter(q))
+			return err
+		},
+		jobs: []string{"rec:a", "unique:q1", "running:b1", "parked:b1"},
+		changes: []string{
+			"-held:me 1000000000000 h0", "-held:me 1000000000001 h1", "-held:me 1000000000002 h2", "-held:me 1000000000003 h3", "-ready [r1, r2]", "-rec:a at 5",
+			"-rec:a gen 1", "-rec:a job ja", "-rec:a state running", "-rec:a worker host:1", "-rec:b at 5", "-rec:b cursor 7",
+			"-rec:b state running", "-rec:b worker host:1", "-rec:c at 5", "-rec:c state running", "-rec:c worker host:1", "-rec:d at 5",
+			"-rec:d state running", "-rec:d worker host:1", "-retry due retry T", "-scheduled due T", "-suspect [s1]", "-unique:q1 is a",
+			"+count dead 1", "+count parked 1", "+count release 2", "+dead pa2 T", "+parked:b1 [pd]", "+ready [pb, r1, r2, due, due retry]",
+			"+rec:a at T", "+rec:a gen 2", "+rec:a job ja dead", "+rec:a state dead", "+rec:b at T", "+rec:b cursor 8",
+			"+rec:b state ready", "+rec:c at T", "+rec:c state suspect", "+rec:d at T", "+rec:d state parked", "+suspect [pc, s1]",
+		},
+		tolerates: "alarm count rec:a retry rules running:b1 scheduled unique:q1",
+	},
+	"Sweep of recorded": {
+		script: "sweep",
+		who:    "dead",
+		prepare: func(b *box) {
+			b.record("a", "gen", "1", "job", "ja", "state", "running", "at", "5", "worker", "host:1", "cursor", "7")
+			b.record("b", "gen", "2", "job", "jb", "state", "ready", "left", "2")
+			b.do("HSET", b.q.Held(dead), formatTag(FirstTag+2), "d2", formatTag(FirstTag+3), "d3")
+			b.record("d", "state", "cancelled", "left", "1")
+			b.do("SET", b.q.Lock("b1"), "a")
+			b.do("SET", b.q.Running("b1"), "a")
+			b.do("RPUSH", b.q.Parked("b1"), "parked")
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			back := []PutBack{
+				{Left: Left{FirstTag + 3, "d3"}, To: "ready", As: "crashed", Element: "d3 again", ID: "d", Was: 1, Gen: 2, Job: "jd again"},
+				{Left: Left{FirstTag + 2, "d2"}, To: "ready", As: "crashed", Element: "d2 again", ID: "c", Was: 1, Gen: 2, Job: "jc again"},
+				{Left: Left{FirstTag + 1, "d1"}, To: "ready", As: "crashed", Element: "d1 again", ID: "b", Was: 1, Gen: 2, Job: "jb again"},
+				{Left: Left{FirstTag, "d0"}, To: "dead", As: "crashed", Element: "d0 again", ID: "a", Lock: "b1", Was: 1, Gen: 2, Job: "ja again"},
+			}
+			_, _, err := s.Sweep(ctx, q, dead, back)
+			return err
+		},
+		jobs: []string{"rec:a", "unique:b1", "running:b1", "parked:b1"},
+		changes: []string{
+			"-held:dead 1000000000000 d0", "-held:dead 1000000000001 d1", "-held:dead 1000000000002 d2", "-held:dead 1000000000003 d3", "-parked:b1 [parked]", "-ready [r1, r2]",
+			"-rec:a at 5", "-rec:a gen 1", "-rec:a job ja", "-rec:a state running", "-rec:a worker host:1", "-rec:b left 2",
+			"-rec:d left 1", "-rec:d state cancelled", "-running:b1 is a", "-unique:b1 is a", "+count crashed 4", "+count dead 1",
+			"+count poison 1", "+dead d0 again T", "+ready [parked, d2, r1, r2]", "+rec:a at T", "+rec:a gen 2", "+rec:a job ja again",
+			"+rec:a state dead", "+rec:b left 1",
+		},
+		tolerates: "count parked:b1 rec:a running:b1 unique:b1",
+	},
+	"Revive of recorded": {
+		script: "settle_revive",
+		prepare: func(b *box) {
+			b.record("a", "gen", "1", "job", "ja", "state", "dead")
+			b.record("b", "gen", "5", "job", "jb", "state", "ready")
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Revive(ctx, q, []Revival{
+				{Dead: "x1", Ready: "x1 again", ID: "a", Lock: "q1", Gen: 2, Job: "ja again"}, {Dead: "x2", Ready: "x2 again", ID: "b", Gen: 2, Job: "jb again"},
+			})
+			return err
+		},
+		jobs: []string{"rec:a", "unique:q1"},
+		changes: []string{
+			"-dead x1 T", "-ready [r1, r2]", "-rec:a gen 1", "-rec:a job ja", "-rec:a state dead", "+count revived 1",
+			"+ready [r1, r2, x1 again]", "+rec:a at T", "+rec:a gen 2", "+rec:a job ja again", "+rec:a state ready", "+unique:q1 is a",
+		},
+		tolerates: "count rec:a unique:q1",
+	},
+	"Act: edit": {
+		script:  "settle_act",
+		prepare: func(b *box) { b.record("a", "gen", "1", "job", "ja", "state", "ready") },
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			return unlessChanged(s.Act(ctx, q, &Act{What: "edit", ID: "a", Gen: 1, Was: "ja", Job: "ja again", Old: "r1"}))
+		},
+		jobs: []string{"rec:a"},
+		changes: []string{
+			"-rec:a job ja", "+rec:a job ja again",
+		},
+		tolerates: "count",
+	},
+	"Act: move": {
+		script:  "settle_act",
+		prepare: func(b *box) { b.record("a", "gen", "1", "job", "ja", "state", "dead", "at", "5") },
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			return unlessChanged(s.Act(ctx, q, &Act{What: "move", ID: "a", Lock: "b1", Gen: 1, Was: "ja", Job: "ja again", Old: "x1", New: "pa2", When: Put{In: time.Second}}))
+		},
+		jobs: []string{"rec:a", "unique:b1", "parked:b1"},
+		changes: []string{
+			"-dead x1 T", "-rec:a at 5", "-rec:a gen 1", "-rec:a job ja", "-rec:a state dead", "+rec:a at T",
+			"+rec:a gen 2", "+rec:a job ja again", "+rec:a state scheduled", "+scheduled pa2 T", "+unique:b1 is a",
+		},
+		tolerates: "count",
+	},
+	"Act: end": {
+		script: "settle_act",
+		prepare: func(b *box) {
+			b.record("a", "gen", "1", "job", "ja", "state", "ready", "at", "5")
+			b.do("SET", b.q.Lock("b1"), "a")
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			err := s.Act(ctx, q, &Act{What: "end", ID: "a", Lock: "b1", Gen: 1, Was: "ja", Job: "ja ended", Old: "r1", State: "cancelled", Keep: time.Hour})
+			if errors.Is(err, ErrEnded) {
+				return nil
+			}
+			return err
+		},
+		jobs: []string{"rec:a", "unique:b1", "parked:b1"},
+		changes: []string{
+			"-ready [r1, r2]", "-rec:a at 5", "-rec:a gen 1", "-rec:a job ja", "-rec:a state ready", "-unique:b1 is a",
+			"+count withdrawn 1", "+ended [a]", "+ready [r2]", "+rec:a has a TTL", "+rec:a job ja ended", "+rec:a state cancelled",
+		},
+		tolerates: "count unique:b1",
+	},
+	"Act: end of one that runs": {
+		script:  "settle_act",
+		prepare: func(b *box) { b.record("a", "gen", "1", "job", "ja", "state", "running", "at", "5") },
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			err := s.Act(ctx, q, &Act{What: "end", ID: "a", Gen: 1, Was: "ja", Job: "ja ended", Old: "r1", State: "cancelled", Keep: time.Hour})
+			if errors.Is(err, ErrRunning) {
+				return nil
+			}
+			return err
+		},
+		jobs: []string{"rec:a"},
+		changes: []string{
+			"+rec:a cancel 1",
+		},
+		tolerates: "count",
+	},
+	"Act: remove of one that is just taken": {
+		script:  "settle_act",
+		prepare: func(b *box) { b.record("a", "gen", "1", "job", "ja", "state", "ready", "at", "5") },
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			err := s.Act(ctx, q, &Act{What: "remove", ID: "a", Gen: 1, Was: "ja", Old: "nowhere", State: "cancelled"})
+			if errors.Is(err, ErrEnded) || errors.Is(err, ErrMissing) {
+				return nil
+			}
+			return err
+		},
+		jobs: []string{"rec:a"},
+		changes: []string{
+			"-rec:a at 5", "-rec:a gen 1", "-rec:a job ja", "-rec:a state ready", "+count withdrawn 1", "+rec:a left 1",
+			"+rec:a state cancelled",
+		},
+		tolerates: "count",
+	},
+	"TrimEnded": {
+		script: "sweep_ended",
+		prepare: func(b *box) {
+			b.record("a", "state", "done", "job", "ja")
+			b.record("b", "gen", "1", "state", "ready", "job", "jb") // enqueued again
+			b.record("d", "state", "done", "job", "jd")
+			b.do("RPUSH", b.q.Ended, "a", "b", "c", "d")
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.TrimEnded(ctx, q, 1)
+			return err
+		},
+		jobs: []string{"rec:a"},
+		changes: []string{
+			"-ended [a, b, c, d]", "-rec:a job ja", "-rec:a state done", "+ended [d]",
+		},
+		tolerates: "rec:a",
 	},
 }
 
@@ -345,6 +687,20 @@ func newBox(t testing.TB, url, queue string) *box {
 	return b
 }
 
+// record makes the record of a job.
+func (b *box) record(id string, fields ...string) {
+	b.t.Helper()
+	b.do(append([]string{"HSET", b.q.Record(id)}, fields...)...)
+}
+
+// unlessChanged is what comes of an Act that has been done before.
+func unlessChanged(err error) error {
+	if errors.Is(err, ErrChanged) {
+		return nil
+	}
+	return err
+}
+
 func (b *box) do(words ...string) rueidis.RedisResult {
 	b.t.Helper()
 	reply := b.redis.Do(context.Background(), b.redis.B().Arbitrary(words...).Build())
@@ -365,6 +721,13 @@ func (b *box) parts() map[string]string {
 	}
 	if q.Foreign {
 		parts["list"] = q.List
+	}
+	parts["ended"] = q.Ended
+	for _, id := range []string{"a", "b", "c", "d"} {
+		parts["rec:"+id] = q.Record(id)
+	}
+	for _, lock := range []string{"q1", "b1"} {
+		parts["unique:"+lock], parts["running:"+lock], parts["parked:"+lock] = q.Lock(lock), q.Running(lock), q.Parked(lock)
 	}
 	return parts
 }
@@ -398,6 +761,9 @@ func (b *box) dump() []string {
 		case "hash":
 			all, _ := b.do("HGETALL", key).AsStrMap()
 			for field, value := range all {
+				if len(value) == 13 && value > "17" && field != "claimed" {
+					value = "T"
+				}
 				add("%s %s", field, value)
 			}
 		case "zset":
@@ -410,7 +776,11 @@ func (b *box) dump() []string {
 				}
 			}
 		case "string":
-			add("is a string")
+			text, _ := b.do("GET", key).ToString()
+			add("is %s", text)
+		}
+		if ttl, _ := b.do("PTTL", key).AsInt64(); ttl > 0 {
+			add("has a TTL")
 		}
 	}
 	slices.Sort(lines)
@@ -444,7 +814,7 @@ func TestScripts(t *testing.T) {
 		tried[op.script] = true
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBox(t, redistest.Shared(t).URL(), "mail")
+			b := op.box(t, redistest.Shared(t).URL(), "mail")
 			before := b.dump()
 			if err := op.run(t.Context(), b.s, b.q); err != nil {
 				t.Fatal(err)
@@ -482,7 +852,7 @@ func TestScriptsWithWrongTypes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var tolerated, half []string
-			box := newBox(t, redistest.Shared(t).URL(), "list:%s-jobs")
+			box := op.box(t, redistest.Shared(t).URL(), "list:%s-jobs")
 			for _, part := range slices.Sorted(maps.Keys(box.parts())) {
 				if !op.gets(part) {
 					continue
@@ -490,7 +860,7 @@ func TestScriptsWithWrongTypes(t *testing.T) {
 				worked, partly := 0, 0
 				types := otherTypes(box, part)
 				for _, write := range types {
-					b := newBox(t, redistest.Shared(t).URL(), "list:%s-jobs")
+					b := op.box(t, redistest.Shared(t).URL(), "list:%s-jobs")
 					key := b.parts()[part]
 					b.do("DEL", key)
 					b.do(append([]string{write[0], key}, write[1:]...)...)
@@ -530,7 +900,7 @@ func TestScriptsWithWrongTypes(t *testing.T) {
 // their key.
 func otherTypes(b *box, part string) [][]string {
 	var writes [][]string
-	own := map[string]string{"RPUSH": "list", "ZADD": "zset", "HSET": "hash", "SADD": "set"}
+	own := map[string]string{"SET": "string", "RPUSH": "list", "ZADD": "zset", "HSET": "hash", "SADD": "set"}
 	kind := b.kinds()[b.parts()[part]]
 	for _, write := range [][]string{{"SET", "x"}, {"RPUSH", "x"}, {"SADD", "x"}, {"ZADD", "1", "x"}, {"HSET", "x", "y"}, {"XADD", "*", "x", "y"}} {
 		if own[write[0]] != kind {
@@ -547,6 +917,16 @@ func (b *box) kinds() map[string]string {
 	for _, incarnation := range []string{me, dead} {
 		kinds[b.q.Hand(incarnation)], kinds[b.q.Held(incarnation)] = "list", "hash"
 	}
+	for part, key := range b.parts() {
+		switch name, _, _ := strings.Cut(part, ":"); name {
+		case "rec":
+			kinds[key] = "hash"
+		case "unique", "running":
+			kinds[key] = "string"
+		case "parked":
+			kinds[key] = "list"
+		}
+	}
 	return kinds
 }
 
@@ -555,6 +935,8 @@ func (op *operation) gets(part string) bool {
 	header := loadScript(op.script).text
 	name, who, incarnation := strings.Cut(part, ":")
 	switch {
+	case slices.Contains([]string{"rec", "unique", "running", "parked"}, name):
+		return slices.Contains(op.jobs, part)
 	case name == "all":
 		return strings.Contains(header, "] "+who+" HASH ") || strings.Contains(header, "] "+who+" SET ")
 	case name == "workers":
@@ -574,7 +956,7 @@ func TestScriptsWhenRedisIsFull(t *testing.T) {
 	server := redistest.Start(t, "--maxmemory-policy", "noeviction")
 	for name, op := range operations {
 		t.Run(name, func(t *testing.T) { // one after the other: it is full for all
-			b := newBox(t, server.URL(), "mail")
+			b := op.box(t, server.URL(), "mail")
 			before := b.dump()
 			b.do("SCRIPT", "FLUSH")
 			b.do("CONFIG", "SET", "maxmemory", "1")

@@ -48,7 +48,7 @@ type Revival struct {
 
 	// Of a recorded job: Dead and Ready are pointers.
 	ID, Lock string
-	Gen      int64 // of Ready; 0 of a bare job
+	Gen      int64 // of Ready, one more than that of Dead; 0 of a bare job
 	Job      string
 }
 
@@ -64,7 +64,7 @@ func (s *Store) Revive(ctx context.Context, q *Queue, revivals []Revival) (int, 
 	for i, r := range revivals {
 		if r.Gen != 0 {
 			keys = append(keys, q.recordKeys(r.ID, r.Lock)[:2]...)
-			args = append(args, strconv.Itoa(i+1), r.ID, itoa(r.Gen), r.Job)
+			args = append(args, strconv.Itoa(i+1), r.ID, itoa(r.Gen-1), itoa(r.Gen), r.Job)
 		}
 	}
 	n, err := s.evalInt(ctx, scriptRevive, keys, args)

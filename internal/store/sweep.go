@@ -199,14 +199,28 @@ func (s *Store) DeadOverflow(ctx context.Context, q *Queue, most int, age time.D
 	return elements, nil
 }
 
-// Trim removes dead jobs and counts them: at most 500; and the records of those that have
-// these ids.
-func (s *Store) Trim(ctx context.Context, q *Queue, elements, recorded []string) (int, error) {
+// Trimmed is a dead job that goes.
+type Trimmed struct {
+	Element string
+	ID      string // of a recorded job, whose record goes too
+	Gen     int64  // its generation; 0 of a bare job
+}
+
+// Trim removes dead jobs and counts them: at most 500.
+func (s *Store) Trim(ctx context.Context, q *Queue, jobs []Trimmed) (int, error) {
 	keys := []string{q.Dead, q.Count}
-	for _, id := range recorded {
-		keys = append(keys, q.Record(id))
+	args := make([]string, 0, 1+len(jobs))
+	args = append(args, strconv.Itoa(len(jobs)))
+	for _, j := range jobs {
+		args = append(args, j.Element)
 	}
-	n, err := s.evalInt(ctx, scriptTrim, keys, elements)
+	for i, j := range jobs {
+		if j.Gen != 0 {
+			keys = append(keys, q.Record(j.ID))
+			args = append(args, strconv.Itoa(i+1), itoa(j.Gen))
+		}
+	}
+	n, err := s.evalInt(ctx, scriptTrim, keys, args)
 	return int(n), err
 }
 

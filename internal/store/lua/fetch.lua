@@ -94,16 +94,23 @@ for i = outcomes, behind - 1, 4 do
   end
   later = later or target == retry
 end
-local records, write -- of recorded jobs: their part of the arguments; notes an outcome
+local records, write, forget -- of recorded jobs: their part of the arguments; notes an outcome, a stale pointer
 if behind <= #ARGV then
   records = {}
   local i, k = behind, 14
   while i <= #ARGV do
     local r = {record = KEYS[k], lock = KEYS[k + 1], running = KEYS[k + 2], parked = KEYS[k + 3], id = ARGV[i + 1], gen = ARGV[i + 2], keep = ARGV[i + 3]}
     r.first, r.last = i + 5, i + 4 + tonumber(ARGV[i + 4])
+    for f = r.first, r.last, 2 do
+      if ARGV[f] == 'job' then r.job = ARGV[f + 1] end
+    end
     records[tonumber(ARGV[i])] = r
-    if not is(r.record, 'hash') then
-      return redis.error_reply('WRONGTYPE ' .. r.record .. ' is no hash')
+    r.alien = not is(r.record, 'hash')
+    if r.parked ~= r.record and not is(r.parked, 'list') then
+      return redis.error_reply('WRONGTYPE ' .. r.parked .. ' is no list')
+    end
+    if r.running ~= r.record and not is(ready, 'list') then
+      return redis.error_reply('WRONGTYPE ' .. ready .. ' is no list')
     end
     i, k = r.last + 1, k + 4
   end
@@ -112,12 +119,16 @@ if behind <= #ARGV then
   end
 
   write = function(r, state, at)
-    if r.keep == '0' then
+    local left = not r.alien and r.keep ~= '' and redis.call('HGET', r.record, 'left')
+    if r.alien then
+      -- Somebody has put something else there. The job goes on without it.
+    elseif r.keep == '0' then
       redis.call('DEL', r.record)
+      if left then redis.call('HSET', r.record, 'state', state, 'left', left) end
     else
       if r.keep ~= '' then
         -- A hash does not shrink. Without notes of the job nothing of this one is left.
-        if redis.call('HLEN', r.record) <= 5 then
+        if not left and redis.call('HLEN', r.record) <= 5 then
           redis.call('DEL', r.record)
         else
           redis.call('HDEL', r.record, 'gen', 'at', 'worker', 'cursor', 'cancel')
@@ -125,7 +136,7 @@ if behind <= #ARGV then
       end
       redis.call('HSET', r.record, 'state', state, unpack(ARGV, r.first, r.last))
       if r.keep ~= '' then
-        redis.call('PEXPIRE', r.record, r.keep)
+        redis.call('PEXPIRE', r.record, left and math.max(tonumber(r.keep), 86400000) or r.keep)
         redis.call('RPUSH', ended, r.id)
       else
         redis.call('HSET', r.record, 'at', at)
@@ -142,6 +153,17 @@ if behind <= #ARGV then
       if type(next) == 'string' then redis.call('LPUSH', ready, next) end
     end
     redis.pcall('PUBLISH', r.record, state)
+  end
+  -- A record knows how many pointers were left behind. What is left of one that has gone goes with the last.
+  forget = function(r)
+    local left = redis.pcall('HGET', r.record, 'left')
+    if type(left) ~= 'string' then return end
+    if tonumber(left) > 1 then
+      redis.call('HINCRBY', r.record, 'left', -1)
+    else
+      redis.call('HDEL', r.record, 'left')
+      if redis.call('HEXISTS', r.record, 'job') == 0 then redis.call('DEL', r.record) end
+    end
   end
 end
 
@@ -186,7 +208,7 @@ for i = outcomes, behind - 1, 4 do
   local state, mine, ms, kept = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
   local r = records and records[(i - outcomes) / 4 + 1]
   -- The record before the job: if it is refused, nothing is lost.
-  if r and redis.call('HEXISTS', held, mine) == 1 then write(r, named[state] or state, now + ms) end
+  if r and state ~= 'stale' and redis.call('HEXISTS', held, mine) == 1 then write(r, named[state] or state, now + ms) end
   if redis.call('HDEL', held, mine) == 0 then
     refused[#refused + 1] = mine
   else
@@ -204,12 +226,16 @@ for i = outcomes, behind - 1, 4 do
       state = 'release'
       try('PUBLISH', channel, 'ready') -- nobody blocks on it
     elseif state == 'dead' then
+      if r and r.alien then kept = r.job or kept end -- nothing could follow the pointer
       redis.call('ZADD', dead, 'NX', now, kept)
+    elseif state == 'stale' then
+      if r then forget(r) end
     elseif state == 'parked' then
       if redis.pcall('EXISTS', r.running) == 1 then
         redis.call('RPUSH', r.parked, kept)
       else
         redis.call('LPUSH', ready, kept) -- who was before it has ended
+        if not r.alien then redis.call('HSET', r.record, 'state', 'ready') end
         released = released + 1
       end
     end

@@ -12,8 +12,8 @@
 -- ARGV[3...] groups of four for each, at most 500: tag    id    generation    1 if the start frees the
 --     first lock
 -- RETURN for each {what, job, cursor, cancel}
---     what   run; gone: it is not held any more; stale; missing: there is no record; parked: another runs
---         under the same key, and nothing was done
+--     what   run; gone: it is not held any more; stale; missing: there is no record, or no job in it; alien:
+--         the key has another type; parked: another runs under the same key, and nothing was done
 -- COST O(n)
 local held, workers = KEYS[1], KEYS[2]
 local me, place = ARGV[1], ARGV[2]
@@ -26,6 +26,7 @@ local alive = score and tonumber(score) == 0
 local tags = {}
 for i = 3, #ARGV, 4 do tags[#tags + 1] = ARGV[i] end
 local holds = redis.call('HMGET', held, unpack(tags))
+local ends = {done = true, cancelled = true, expired = true}
 local result, k = {}, 3
 for i = 3, #ARGV, 4 do
   local id, gen, frees = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3] == '1'
@@ -35,11 +36,13 @@ for i = 3, #ARGV, 4 do
   if not alive or not holds[#result + 1] then
     answer = {'gone'}
   else
-    local is = redis.pcall('HMGET', record, 'gen', 'job', 'cursor', 'cancel')
-    if is.err or not is[1] or not is[2] then -- a key of another type is no record
-      answer = {'missing'}
-    elseif is[1] ~= gen then
+    local is = redis.pcall('HMGET', record, 'gen', 'job', 'cursor', 'cancel', 'state', 'left')
+    if is.err then
+      answer = {'alien'}
+    elseif is[6] and is[1] ~= gen or is[1] and is[2] and is[1] ~= gen or not is[1] and ends[is[5]] then
       answer = {'stale'}
+    elseif is[1] ~= gen or not is[2] then
+      answer = {'missing'}
     else
       local what = 'run'
       local owner = running ~= record and redis.pcall('GET', running)

@@ -36,14 +36,18 @@ for key, kind in pairs({[record] = 'hash', [ready] = 'list', [suspect] = 'list',
     return redis.error_reply('WRONGTYPE ' .. key .. ' is no ' .. kind)
   end
 end
-local is = redis.call('HMGET', record, 'state', 'gen', 'job')
-if not is[1] then return 'missing' end
+if parked ~= record and redis.call('TYPE', parked).ok ~= 'list' and redis.call('EXISTS', parked) == 1 then
+  return redis.error_reply('WRONGTYPE ' .. parked .. ' is no list')
+end
+local is = redis.call('HMGET', record, 'state', 'gen', 'job', 'left')
+if not is[1] or not is[3] then return 'missing' end
 if not is[2] then
   if what ~= 'remove' then return 'ended' end
   redis.call('DEL', record)
   return 'done'
 end
 if is[2] ~= was or is[3] ~= body then return 'changed' end
+redis.call('HDEL', record, '') -- a full Redis allows a script whose first write is this
 if is[1] == 'running' then
   if what == 'end' then redis.call('HSET', record, 'cancel', '1') end -- for a worker that hears no message
   return 'running'
@@ -52,7 +56,6 @@ end
 local owner = is[1] == 'dead' and what == 'move' and lock ~= record and redis.call('GET', lock)
 if owner and owner ~= id then return 'locked' end
 
-redis.call('HDEL', record, '') -- a full Redis allows a script whose first write is this
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -62,21 +65,26 @@ if what == 'edit' then
   return 'done'
 end
 
--- Where it is not found, or a list is too long to look through, the pointer is left behind: whoever
--- claims it sees that it is of another generation.
+-- Where it is not found, as somebody is just taking it, or a list is too long to look through, the pointer
+-- is left behind: whoever claims it sees that it is of another generation. How many were is noted, so that
+-- what is left of the record says so as long as one of them lies somewhere.
 local longest = 10000
 local function take(list)
   return redis.call('LLEN', list) <= longest and redis.call('LREM', list, 1, pointer)
 end
+local left = tonumber(is[4] or 0)
 if redis.call('ZREM', scheduled, pointer) + redis.call('ZREM', retry, pointer) + redis.call('ZREM', dead, pointer) == 0
-  and take(ready) ~= 1 and take(suspect) ~= 1 and parked ~= record then
-  take(parked)
+  and take(ready) ~= 1 and take(suspect) ~= 1 and (parked == record or take(parked) ~= 1) then
+  left = left + 1
+  redis.call('HSET', record, 'left', left)
 end
 
 if what == 'end' or what == 'remove' then
   if keep == '0' or what == 'remove' then
     redis.call('DEL', record)
+    if left > 0 then redis.call('HSET', record, 'state', state, 'left', left) end
   else
+    if left > 0 then keep = math.max(tonumber(keep), 86400000) end
     redis.call('HSET', record, 'state', state, 'job', job)
     redis.call('HDEL', record, 'gen', 'at', 'worker', 'cursor', 'cancel')
     redis.call('PEXPIRE', record, keep)
@@ -96,7 +104,10 @@ elseif when ~= '' then
 end
 local state = due > now and 'scheduled' or 'ready'
 redis.call('HSET', record, 'state', state, 'at', due, 'gen', was + 1, 'job', job)
-if is[1] == 'dead' and lock ~= record then redis.call('SET', lock, id) end
+if is[1] == 'dead' then
+  redis.call('HDEL', record, 'cancel')
+  if lock ~= record then redis.call('SET', lock, id) end
+end
 if due > now then
   redis.call('ZADD', scheduled, 'NX', due, next)
   if redis.call('ZCOUNT', scheduled, '-inf', due) == 1 and redis.call('ZCOUNT', retry, '-inf', due) == 0

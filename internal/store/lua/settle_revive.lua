@@ -7,29 +7,34 @@
 -- ARGV[1] channel of the queue, or '' when a push to ready wakes its workers
 -- ARGV[2] jobs how many
 -- ARGV[3...] groups of two for each job, at most 500: element as it is there, as it is to be kept
---   then groups of four for each that is recorded: which of them it is, from 1 on    its id    generation
---     job as it is to be kept
+--   then groups of five for each that is recorded: which of them it is, from 1 on    its id
+--     generation as it is there, as it will be    job as it is to be kept
 -- RETURN how many were moved
 -- COST O(n log dead)
 local ready, dead, count = KEYS[1], KEYS[2], KEYS[3]
-local channel, behind = ARGV[1], 3 + 2 * tonumber(ARGV[2])
+local channel, jobs = ARGV[1], tonumber(ARGV[2])
+local behind = 3 + 2 * jobs
 local have = redis.call('TYPE', ready).ok
 if have ~= 'list' and have ~= 'none' then
   return redis.error_reply('WRONGTYPE ' .. ready .. ' is no list')
 end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local records, k = {}, 4
-for i = behind, #ARGV, 4 do
-  records[tonumber(ARGV[i])] = {record = KEYS[k], lock = KEYS[k + 1], id = ARGV[i + 1], gen = ARGV[i + 2], job = ARGV[i + 3]}
+for i = behind, #ARGV, 5 do
+  records[tonumber(ARGV[i])] = {record = KEYS[k], lock = KEYS[k + 1], id = ARGV[i + 1], was = ARGV[i + 2], gen = ARGV[i + 3], job = ARGV[i + 4]}
   k = k + 2
 end
 local moved = 0
 for i = 3, behind - 1, 2 do
   local r = records[(i - 3) / 2 + 1]
-  local owner = r and r.lock ~= r.record and redis.call('GET', r.lock)
-  -- One whose lock another job has stays dead.
-  if (not owner or owner == r.id) and redis.call('ZREM', dead, ARGV[i]) == 1 then
+  local owner = r and r.lock ~= r.record and redis.pcall('GET', r.lock)
+  local of = r and redis.pcall('HGET', r.record, 'gen')
+  -- One whose lock another job has stays dead, and one that its record does not know.
+  if (not owner or owner == r.id) and (not r or of == r.was) and redis.call('ZREM', dead, ARGV[i]) == 1 then
     if r then
-      redis.call('HSET', r.record, 'state', 'ready', 'gen', r.gen, 'job', r.job)
+      redis.call('HSET', r.record, 'state', 'ready', 'at', now, 'gen', r.gen, 'job', r.job)
+      redis.call('HDEL', r.record, 'cancel')
       if r.lock ~= r.record then redis.call('SET', r.lock, r.id) end
       redis.pcall('PUBLISH', r.record, 'ready')
     end

@@ -23,7 +23,8 @@
 -- RETURN how many were moved, or -1 when it may still claim
 -- COST O(n log dead)
 local ready, suspect, dead, workers, hand, held, count = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local it, channel, behind = ARGV[1], ARGV[2], 4 + 5 * tonumber(ARGV[3])
+local it, channel, jobs = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local behind = 4 + 5 * jobs
 
 local score = redis.call('ZSCORE', workers, it)
 if score and tonumber(score) == 0 then return -1 end
@@ -57,9 +58,16 @@ for i = 4, behind - 1, 5 do
     there = redis.call('HDEL', held, tag)
   end
   local r = records[(i - 4) / 5 + 1]
-  if there == 1 and r and redis.pcall('HGET', r.record, 'gen') ~= r.was then
-    -- The pointer was left behind; or its record is gone, which whoever claims it will say.
-    if redis.call('EXISTS', r.record) == 0 then redis.call('LPUSH', ready, was) end
+  local of = there == 1 and r and redis.pcall('HMGET', r.record, 'gen', 'job', 'left')
+  if of and (of.err or not of[2] and not of[3]) then
+    redis.call('LPUSH', ready, was) -- the record is gone: whoever claims the pointer says so
+  elseif of and of[1] ~= r.was then -- a move has left it behind
+    if of[3] and tonumber(of[3]) > 1 then
+      redis.call('HINCRBY', r.record, 'left', -1)
+    elseif of[3] then
+      redis.call('HDEL', r.record, 'left')
+      if not of[2] then redis.call('DEL', r.record) end
+    end
   elseif there == 1 then
     if r then
       redis.call('HSET', r.record, 'state', to, 'at', now, 'gen', r.gen, 'job', r.job)
