@@ -213,7 +213,6 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 			j.Attempts, j.Crashes, j.Stops, j.Hosts = 0, 0, 0, nil
 			j.Unknown, j.UnknownSince, j.Reason = 0, 0, "revived"
 			j.Deadline, j.ExpireAt = 0, 0
-
 			j.Token = wire.NewToken()
 			portion = append(portion, store.Revival{Dead: dead.Element, Ready: j.Element()})
 		}
