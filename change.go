@@ -63,7 +63,7 @@ func (w *Worker) tellEnd(r *run, o source.Outcome, err error, began time.Time) {
 	}
 	c := Change{Info: r.after(o), From: StateReady, Outcome: string(o.State), Err: err, Delay: o.Delay}
 	switch {
-	case r.route != nil:
+	case r.raw.State == StateRunning: // it was started
 		c.From, c.Duration = StateRunning, time.Since(began)
 		c.Attempt, c.MaxAttempts, c.Timeout = r.raw.Attempt, r.raw.MaxAttempts, r.raw.Timeout
 	case o.State == source.Release || o.State == source.Stale || o.State == "":
