@@ -267,7 +267,9 @@ func (s *Store) Workers(ctx context.Context) (beats map[string]int64, observer s
 }
 
 // Keys returns all keys of the namespace on all nodes, with SCAN.
-func (s *Store) Keys(ctx context.Context) ([]string, error) {
+func (s *Store) Keys(ctx context.Context) ([]string, error) { return s.keysLike(ctx, s.ns+":*") }
+
+func (s *Store) keysLike(ctx context.Context, pattern string) ([]string, error) {
 	c, err := s.client(ctx, false)
 	if err != nil {
 		return nil, err
@@ -275,7 +277,7 @@ func (s *Store) Keys(ctx context.Context) ([]string, error) {
 	var keys []string
 	for _, node := range c.Nodes() {
 		for cursor := uint64(0); ; {
-			entry, err := node.Do(ctx, node.B().Scan().Cursor(cursor).Match(s.ns+":*").Count(1000).Build()).AsScanEntry()
+			entry, err := node.Do(ctx, node.B().Scan().Cursor(cursor).Match(pattern).Count(1000).Build()).AsScanEntry()
 			if err != nil {
 				return nil, explain("scan", err)
 			}

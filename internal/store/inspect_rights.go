@@ -77,7 +77,7 @@ var rights = []right{
 	{Worker, "LPOP {ready}", ""},
 	{Worker | Operator, "LRANGE {hand} 0 0", ""},
 	{Worker | Operator, "LREM {hand} 1 x", ""},
-	{Worker, "LTRIM {alarm} 0 0", ""},
+	{Worker | Operator, "LTRIM {alarm} 0 0", ""},
 	{Worker, "RPOP {hand}", ""},
 	{Worker | Operator, "SMEMBERS {queues}", ""},
 	{Worker | Operator, "ZRANGE {dead} 0 0", ""},
@@ -87,6 +87,7 @@ var rights = []right{
 
 	{Operator, "ACL WHOAMI", "the doctor does not know the user's name"},
 	{Operator, "HVALS {held}", ""},
+	{Operator, "LSET {ready} 0 x", ""},
 	{Worker | Operator, "LINDEX {ready} 0", ""},
 	{Producer | Worker | Operator, "PEXPIRE {lock} 1", ""},
 	{Producer | Worker | Operator, "PTTL {lock}", ""},

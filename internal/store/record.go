@@ -131,27 +131,13 @@ func (s *Store) Note(ctx context.Context, q *Queue, incarnation string, notes []
 // Record returns the fields of a job's record but the lines of its log; nil if there is
 // none.
 func (s *Store) Record(ctx context.Context, q *Queue, id string) (map[string]string, error) {
-	names := []string{"state", "gen", "at", "job", "worker", "progress", "cursor", "cancel"}
 	reply, err := s.do(ctx, "record", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
-		return c.Do(ctx, c.B().Hmget().Key(q.Record(id)).Field(names...).Build())
+		return c.Do(ctx, c.B().Hmget().Key(q.Record(id)).Field(recordFields...).Build())
 	})
 	if err != nil {
 		return nil, err
 	}
-	values, err := exactly(len(names), reply.ToArray)
-	if err != nil {
-		return nil, explain("record", err)
-	}
-	fields := map[string]string{}
-	for i := range values {
-		if text, err := values[i].ToString(); err == nil {
-			fields[names[i]] = text
-		}
-	}
-	if len(fields) == 0 {
-		return nil, nil
-	}
-	return fields, nil
+	return fieldsOf(reply)
 }
 
 // LogLines returns all fields of a record, for the lines of its log are some of them.

@@ -37,6 +37,7 @@ var (
 	scriptNote      = loadScript("run_note")
 	scriptAct       = loadScript("settle_act")
 	scriptLeave     = loadScript("settle_leave")
+	scriptMove      = loadScript("settle_move")
 	scriptRevive    = loadScript("settle_revive")
 	scriptSweep     = loadScript("sweep")
 	scriptAnnounce  = loadScript("sweep_announce")

@@ -200,6 +200,42 @@ var operations = map[string]operation{
 		who:     "me",
 		half:    "hand:me", // the lease ends all the same
 	},
+	"Move": {
+		script: "settle_move",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Move(ctx, q, time.Time{}, false, []Moving{
+				{From: "retry", Element: "later retry", Kept: "retry now"}, {From: "dead", Element: "x1", Kept: "x1 again"}, {From: "dead", Element: "unknown", Kept: "unknown"},
+			})
+			return err
+		},
+		changes:   []string{"-dead x1 T", "-ready [r1, r2]", "-retry later retry T", "+count revived 1", "+ready [r1, r2, retry now, x1 again]"},
+		tolerates: "count",
+	},
+	"Move to another time": {
+		script: "settle_move",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Move(ctx, q, time.Now().Add(time.Minute), false, []Moving{
+				{From: "ready", Far: 2, Element: "r1", Kept: "r1 soon"}, {From: "scheduled", Element: "due", Kept: "due soon"}, {From: "retry", Element: "due retry", Kept: "due retry soon"},
+			})
+			return err
+		},
+		changes: []string{
+			"-ready [r1, r2]", "-retry due retry T", "-scheduled due T",
+			"+alarm [1]", "+ready [r2]", "+scheduled due retry soon T", "+scheduled due soon T", "+scheduled r1 soon T",
+		},
+		tolerates: "count",
+	},
+	"Move away": {
+		script: "settle_move",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Move(ctx, q, time.Time{}, true, []Moving{
+				{From: "ready", Far: 1, Element: "r2"}, {From: "suspect", Far: 1, Element: "s1"}, {From: "scheduled", Element: "later"}, {From: "dead", Element: "x2"},
+			})
+			return err
+		},
+		changes:   []string{"-dead x2 T", "-ready [r1, r2]", "-scheduled later T", "-suspect [s1]", "+count withdrawn 4", "+ready [r1]"},
+		tolerates: "count",
+	},
 	"Revive": {
 		script: "settle_revive",
 		run: func(ctx context.Context, s *Store, q *Queue) error {
@@ -976,5 +1012,49 @@ func TestScriptsWhenRedisIsFull(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+// TestMoveInLongList: a job is found where it was seen, or around it when the list has been
+// pushed to and taken from since; of equal ones as many go as are named; no mark is left.
+func TestMoveInLongList(t *testing.T) {
+	t.Parallel()
+	const n = 6000
+	words := make([]string, n)
+	for i := range words {
+		words[i] = fmt.Sprint("e", i)
+	}
+	for pushed, there := range map[int]bool{0: true, 400: true, -400: true, 1000: false, -1000: false} {
+		b := newBox(t, redistest.Shared(t).URL(), "mail")
+		b.do("DEL", b.q.Ready)
+		b.do(append([]string{"RPUSH", b.q.Ready}, words...)...)
+		if pushed > 0 {
+			b.do(append([]string{"RPUSH", b.q.Ready}, words[:pushed]...)...) // "e0" and so on, far from the others
+		} else if pushed < 0 {
+			b.do("RPOP", b.q.Ready, strconv.Itoa(-pushed))
+		}
+		b.do("LPOP", b.q.Ready, "300")
+		before, _ := b.do("LLEN", b.q.Ready).AsInt64()
+		gone := int64(0)
+		for _, at := range []int{3000, 3001, 4500} {
+			done, err := b.s.Move(t.Context(), b.q, time.Time{}, true, []Moving{
+				{From: "ready", Far: int64(n - at), Element: words[at]}, {From: "ready", Far: int64(n - at), Element: "nobody"},
+			})
+			if err != nil || done[0] != there || done[1] {
+				t.Errorf("pushed %d, %s: %v, %v", pushed, words[at], done, err)
+			}
+			if there {
+				gone++
+			}
+		}
+		b.do("RPUSH", b.q.Ready, "equal", "equal", "equal")
+		two := []Moving{{From: "ready", Far: 1, Element: "equal"}, {From: "ready", Far: 2, Element: "equal"}}
+		if done, err := b.s.Move(t.Context(), b.q, time.Time{}, true, two); err != nil || !done[0] || !done[1] {
+			t.Errorf("of three equal ones two: %v, %v", done, err)
+		}
+		left, _ := b.do("LRANGE", b.q.Ready, "0", "-1").AsStrSlice()
+		if int64(len(left)) != before-gone+1 || left[len(left)-1] != "equal" || slices.ContainsFunc(left, func(e string) bool { return strings.HasPrefix(e, "taken") }) {
+			t.Errorf("pushed %d: %d are left of %d", pushed, len(left), before)
+		}
 	}
 }

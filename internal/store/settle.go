@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/tasuki-dev/tasuki/internal/wire"
 )
 
 // Leave ends an incarnation's lease in a queue and puts back what was still
@@ -69,4 +71,44 @@ func (s *Store) Revive(ctx context.Context, q *Queue, revivals []Revival) (int, 
 	}
 	n, err := s.evalInt(ctx, scriptRevive, keys, args)
 	return int(n), err
+}
+
+// Moving is a bare job that is to go elsewhere: where it is, and as what.
+type Moving struct {
+	From    string // ready, suspect, scheduled, retry or dead
+	Far     int64  // in a list: how far from its tail it was seen, from 1 on
+	Element string // as it is there
+	Kept    string // as it is to be kept; "" if it goes away
+}
+
+// MovingSpan is how far from each other jobs of one list may lie that are moved by one call.
+const MovingSpan = 2000
+
+// Move makes bare jobs ready, or schedules them, or, if gone, takes them away: at most 500,
+// of each list within MovingSpan. It answers for each whether it was still there. to is
+// used as Put.At is.
+func (s *Store) Move(ctx context.Context, q *Queue, to time.Time, gone bool, jobs []Moving) ([]bool, error) {
+	when := (&Put{At: to}).when()
+	if gone {
+		when = "never"
+	}
+	args := make([]string, 0, 3+4*len(jobs))
+	args = append(args, q.bell(), when, "taken "+wire.NewIncarnation())
+	for i := range jobs {
+		j := &jobs[i]
+		args = append(args, j.From, itoa(max(j.Far, 1)), j.Element, j.Kept)
+	}
+	keys := []string{q.Ready, q.Suspect, q.Scheduled, q.Retry, q.Dead, q.Alarm, q.Count}
+	done := make([]bool, len(jobs))
+	err := s.eval(ctx, scriptMove, keys, args, func(reply rueidis.RedisResult) error {
+		answers, err := exactly(len(jobs), reply.AsIntSlice)
+		for i := range answers {
+			done[i] = answers[i] == 1
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return done, nil
 }
