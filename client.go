@@ -174,5 +174,6 @@ const tellCancel = "cancel "
 
 var _ = func() bool {
 	bridge.Store = func(client any) *store.Store { return client.(*Client).store }
+	bridge.Record = func(queue, id string, fields map[string]string) any { return newRecord(queue, id, fields) }
 	return true
 }()

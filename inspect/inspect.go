@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tasuki-dev/tasuki"
@@ -18,11 +19,12 @@ import (
 
 // Inspector looks at the namespace of a client. It is safe for concurrent use.
 type Inspector struct {
-	store *store.Store
+	client *tasuki.Client
+	store  *store.Store
 }
 
 // New returns an Inspector of what the client reaches.
-func New(c *tasuki.Client) *Inspector { return &Inspector{store: bridge.Store(c)} }
+func New(c *tasuki.Client) *Inspector { return &Inspector{client: c, store: bridge.Store(c)} }
 
 // Queue is how many jobs of a queue are in which state, and what was done with
 // those that are not there any more.
@@ -194,7 +196,7 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 			break
 		}
 		var portion []store.Revival
-		var pointers []int // of portion
+		var recorded []string
 		for _, dead := range page {
 			if done = dead.At.After(begun); done {
 				break
@@ -205,25 +207,41 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 				continue
 			}
 			delete(wanted, j.ID)
+			r := store.Revival{Dead: dead.Element}
 			if j.Rec > 0 {
-				pointers = append(pointers, len(portion))
-				portion = append(portion, store.Revival{Dead: dead.Element, Ready: dead.Element, ID: j.ID, Lock: j.Lock, Gen: j.Rec + 1})
-				continue
+				r.ID, r.Lock, r.Gen = j.ID, j.Lock, j.Rec
+				recorded = append(recorded, j.ID)
+			} else {
+				revive(&j)
+				j.Token = wire.NewToken()
+				r.Ready = j.Element()
 			}
-			j.Attempts, j.Crashes, j.Stops, j.Hosts = 0, 0, 0, nil
-			j.Unknown, j.UnknownSince, j.Reason = 0, 0, "revived"
-			j.Deadline, j.ExpireAt = 0, 0
-			j.Token = wire.NewToken()
-			portion = append(portion, store.Revival{Dead: dead.Element, Ready: j.Element()})
+			portion = append(portion, r)
+		}
+		if len(recorded) > 0 {
+			records, err := i.store.Records(ctx, keys, recorded)
+			if err != nil {
+				return revived, fmt.Errorf("revive: %w", err)
+			}
+			n := len(portion)
+			portion = slices.DeleteFunc(portion, func(r store.Revival) bool { return r.Gen > 0 && records[r.ID].Gen != r.Gen })
+			skipped += int64(n - len(portion)) // left behind by a move, or the record is gone
+			for k := range portion {
+				if r := &portion[k]; r.Gen > 0 {
+					j, _ := wire.Parse(records[r.ID].Job)
+					j.ID = r.ID
+					revive(&j)
+					r.Gen++
+					r.Ready, r.Job = j.Pointer(r.Lock, r.Gen), j.Body()
+				}
+			}
 		}
 		if len(portion) == 0 {
 			continue
 		}
-		if err := i.follow(ctx, keys, portion, pointers); err != nil {
-			return revived, fmt.Errorf("revive: %w", err)
-		}
 		n, err := i.store.Revive(ctx, keys, portion)
 		revived += n
+		skipped += int64(len(portion) - n) // another job has their lock
 		if err != nil {
 			return revived, fmt.Errorf("revive: %w", err)
 		}
@@ -233,35 +251,4 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 		return revived, fmt.Errorf("revive: %d ids, such as %q, are not among the dead jobs of %s: %w", len(wanted), id, queue, ErrNotFound)
 	}
 	return revived, nil
-}
-
-// follow completes revivals of recorded jobs with what their records say. One whose record
-// is gone is made ready all the same: whoever claims it says so.
-func (i *Inspector) follow(ctx context.Context, q *store.Queue, portion []store.Revival, pointers []int) error {
-	if len(pointers) == 0 {
-		return nil
-	}
-	ids := make([]string, len(pointers))
-	for n, at := range pointers {
-		ids[n] = portion[at].ID
-	}
-	records, err := i.store.Records(ctx, q, ids)
-	if err != nil {
-		return err
-	}
-	for _, at := range pointers {
-		r := &portion[at]
-		record, ok := records[r.ID]
-		if !ok || record.Gen != r.Gen-1 {
-			r.Gen = 0
-			continue
-		}
-		j, _ := wire.Parse(record.Job)
-		j.ID = r.ID
-		j.Attempts, j.Crashes, j.Stops, j.Hosts = 0, 0, 0, nil
-		j.Unknown, j.UnknownSince, j.EndedAt, j.Reason = 0, 0, 0, "revived"
-		j.Deadline, j.ExpireAt = 0, 0
-		r.Job, r.Ready = j.Body(), j.Pointer(r.Lock, r.Gen)
-	}
-	return nil
 }

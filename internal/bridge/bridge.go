@@ -15,6 +15,10 @@ import (
 // Store returns the store of a *tasuki.Client.
 var Store func(client any) *store.Store
 
+// Record makes a *tasuki.Record of the fields of a record; of a bare job they are what its
+// element and its place say: job, state and at.
+var Record func(queue, id string, fields map[string]string) any
+
 // RehearseEnqueue checks a *tasuki.Spec as a Client does, and returns the
 // tasuki.Info and the element of its job. A maxPayload of 0 is the default.
 var RehearseEnqueue func(spec any, maxPayload int, now time.Time) (info any, element string, err error)

@@ -213,7 +213,7 @@ func (s *Store) queueCommands(ctx context.Context, commands [][]string) ([]int64
 	answers := make([]int64, len(commands))
 	for i, words := range commands {
 		switch words[0] {
-		case "SUBSCRIBE", "MULTI", "EXEC":
+		case "SUBSCRIBE", "UNSUBSCRIBE", "MULTI", "EXEC":
 			answers[i] = untoldYet // its answer is none of a transaction's
 			continue
 		}
