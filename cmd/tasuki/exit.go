@@ -25,6 +25,8 @@ const (
 	exitStuck     = 8
 	exitWarning   = 9
 	exitDanger    = 10
+	exitNotDone   = 11
+	exitWaited    = 12
 
 	exitInterrupted = 130 // as shells have it: 128 and the number of SIGINT
 )
@@ -37,19 +39,22 @@ func newExitCodes() *cobra.Command {
 		Long: `The exit codes of tasuki:
 
     0    it was done
-    1    it failed, or lines of the input were refused
+    1    it failed, lines of the input were refused, or it cannot be done to the
+         job in its state
     2    the call is wrong: a flag, an argument, a variable or a URL
     3    Redis cannot be reached, or refuses
     4    the queue or the job was not found
     5    the reply of Redis was lost: it was done, or it was not. To pause,
-         resume, revive or cancel again is harmless; to enqueue again is, if
-         the job has an --id. Or, with --replicas: the job is in and runs, but
-         too few have confirmed that they have it
+         resume, revive, retry, cancel or remove again is harmless; to enqueue
+         again is, if the job has an --id. Or, with --replicas: the job is in and
+         runs, but too few have confirmed that they have it
     6    Redis is full, and nothing was enqueued: try again when there is room
     7    tasuki check has found problems
     8    handlers have ignored the end of their context
     9    tasuki doctor has warnings
     10   tasuki doctor has found danger: accepted jobs can be lost, or nothing works
+    11   the job that tasuki job wait has waited for is dead, cancelled or expired
+    12   the job has not ended within the --timeout of tasuki job wait
     130  it was interrupted before it was done`,
 	}
 }
@@ -94,7 +99,7 @@ func failure(err error) error {
 		return nil
 	case errors.As(err, &coded):
 		return err
-	case errors.Is(err, inspect.ErrNotFound):
+	case errors.Is(err, inspect.ErrNotFound), errors.Is(err, tasuki.ErrNotFound):
 		code = exitNotFound
 	case errors.Is(err, tasuki.ErrUncertain):
 		code = exitUncertain

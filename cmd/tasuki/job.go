@@ -1,56 +1,207 @@
 package main
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"slices"
 	"strings"
+	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
 )
 
 func newJob(a *app) *cobra.Command {
-	return group("job", "Act on single jobs", newJobCancel(a))
+	return group("job", "List jobs, look at single ones, retry, cancel, remove, edit, wait for them",
+		newJobCancel(a), newJobEdit(a), newJobGet(a), newJobLogs(a), newJobLs(a), newJobRetry(a), newJobRm(a), newJobWait(a))
 }
 
-func newJobCancel(a *app) *cobra.Command {
+// addressArg demands one address of a job.
+func addressArg(cmd *cobra.Command, args []string) error {
+	if err := oneArg(cmd, args); err != nil {
+		return err
+	}
+	return checkAddress(args[0])
+}
+
+func checkAddress(address string) error {
+	if _, _, err := tasuki.ParseAddress(address); err != nil {
+		return fmt.Errorf("%.80q: allowed is the address of a job, QUEUE/ID", address)
+	}
+	return nil
+}
+
+// shownJob is a job as JSON has it.
+type shownJob struct {
+	Address string `json:"address,omitempty"` // a plain element has none
+	inspect.Job
+}
+
+func shown(j inspect.Job) shownJob {
+	if j.ID == "" {
+		return shownJob{"", j}
+	}
+	return shownJob{j.Address(), j}
+}
+
+func newJobGet(a *app) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
-		Use:   "cancel QUEUE/ID",
-		Short: "Ask the workers of a queue to cancel a running job",
-		Long: `cancel asks the workers of the queue to cancel the job: the context of its
-handler ends, and when the handler then returns an error the job is cancelled and
-not tried again. A handler that does not heed its context goes on.
-
-It reaches a job that runs, and says nothing of whether one did. A job that is
-ready, scheduled or waits for a retry is not touched.`,
-		Args: oneArg,
+		Use:   "get QUEUE/ID",
+		Short: "Show all that is known of a job",
+		Long: `get shows a job. A recorded one is found at once, also for a while after its end.
+A job without a record is found where it waits, runs or is dead: for it the whole
+queue is read, which takes seconds when it has millions of jobs.`,
+		Args: addressArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// An id has no slash, the key of a foreign list may.
-			slash := strings.LastIndexByte(args[0], '/')
-			if slash < 1 || slash == len(args[0])-1 {
-				return usageError(fmt.Errorf("%.80q: allowed is the address of a job, QUEUE/ID", args[0]))
-			}
-			name, id := args[0][:slash], args[0][slash+1:]
 			client, err := a.connect(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer client.Close()
-			queue, err := look(cmd.Context(), inspect.New(client), name)
+			j, err := findJob(cmd.Context(), inspect.New(client), args[0])
 			if err != nil {
 				return err
 			}
-			if err := client.Cancel(cmd.Context(), args[0]); err != nil {
-				return failure(err)
-			}
-			asked := struct {
-				Address string `json:"address"`
-				Workers int    `json:"workers"` // of the queue, which were asked
-			}{args[0], queue.Workers}
-			return show(cmd.OutOrStdout(), output, asked, "asked %d workers of %s to cancel %s, if one runs it", queue.Workers, name, id)
+			return show(cmd.OutOrStdout(), output, shown(j), "%s", jobText(&j))
 		},
 	}
 	outputFlag(cmd, &output)
 	return cmd
+}
+
+// findJob returns a job by its address.
+func findJob(ctx context.Context, i *inspect.Inspector, address string) (inspect.Job, error) {
+	j, err := i.Job(ctx, address)
+	if errors.Is(err, inspect.ErrNotFound) {
+		// The queue may be misspelled.
+		queue, _, _ := tasuki.ParseAddress(address)
+		if _, lookErr := look(ctx, i, queue); lookErr != nil {
+			return j, lookErr
+		}
+		return j, failure(fmt.Errorf("%w: it is not in the queue; of one that has ended only a record is kept", err))
+	}
+	return j, lookFailure(err)
+}
+
+// jobText is what get shows of a job.
+func jobText(j *inspect.Job) string {
+	return table(func(w io.Writer) {
+		line := func(name, value string) {
+			if value != "" {
+				fmt.Fprintf(w, "%s\t%s\n", name, clean(value))
+			}
+		}
+		at := func(name string, at time.Time) {
+			if !at.IsZero() {
+				line(name, at.Format(time.RFC3339))
+			}
+		}
+		line("address", shown(*j).Address)
+		line("kind", j.Kind)
+		line("state", string(j.State))
+		line("recorded", map[bool]string{true: "yes", false: "no"}[j.Recorded])
+		attempt := fmt.Sprint(j.Attempt)
+		if j.MaxAttempts > 0 {
+			attempt += fmt.Sprintf(" of %d", j.MaxAttempts)
+		}
+		line("attempt", attempt)
+		if j.Crashes > 0 {
+			line("crashes", fmt.Sprint(j.Crashes))
+		}
+		if j.Timeout > 0 {
+			line("timeout", j.Timeout.String())
+		}
+		at("enqueued", j.EnqueuedAt)
+		at("due", j.DueAt)
+		at("started", j.StartedAt)
+		line("on", j.Place)
+		line("worker", j.Worker)
+		at("ended", j.EndedAt)
+		line("reason", j.Reason)
+		line("error", j.Error)
+		for _, name := range slices.Sorted(maps.Keys(j.Meta)) {
+			line("meta "+clean(name), j.Meta[name])
+		}
+		if p := j.Progress; !p.At.IsZero() {
+			text := fmt.Sprint(p.Done)
+			if p.Total > 0 {
+				text += fmt.Sprintf(" of %d", p.Total)
+			}
+			line("progress", strings.TrimSpace(text+" "+p.Note))
+		}
+		line("cursor", string(j.Cursor))
+		if j.Raw != nil {
+			line("bytes", string(j.Raw))
+		} else {
+			line("args", string(j.Args))
+		}
+		line("result", string(j.Result))
+		for n, run := range j.Runs {
+			text := fmt.Sprintf("%s  %v  %s  %s", run.At.Format(time.RFC3339), run.Duration, run.Outcome, run.Place)
+			if run.Error != "" {
+				text += "  " + run.Error
+			}
+			line(fmt.Sprintf("run %d", n+1), text)
+		}
+	})
+}
+
+// clean takes out of a text what would move the cursor of a terminal, or break a line.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// when is the time that matters most in a job's state.
+func when(j *inspect.Job) time.Time {
+	switch {
+	case j.State.HasEnded():
+		return j.EndedAt
+	case j.State == tasuki.StateRunning:
+		return j.StartedAt
+	case j.State == tasuki.StateScheduled || j.State == tasuki.StateRetry:
+		return j.DueAt
+	}
+	return j.EnqueuedAt
+}
+
+func short(text string, n int) string {
+	text = strings.TrimSpace(clean(text))
+	if runes := []rune(text); len(runes) > n {
+		return string(runes[:n-1]) + "…"
+	}
+	return text
+}
+
+// jobTable sets jobs below each other.
+func jobTable(jobs []inspect.Job, head bool) string {
+	return table(func(w io.Writer) {
+		if head {
+			fmt.Fprintln(w, "ADDRESS\tSTATE\tKIND\tATTEMPT\tWHEN\tWHY")
+		}
+		for n := range jobs {
+			j := &jobs[n]
+			what := j.Kind
+			if j.Raw != nil {
+				what = fmt.Sprintf("(%d bytes)", len(j.Raw))
+			}
+			at := "-"
+			if t := when(j); !t.IsZero() {
+				at = t.Format(time.RFC3339)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", cmp.Or(shown(*j).Address, j.Queue+"/-"), j.State, cmp.Or(what, "-"), j.Attempt, at, short(cmp.Or(j.Error, j.Reason), 60))
+		}
+	})
 }

@@ -27,7 +27,7 @@ func TestVersion(t *testing.T) {
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	codes := run(t, command(t, "help", "exit-codes")).want(t, exitOK).stdout
-	for _, code := range []int{exitOK, exitFailed, exitUsage, exitRedis, exitNotFound, exitUncertain, exitFull, exitProblems, exitStuck, exitWarning, exitDanger, exitInterrupted} {
+	for _, code := range []int{exitOK, exitFailed, exitUsage, exitRedis, exitNotFound, exitUncertain, exitFull, exitProblems, exitStuck, exitWarning, exitDanger, exitNotDone, exitWaited, exitInterrupted} {
 		if !strings.Contains(codes, fmt.Sprintf("\n    %-3d  ", code)) {
 			t.Errorf("nothing is said of exit code %d", code)
 		}
@@ -55,7 +55,7 @@ func TestHelp(t *testing.T) {
 // Every command that prints something has -o.
 func TestOutputFlag(t *testing.T) {
 	t.Parallel()
-	for _, args := range []string{"bench", "check", "doctor", "enqueue", "job cancel", "queue get", "queue ls", "queue pause", "queue resume", "queue revive", "version"} {
+	for _, args := range []string{"bench", "check", "doctor", "enqueue", "job cancel", "job edit", "job get", "job logs", "job ls", "job retry", "job rm", "job wait", "queue get", "queue ls", "queue pause", "queue resume", "queue revive", "version"} {
 		cmd, _, err := newRoot().Find(strings.Fields(args))
 		if err != nil || cmd.Flags().Lookup("output") == nil {
 			t.Errorf("tasuki %s has no --output (%v)", args, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/embedded"
 	"github.com/tasuki-dev/tasuki/inspect"
 	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
@@ -145,9 +146,17 @@ func setup(t testing.TB) *env {
 	for _, role := range []string{"producer", "worker", "operator"} {
 		e.urls[role] = s.As(t, role, e.namespace)
 	}
+	e.begin(s.URL())
+	return e
+}
+
+// begin connects with the server, and has the namespace checked at the end.
+func (e *env) begin(url string) {
+	e.t.Helper()
+	t := e.t
 	e.client = e.open("worker")
 	e.inspector = inspect.New(e.open("operator"))
-	opt := rueidis.MustParseURL(s.URL())
+	opt := rueidis.MustParseURL(url)
 	opt.DisableCache, opt.ForceSingleClient = true, true
 	var err error
 	if e.redis, err = rueidis.NewClient(opt); err != nil {
@@ -165,7 +174,26 @@ func setup(t testing.TB) *env {
 			t.Errorf("check: %v", p)
 		}
 	})
-	return e
+}
+
+// onBoth runs a test on a real redis-server and on the embedded one, which has no users.
+func onBoth(t *testing.T, f func(t *testing.T, e *env)) {
+	t.Parallel()
+	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
+		f(t, setup(t))
+	})
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		s, err := embedded.Start("127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		e := &env{t: t, namespace: redistest.Namespace(t), urls: map[string]string{"producer": s.URL(), "worker": s.URL(), "operator": s.URL()}}
+		e.begin(s.URL())
+		f(t, e)
+	})
 }
 
 // open returns a client with the rights of a role.

@@ -1,0 +1,336 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/inspect"
+)
+
+// jobAct is a command that does something to jobs: to some by their addresses, or to all
+// of a queue that a filter means.
+type jobAct struct {
+	*app
+	what   inspect.Action
+	done   string         // in a sentence: "12 jobs would be removed"
+	usual  []tasuki.State // of the filter, if none is given
+	states []tasuki.State // that are allowed
+	one    func(ctx context.Context, client *tasuki.Client, i *inspect.Inspector, address string) (v any, text string, err error)
+
+	output           string
+	filter           jobFilter
+	all, dryRun, yes bool
+}
+
+func (c *jobAct) command(cmd *cobra.Command) *cobra.Command {
+	cmd.Long += `
+
+Instead of addresses, --queue and a filter mean all jobs of a queue that the filter
+fits; without a filter --all is needed. Such a call asks before it does anything:
+--yes says yes, which is needed where nobody can be asked, and --dry-run lists the
+jobs and does nothing. To repeat it is safe.`
+	cmd.Args = func(_ *cobra.Command, args []string) error {
+		for _, address := range args {
+			if err := checkAddress(address); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := c.check(cmd, args); err != nil {
+			return usageError(err)
+		}
+		client, err := c.connect(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		i := inspect.New(client)
+		if len(args) == 0 {
+			return c.bulk(cmd, i)
+		}
+		var failed []error
+		for _, address := range args {
+			v, text, err := c.one(cmd.Context(), client, i, address)
+			if err == nil {
+				err = show(cmd.OutOrStdout(), c.output, v, "%s", text)
+			}
+			failed = append(failed, err)
+			if cmd.Context().Err() != nil {
+				break
+			}
+		}
+		return errors.Join(failed...)
+	}
+	c.filter.addFlags(cmd)
+	flags := cmd.Flags()
+	flags.IntVar(&c.filter.Limit, "limit", 0, "`NUMBER` of jobs at most; 0 is no limit")
+	flags.BoolVar(&c.all, "all", false, "all jobs of the queue that it can be done to")
+	flags.BoolVar(&c.dryRun, "dry-run", false, "list the jobs that are meant, and do nothing")
+	flags.BoolVarP(&c.yes, "yes", "y", false, "do not ask")
+	outputFlag(cmd, &c.output)
+	return cmd
+}
+
+// check says what is wrong with a call.
+func (c *jobAct) check(cmd *cobra.Command, args []string) error {
+	given := cmd.Flags().Changed
+	if len(args) > 0 {
+		for _, name := range append([]string{"queue", "all", "dry-run", "limit"}, filterFlags...) {
+			if given(name) {
+				return fmt.Errorf("%.80q beside --%s: allowed are addresses, or --queue with a filter", args[0], name)
+			}
+		}
+		return nil
+	}
+	if c.filter.queue == "" {
+		return fmt.Errorf("the QUEUE/ID is missing: %s {QUEUE/ID…|--queue NAME}", cmd.CommandPath())
+	}
+	if !c.all && !slices.ContainsFunc(filterFlags, given) {
+		return fmt.Errorf("--queue %s means all its jobs: allowed are --all, or a filter, such as --state %s", c.filter.queue, c.usual[len(c.usual)-1])
+	}
+	if err := c.filter.read(c.usual, c.states); err != nil {
+		return err
+	}
+	if !c.yes && !c.dryRun && !isTerminal(cmd.InOrStdin()) {
+		return errors.New("nobody can be asked here: --yes does it, --dry-run shows what would be done")
+	}
+	return nil
+}
+
+// isTerminal tells whether somebody may answer there.
+func isTerminal(in any) bool {
+	f, ok := in.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null)
+}
+
+// bulkActed is what a call for many jobs has done.
+type bulkActed struct {
+	Queue string `json:"queue"`
+	inspect.Acted
+}
+
+// bulkMeant is what it would do.
+type bulkMeant struct {
+	Queue  string `json:"queue"`
+	DryRun bool   `json:"dry_run"`
+	Meant  int    `json:"meant"`
+}
+
+func (c *jobAct) bulk(cmd *cobra.Command, i *inspect.Inspector) error {
+	ctx, queue := cmd.Context(), c.filter.queue
+	if _, err := look(ctx, i, queue); err != nil {
+		return err
+	}
+	if c.dryRun {
+		return c.list(cmd, i)
+	}
+	if !c.yes {
+		n := 0
+		for _, err := range i.Jobs(ctx, queue, c.filter.JobFilter) {
+			if err != nil {
+				return lookFailure(err)
+			}
+			n++
+		}
+		if n > 0 {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s of %s will be %s. Go on? [y/N] ", count(n, "job"), queue, c.done)
+			if err := c.ask(ctx, cmd); err != nil {
+				return err
+			}
+		}
+	}
+	acted, err := i.ActAll(ctx, c.what, queue, c.filter.JobFilter)
+	text := fmt.Sprintf("%s: %d %s", queue, acted.Done, c.done)
+	if acted.Skipped > 0 {
+		text += fmt.Sprintf(", %d had moved", acted.Skipped)
+	}
+	if acted.Refused > 0 {
+		text += fmt.Sprintf(", %d refused", acted.Refused)
+	}
+	return errors.Join(show(cmd.OutOrStdout(), c.output, bulkActed{queue, acted}, "%s", text), jobFailure(err))
+}
+
+// list shows what would be done.
+func (c *jobAct) list(cmd *cobra.Command, i *inspect.Inspector) error {
+	l := newLister(cmd.OutOrStdout(), c.output)
+	for j, err := range i.Jobs(cmd.Context(), c.filter.queue, c.filter.JobFilter) {
+		if err != nil {
+			return errors.Join(l.flush(), lookFailure(err))
+		}
+		if err := l.add(j); err != nil {
+			return err
+		}
+	}
+	if err := l.flush(); err != nil {
+		return err
+	}
+	if c.output == "json" { // the last line of many
+		return printed(json.NewEncoder(cmd.OutOrStdout()).Encode(bulkMeant{c.filter.queue, true, l.n}))
+	}
+	return show(cmd.OutOrStdout(), c.output, nil, "%s: %d would be %s", c.filter.queue, l.n, c.done)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// ask waits for a yes.
+func (c *jobAct) ask(ctx context.Context, cmd *cobra.Command) error {
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // the end of the input is no yes
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case text := <-answer:
+		if text == "y" || text == "yes" {
+			return nil
+		}
+		return &exitError{code: exitFailed, err: errors.New("nothing was done")}
+	case <-ctx.Done():
+		return failure(ctx.Err())
+	}
+}
+
+// jobFailure is failure for what is asked of jobs: that it cannot be done to one is no
+// fault of Redis.
+func jobFailure(err error) error {
+	for _, is := range []error{tasuki.ErrRunning, tasuki.ErrEnded, tasuki.ErrLocked, inspect.ErrMoved, inspect.ErrReady, inspect.ErrForeign} {
+		if errors.Is(err, is) {
+			return &exitError{code: exitFailed, err: err}
+		}
+	}
+	return failure(err)
+}
+
+var waiting = []tasuki.State{tasuki.StateSuspect, tasuki.StateReady, tasuki.StateRetry, tasuki.StateScheduled}
+
+// actedOn is what was done to one job.
+type actedOn struct {
+	Address string `json:"address"`
+	Did     string `json:"did"` // retried, removed
+}
+
+// do does the command's thing to one job.
+func (c *jobAct) do(ctx context.Context, i *inspect.Inspector, address string) (any, string, error) {
+	j, err := findJob(ctx, i, address)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := i.Act(ctx, c.what, j)[0]; err != nil {
+		return nil, "", jobFailure(fmt.Errorf("%s: %w", address, err))
+	}
+	return actedOn{address, c.done}, address + ": " + c.done, nil
+}
+
+func newJobRetry(a *app) *cobra.Command {
+	states := []tasuki.State{tasuki.StateRetry, tasuki.StateScheduled, tasuki.StateDead}
+	c := &jobAct{app: a, what: inspect.Retry, done: "retried", usual: []tasuki.State{tasuki.StateRetry, tasuki.StateDead}, states: states}
+	c.one = func(ctx context.Context, _ *tasuki.Client, i *inspect.Inspector, address string) (any, string, error) {
+		return c.do(ctx, i, address)
+	}
+	return c.command(&cobra.Command{
+		Use:   "retry {QUEUE/ID…|--queue NAME}",
+		Short: "Make jobs ready now that wait for a retry, are scheduled or dead",
+		Long: `retry makes jobs ready now: those that wait for a retry or are scheduled, and dead
+ones, which have all their attempts before them again. With --queue it means those
+that wait for a retry or are dead, unless a --state is named.`,
+		Example: `  tasuki job retry mail/01kbr5
+  tasuki job retry --queue mail --state dead --error "connection refused" --dry-run`,
+	})
+}
+
+func newJobRm(a *app) *cobra.Command {
+	states := append(slices.Clone(waiting), tasuki.StateParked, tasuki.StateDead, tasuki.StateDone, tasuki.StateCancelled, tasuki.StateExpired)
+	c := &jobAct{app: a, what: inspect.Remove, done: "removed", usual: append(slices.Clone(waiting), tasuki.StateDead), states: states}
+	c.one = func(ctx context.Context, _ *tasuki.Client, i *inspect.Inspector, address string) (any, string, error) {
+		return c.do(ctx, i, address)
+	}
+	return c.command(&cobra.Command{
+		Use:   "rm {QUEUE/ID…|--queue NAME}",
+		Short: "Take jobs away that wait or are dead, and records of those that have ended",
+		Long: `rm takes jobs away for good: those that wait, dead ones, and the records of those
+that have ended. One that runs can only be cancelled. With --queue it means those
+that wait or are dead, unless a --state is named.`,
+		Example: `  tasuki job rm mail/01kbr5
+  tasuki job rm --queue mail --state dead --kind email.welcome --before 24h --yes`,
+	})
+}
+
+func newJobCancel(a *app) *cobra.Command {
+	states := append(slices.Clone(waiting), tasuki.StateParked, tasuki.StateRunning)
+	c := &jobAct{app: a, what: inspect.Cancel, done: "cancelled", usual: append(slices.Clone(waiting), tasuki.StateRunning), states: states, one: cancelOne}
+	return c.command(&cobra.Command{
+		Use:   "cancel {QUEUE/ID…|--queue NAME}",
+		Short: "End jobs that wait, and ask workers to end those that run",
+		Long: `cancel ends jobs that wait. Of one that runs it asks the workers of the queue to
+cancel it: the context of its handler ends, and when the handler then returns an
+error the job is cancelled and not tried again. A handler that does not heed its
+context goes on. The record of a job that has one is kept, and says that it was
+cancelled.
+
+A job without a record is looked for in all of the queue. Where it is not found the
+workers are asked all the same, and nothing says whether one runs it. With --queue
+it means those that wait or run, unless a --state is named.`,
+		Example: `  tasuki job cancel mail/01kbr5
+  tasuki job cancel --queue mail --kind email.newsletter --yes`,
+	})
+}
+
+// cancelledJob is what was done to one job.
+type cancelledJob struct {
+	Address string `json:"address"`
+	State   string `json:"state,omitempty"` // cancelled, of one that waited
+	Workers int    `json:"workers"`         // of the queue, which were asked
+}
+
+// cancelOne cancels a job, which may be anywhere.
+func cancelOne(ctx context.Context, client *tasuki.Client, i *inspect.Inspector, address string) (any, string, error) {
+	name, id, err := tasuki.ParseAddress(address)
+	if err != nil {
+		return nil, "", usageError(err)
+	}
+	queue, err := look(ctx, i, name)
+	if err != nil {
+		return nil, "", err
+	}
+	j, err := i.Job(ctx, address)
+	switch {
+	case err == nil && j.State != tasuki.StateRunning:
+		err = i.Act(ctx, inspect.Cancel, j)[0]
+		if err == nil {
+			return cancelledJob{address, "cancelled", 0}, address + ": cancelled", nil
+		}
+		if !errors.Is(err, inspect.ErrMoved) { // then it runs by now
+			return nil, "", jobFailure(fmt.Errorf("%s: %w", address, err))
+		}
+	case err != nil && !errors.Is(err, inspect.ErrNotFound):
+		return nil, "", lookFailure(err)
+	}
+	if err := client.Cancel(ctx, address); err != nil {
+		return nil, "", jobFailure(err)
+	}
+	return cancelledJob{address, "", queue.Workers}, fmt.Sprintf("asked %d workers of %s to cancel %s, if one runs it", queue.Workers, name, id), nil
+}
