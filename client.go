@@ -174,6 +174,9 @@ const tellCancel = "cancel "
 
 var _ = func() bool {
 	bridge.Store = func(client any) *store.Store { return client.(*Client).store }
+	bridge.ActOn = func(ctx context.Context, client any, what string, record any, to time.Time) error {
+		return client.(*Client).actOn(ctx, what, record.(*Record), to)
+	}
 	bridge.Record = func(queue, id string, fields map[string]string) any { return newRecord(queue, id, fields) }
 	return true
 }()

@@ -68,6 +68,9 @@ func ParseAddress(address string) (queue, id string, err error) {
 type located struct {
 	*store.Queue
 	id string
+
+	exact bool  // only as it was read: of the generation gen, 0 of one that has ended
+	gen   int64 // if exact
 }
 
 func (c *Client) locate(address string) (located, error) {
@@ -79,7 +82,26 @@ func (c *Client) locate(address string) (located, error) {
 		return located{}, fmt.Errorf("address: an id of %d bytes: allowed are 128", len(id))
 	}
 	q, err := c.store.Queue(queue)
-	return located{q, id}, err
+	return located{Queue: q, id: id}, err
+}
+
+func (l located) address() string { return l.Name + "/" + l.id }
+
+// actOn does something to a recorded job if it is where r says: store.ErrChanged if not. A
+// job that has begun to run since is.
+func (c *Client) actOn(ctx context.Context, what string, r *Record, to time.Time) error {
+	at, err := c.locate(r.Address())
+	if err != nil {
+		return err
+	}
+	at.exact, at.gen = true, r.gen
+	switch what {
+	case "cancel":
+		return c.cancel(ctx, at)
+	case "remove":
+		return c.remove(ctx, at)
+	}
+	return c.reschedule(ctx, at, to)
 }
 
 // Get returns what is known of a recorded job, or ErrNotFound.
@@ -236,7 +258,11 @@ func (c *Client) Cancel(ctx context.Context, address string) error {
 	if err != nil {
 		return fmt.Errorf("cancel: %w", err)
 	}
-	err = c.act(ctx, at, func(r *Record, a *store.Act) error {
+	return c.cancel(ctx, at)
+}
+
+func (c *Client) cancel(ctx context.Context, at located) error {
+	err := c.act(ctx, at, func(r *Record, a *store.Act) error {
 		if r.State == StateDead {
 			return ErrEnded
 		}
@@ -252,7 +278,7 @@ func (c *Client) Cancel(ctx context.Context, address string) error {
 		_, err = c.store.Tell(ctx, at.Queue, tellCancel+at.id)
 	}
 	if err != nil {
-		return fmt.Errorf("cancel %s: %w", address, err)
+		return fmt.Errorf("cancel %s: %w", at.address(), err)
 	}
 	return nil
 }
@@ -264,10 +290,14 @@ func (c *Client) Reschedule(ctx context.Context, address string, to time.Time) e
 	if err != nil {
 		return fmt.Errorf("reschedule: %w", err)
 	}
+	return c.reschedule(ctx, at, to)
+}
+
+func (c *Client) reschedule(ctx context.Context, at located, to time.Time) error {
 	if to.After(lastTime) {
-		return fmt.Errorf("reschedule %s: the year %d: allowed are times until the year 9999", address, to.Year())
+		return fmt.Errorf("reschedule %s: the year %d: allowed are times until the year 9999", at.address(), to.Year())
 	}
-	err = c.act(ctx, at, func(r *Record, a *store.Act) error {
+	err := c.act(ctx, at, func(r *Record, a *store.Act) error {
 		a.What, a.When = "move", store.Put{At: to}
 		j, _ := wire.Parse(r.body)
 		j.ID = at.id
@@ -281,7 +311,7 @@ func (c *Client) Reschedule(ctx context.Context, address string, to time.Time) e
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("reschedule %s: %w", address, err)
+		return fmt.Errorf("reschedule %s: %w", at.address(), err)
 	}
 	return nil
 }
@@ -355,12 +385,16 @@ func (c *Client) Remove(ctx context.Context, address string) error {
 	if err != nil {
 		return fmt.Errorf("remove: %w", err)
 	}
-	err = c.act(ctx, at, func(_ *Record, a *store.Act) error {
+	return c.remove(ctx, at)
+}
+
+func (c *Client) remove(ctx context.Context, at located) error {
+	err := c.act(ctx, at, func(_ *Record, a *store.Act) error {
 		a.What, a.State = "remove", string(StateCancelled)
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("remove %s: %w", address, err)
+		return fmt.Errorf("remove %s: %w", at.address(), err)
 	}
 	return nil
 }
@@ -372,6 +406,9 @@ func (c *Client) act(ctx context.Context, at located, make func(*Record, *store.
 		r, err := c.get(ctx, at)
 		if err != nil {
 			return err
+		}
+		if at.exact && r.gen != at.gen {
+			return store.ErrChanged
 		}
 		a := store.Act{ID: at.id, Lock: r.lock, Gen: r.gen, Was: r.body}
 		j, _ := wire.Parse(r.body)

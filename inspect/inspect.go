@@ -50,7 +50,7 @@ type Queue struct {
 
 	// Counts is what was settled how since the queue began: done, retry, snooze,
 	// release, dead, cancelled, expired, unknown; claimed, crashed, stopped,
-	// refused, revived, trimmed, existed.
+	// refused, revived, withdrawn, trimmed, existed.
 	Counts map[string]int64 `json:"counts"`
 }
 

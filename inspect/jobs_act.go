@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/internal/bridge"
 	"github.com/tasuki-dev/tasuki/internal/store"
 	"github.com/tasuki-dev/tasuki/internal/wire"
 )
@@ -18,7 +19,7 @@ import (
 // Why something was not done to a job: one of these, or of tasuki.ErrRunning, ErrEnded,
 // ErrLocked and ErrNotFound, that of a record.
 var (
-	// ErrMoved: a bare job is not where it was read any more. It runs, has ended, or was
+	// ErrMoved: the job is not where it was read any more. It has run or ended since, or was
 	// moved by others.
 	ErrMoved = errors.New("the job has moved meanwhile")
 	// ErrReady: it waits for a worker already.
@@ -46,7 +47,7 @@ const (
 var Actions = []Action{Retry, Cancel, Remove}
 
 // Act does something to jobs that Jobs or Job has returned. It returns an error or nil for
-// each: a bare job that is not where it was read is left alone, with ErrMoved.
+// each: a job that is not where it was read any more is left alone, with ErrMoved.
 func (i *Inspector) Act(ctx context.Context, what Action, jobs ...Job) []error {
 	if !slices.Contains(Actions, what) {
 		err := fmt.Errorf("action: %.40q: allowed are %s, %s, %s", what, Retry, Cancel, Remove)
@@ -92,7 +93,10 @@ func (i *Inspector) ActAll(ctx context.Context, what Action, queue string, f Job
 		if f.Limit > 0 {
 			jobs = jobs[:min(len(jobs), f.Limit-all.Done)]
 		}
-		for k, err := range i.Act(ctx, what, jobs...) {
+		start := time.Now()
+		errs := i.Act(ctx, what, jobs...)
+		took := time.Since(start)
+		for k, err := range errs {
 			switch {
 			case err == nil:
 				all.Done++
@@ -106,6 +110,15 @@ func (i *Inspector) ActAll(ctx context.Context, what Action, queue string, f Job
 				refused = fmt.Errorf("%s: %w", jobs[k].Address(), err)
 			default:
 				failed = err
+			}
+		}
+		// What lies in the middle of a long list takes Redis tens of milliseconds: half of the
+		// time is for others.
+		if took > 10*time.Millisecond {
+			select {
+			case <-time.After(took):
+			case <-ctx.Done():
+				failed = cmp.Or(failed, context.Cause(ctx))
 			}
 		}
 		return left, failed == nil && (f.Limit == 0 || all.Done < f.Limit)
@@ -187,15 +200,16 @@ func (a *actor) one(j *Job) error {
 	if j.ID == "" { // a raw job gets its id where it runs, and has not told it
 		return fmt.Errorf("a plain element that runs: %w", ErrNotFound)
 	}
-	switch a.what {
-	case Retry:
-		return a.client.RunNow(a.ctx, j.Address())
-	case Cancel:
-		return a.client.Cancel(a.ctx, j.Address())
-	case Remove:
-		return a.client.Remove(a.ctx, j.Address())
+	var err error
+	if j.Recorded {
+		err = bridge.ActOn(a.ctx, a.client, string(a.what), &j.Record, a.to)
+	} else {
+		err = a.client.Cancel(a.ctx, j.Address())
 	}
-	return a.client.Reschedule(a.ctx, j.Address(), a.to)
+	if errors.Is(err, store.ErrChanged) {
+		return ErrMoved
+	}
+	return err
 }
 
 // move acts on bare jobs of a queue that do not run, and notes their errors.
@@ -212,7 +226,7 @@ func (a *actor) move(queue string, jobs []Job, which []int, errs []error) {
 	})
 	for len(which) > 0 {
 		first, n := &jobs[which[0]], 1
-		for n < min(len(which), 500) && jobs[which[n]].State == first.State && first.far-jobs[which[n]].far < store.MovingSpan {
+		for n < min(len(which), store.MovingMost) && jobs[which[n]].State == first.State && first.far-jobs[which[n]].far < store.MovingSpan {
 			n++
 		}
 		a.moveSome(q, jobs, which[:n], errs)

@@ -19,6 +19,11 @@ var Store func(client any) *store.Store
 // element and its place say: job, state and at.
 var Record func(queue, id string, fields map[string]string) any
 
+// ActOn does something to a recorded job, as a *tasuki.Client does by its address, if it
+// still is what a *tasuki.Record says: store.ErrChanged if not. what is cancel, remove, or
+// anything else, which moves the job to a time.
+var ActOn func(ctx context.Context, client any, what string, record any, to time.Time) error
+
 // RehearseEnqueue checks a *tasuki.Spec as a Client does, and returns the
 // tasuki.Info and the element of its job. A maxPayload of 0 is the default.
 var RehearseEnqueue func(spec any, maxPayload int, now time.Time) (info any, element string, err error)

@@ -81,11 +81,14 @@ type Moving struct {
 	Kept    string // as it is to be kept; "" if it goes away
 }
 
-// MovingSpan is how far from each other jobs of one list may lie that are moved by one call.
-const MovingSpan = 2000
+// How many jobs one call moves at most, and how far from each other those of a list may lie.
+const (
+	MovingMost = 1000
+	MovingSpan = 2000
+)
 
-// Move makes bare jobs ready, or schedules them, or, if gone, takes them away: at most 500,
-// of each list within MovingSpan. It answers for each whether it was still there. to is
+// Move makes bare jobs ready, or schedules them, or, if gone, takes them away: at most
+// MovingMost, of each list within MovingSpan. It answers for each whether it was still there. to is
 // used as Put.At is.
 func (s *Store) Move(ctx context.Context, q *Queue, to time.Time, gone bool, jobs []Moving) ([]bool, error) {
 	when := (&Put{At: to}).when()

@@ -12,7 +12,7 @@
 -- ARGV[1] channel of the queue, or '' when a push to ready wakes its workers
 -- ARGV[2] when they are due: '' now, '+ms' from now, 'ms' since 1970; 'never': they go away
 -- ARGV[3] mark an element that no other is equal to
--- ARGV[4...] groups of four for each job, at most 500:
+-- ARGV[4...] groups of four for each job, at most 1,000:
 --     ready, suspect, scheduled, retry or dead: where it is    in a list: how far from its tail it was
 --     seen, from 1 on; those of one list lie within 2,000    element as it is there    as it is to be kept
 -- RETURN an integer for each job: 1 it is done, 0 it is not there any more
