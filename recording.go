@@ -222,12 +222,12 @@ func (r *run) settled(o source.Outcome, job *wire.Job, runErr error) source.Outc
 
 // Run is one run of a recorded job, of which its record keeps the last 20.
 type Run struct {
-	At       time.Time     // when it began, by Redis' clock
-	Duration time.Duration // in whole milliseconds
-	Place    string        // host:pid of the process
-	Outcome  State         // what became of the job: done, retry, dead, cancelled, …; crashed or stopped when the process has died
-	Error    string        // the first 1,024 bytes
-	Stack    string        // of a panic, the first 4,096 bytes
+	At       time.Time     `json:"at"`              // when it began, by Redis' clock
+	Duration time.Duration `json:"duration_ns"`     // in whole milliseconds
+	Place    string        `json:"place"`           // host:pid of the process
+	Outcome  State         `json:"outcome"`         // what became of the job: done, retry, dead, cancelled, …; crashed or stopped when the process has died
+	Error    string        `json:"error,omitempty"` // the first 1,024 bytes
+	Stack    string        `json:"stack,omitempty"` // of a panic, the first 4,096 bytes
 }
 
 // runJSON is a Run in a record.
