@@ -54,6 +54,8 @@ safely: what is there already is not doubled. The exit code is also 5 when with
 	flags.DurationVar(&e.opts.ExpireIn, "expire-in", 0, "`DURATION` after which it is dropped if it was not started")
 	flags.TimeVar(&e.opts.ExpireAt, "expire-at", time.Time{}, []string{time.RFC3339}, "`TIME` from which on it is dropped if it was not started")
 	flags.StringArrayVar(&e.meta, "meta", nil, "`NAME=VALUE` that travels with the job; repeatable")
+	flags.BoolVar(&e.opts.Record, "record", false, "keep a record of it, by which tasuki job can wait for it, edit it and tell its end")
+	flags.DurationVar(&e.opts.Keep, "keep", 0, "`DURATION` for which its record stays after its end; implies --record (default 24h)")
 	flags.IntVar(&a.replicas, "replicas", 0, "`NUMBER` of replicas that have to confirm a job within a second")
 	flags.BoolVar(&e.raw, "raw", false, "push the argument, or each line, as it is: there is no KIND")
 	flags.StringVar(&e.list, "list", "", "`KEY[:tail]` of a list of another program, with --raw; jobs are taken at its head, or its tail")
@@ -141,7 +143,7 @@ func (e *enqueue) read(cmd *cobra.Command, args []string) (spec tasuki.Spec, bul
 		}
 	}
 	if e.raw {
-		for _, name := range []string{"id", "in", "at", "max-attempts", "timeout", "deadline", "expire-in", "expire-at", "meta"} {
+		for _, name := range []string{"id", "in", "at", "max-attempts", "timeout", "deadline", "expire-in", "expire-at", "meta", "record", "keep"} {
 			if given(name) {
 				return spec, false, fmt.Errorf("--%s: a plain element carries no options: leave it or --raw out", name)
 			}

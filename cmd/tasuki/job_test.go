@@ -312,3 +312,17 @@ func TestJobLogs(t *testing.T) {
 		stop()
 	})
 }
+
+func TestEnqueueRecord(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	e.tasuki("enqueue", "k", "--id", "kept", "--keep", "1h").want(t, exitOK)
+	e.tasuki("enqueue", "k", "--id", "recorded", "--record").want(t, exitOK)
+	e.tasuki("enqueue", "--raw", "x", "--record").want(t, exitUsage, "--record")
+	e.tasuki("enqueue", "k", "--keep", "-5m").want(t, exitUsage, "keep")
+	stop := e.handle("default", func(context.Context, *tasuki.RawJob) error { return nil })
+	for _, id := range []string{"kept", "recorded"} {
+		e.tasuki("job", "wait", "default/"+id).want(t, exitOK, "default/"+id+": done")
+	}
+	stop()
+}
