@@ -246,7 +246,7 @@ func (b *batch) record(k *knownQueue, p *portion, elements []string) error {
 		switch {
 		case placed[n].Existed:
 			b.infos[i] = existed(b.infos[i])
-			if r, err := b.client.get(b.ctx, located{k.Queue, b.infos[i].ID}); err == nil {
+			if r, err := b.client.get(b.ctx, located{Queue: k.Queue, id: b.infos[i].ID}); err == nil {
 				b.infos[i].State = r.State
 			}
 		case placed[n].Owner != "":
@@ -265,7 +265,7 @@ func (b *batch) conflict(k *knownQueue, i int, put *store.RecordedPut, owner str
 		return b.trail(k, i, put)
 	}
 	for tries := 0; ; tries++ {
-		other, err := b.client.get(b.ctx, located{k.Queue, owner})
+		other, err := b.client.get(b.ctx, located{Queue: k.Queue, id: owner})
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
@@ -308,7 +308,7 @@ func (b *batch) conflict(k *knownQueue, i int, put *store.RecordedPut, owner str
 // replace gives a job that waits the arguments and options of another; with debounce, it
 // is put off too.
 func (b *batch) replace(k *knownQueue, s *Spec, put *store.RecordedPut, other Info) (Info, error) {
-	at := located{k.Queue, other.ID}
+	at := located{Queue: k.Queue, id: other.ID}
 	err := b.client.act(b.ctx, at, func(r *Record, a *store.Act) error {
 		j, _ := wire.Parse(put.Job)
 		was, _ := wire.Parse(r.body)
