@@ -245,7 +245,6 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 		if err != nil {
 			return revived, fmt.Errorf("revive: %w", err)
 		}
-		skipped += int64(len(portion) - n) // those whose lock another job has stay
 	}
 	for id := range wanted {
 		return revived, fmt.Errorf("revive: %d ids, such as %q, are not among the dead jobs of %s: %w", len(wanted), id, queue, ErrNotFound)

@@ -186,7 +186,7 @@ func TestTagsOfUnsentAcceptances(t *testing.T) {
 	}
 	tags := make(chan int, 1)
 	proxy.Once(redistest.Pass, func(c []string) bool {
-		const keys, argument = 12, 8 // of fetch.lua
+		const keys, argument = 13, 8 // of fetch.lua
 		if c[0] != "EVALSHA" || c[2] != fmt.Sprint(keys) {
 			return false
 		}
@@ -232,7 +232,7 @@ func TestAnswersOvertake(t *testing.T) {
 	if _, err := src.Exchange(t.Context(), &source.Request{}); err != nil {
 		t.Fatal(err)
 	}
-	const exchangeKeys, dueKeys = "12", "6" // of fetch.lua and fetch_due.lua
+	const exchangeKeys, dueKeys = "13", "6" // of fetch.lua and fetch_due.lua
 	answered, looked := make(chan struct{}), make(chan struct{}, 10)
 	var late atomic.Bool
 	proxy.Decide(func(c []string) redistest.Fate {

@@ -70,7 +70,7 @@ var rights = []right{
 	{Worker | Operator, "HDEL {held} x", ""},
 	{Worker | Operator, "DEL {record}", ""},
 	{Worker, "HEXISTS {held} x", ""},
-	{Worker, "HGET {count} x", ""},
+	{Worker | Operator, "HGET {record} x", ""},
 	{Worker | Operator, "HGETALL {held}", ""},
 	{Worker, "HKEYS {held}", ""},
 	{Worker | Operator, "HLEN {held}", ""},
