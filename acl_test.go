@@ -69,7 +69,7 @@ func TestLeastRights(t *testing.T) {
 	everybody := [][]string{
 		{"FLUSHALL"}, {"FLUSHDB"}, {"CONFIG", "GET", "*"}, {"CONFIG", "SET", "maxmemory-policy", "allkeys-lru"}, {"KEYS", "*"}, {"SHUTDOWN"},
 		{"ACL", "LIST"}, {"ACL", "SETUSER", "me", "+@all"}, {"CLIENT", "LIST"}, {"CLIENT", "KILL", "TYPE", "normal"}, {"MONITOR"}, {"REPLICAOF", "no", "one"}, {"SAVE"},
-		{"SCRIPT", "FLUSH"}, {"FUNCTION", "FLUSH"}, {"MODULE", "LIST"}, {"GET", "other"}, {"LPUSH", "other:{q}", "x"}, {"RPUSH", "x", "x"}, {"DEL", ready}, {"RENAME", ready, "x"},
+		{"SCRIPT", "FLUSH"}, {"FUNCTION", "FLUSH"}, {"MODULE", "LIST"}, {"GET", "other"}, {"LPUSH", "other:{q}", "x"}, {"RPUSH", "x", "x"}, {"DEL", "other"}, {"RENAME", ready, "x"},
 		{"EVAL", "return redis.call('FLUSHALL')", "0"}, {"EVAL", "return redis.call('GET', KEYS[1])", "1", "other"}, {"EVAL", "return redis.call('LRANGE', 'other', 0, 0)", "0"},
 		{"PUBLISH", "other", "x"}, {"SUBSCRIBE", "other"},
 	}
@@ -78,10 +78,10 @@ func TestLeastRights(t *testing.T) {
 			{"LPOP", ready}, {"RPOP", ready}, {"LRANGE", ready, "0", "-1"}, {"LINDEX", ready, "0"}, {"LMOVE", ready, ready, "LEFT", "RIGHT"}, {"BLMOVE", ready, ready, "LEFT", "RIGHT", "1"},
 			{"ZRANGE", scheduled, "0", "-1"}, {"ZRANGEBYSCORE", scheduled, "-inf", "+inf"}, {"ZPOPMIN", scheduled}, {"ZREM", scheduled, "x"}, {"DUMP", ready}, {"SORT", ready},
 			{"ZADD", e.key("default", "dead"), "0", "x"}, {"RPUSH", e.key("default", "suspect"), "x"}, {"ZADD", e.key("default", "workers"), "0", "x"}, {"HINCRBY", e.namespace + ":workers", "x", "1"},
-			{"EVAL", "return redis.call('LRANGE', KEYS[1], 0, -1)", "1", ready}, {"SMEMBERS", e.namespace + ":queues"}, {"INFO"}, {"SCAN", "0"}, {"PUBLISH", e.key("default", "channel"), "x"},
+			{"DEL", ready}, {"EVAL", "return redis.call('LRANGE', KEYS[1], 0, -1)", "1", ready}, {"SMEMBERS", e.namespace + ":queues"}, {"INFO"}, {"SCAN", "0"}, {"PUBLISH", e.key("default", "channel"), "x"},
 		}, everybody...),
 		"worker":   append([][]string{{"SCAN", "0"}, {"ACL", "WHOAMI"}}, everybody...),
-		"operator": append([][]string{{"LPOP", ready}, {"ZADD", scheduled, "0", "x"}, {"BLMOVE", ready, ready, "LEFT", "RIGHT", "1"}}, everybody...),
+		"operator": append([][]string{{"LPOP", ready}, {"ZPOPMIN", scheduled}, {"BLMOVE", ready, ready, "LEFT", "RIGHT", "1"}}, everybody...),
 	} {
 		opt := rueidis.MustParseURL(s.As(t, role, e.namespace))
 		opt.DisableCache, opt.ForceSingleClient = true, true

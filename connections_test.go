@@ -193,8 +193,8 @@ func TestBlackHole(t *testing.T) {
 		for name, fate := range fates {
 			is := map[string]bool{
 				"hand-":    c[0] == "BLMOVE" && strings.Contains(c[1], "{hand-"+name+"}"),
-				"claim-":   isFetch(c) && strings.Contains(c[3], "{claim-"+name+"}") && c[16] != "0",
-				"settle-":  isFetch(c) && strings.Contains(c[3], "{settle-"+name+"}") && c[24] != "0",
+				"claim-":   isFetch(c) && strings.Contains(c[3], "{claim-"+name+"}") && c[17] != "0",
+				"settle-":  isFetch(c) && strings.Contains(c[3], "{settle-"+name+"}") && c[25] != "0",
 				"enqueue-": c[0] == "RPUSH" && strings.Contains(c[1], "{enqueue-"+name+"}"),
 				"beat-":    isBeat(c) && started,
 			}

@@ -222,6 +222,7 @@ func (f *fetcher) finish(x *exchange) {
 	q.single = q.single && len(q.outcomes) > 0
 	q.doubt = q.doubt && q.single
 	f.noteSettled(x)
+	f.trimEnded(x)
 	if r.Lost != 0 {
 		f.lose(q, r.Lost)
 	}
@@ -244,6 +245,28 @@ func (f *fetcher) finish(x *exchange) {
 	q.canWait.Signal()
 	f.changed.Broadcast()
 	f.compare(x)
+}
+
+// trimEnded has the records of ended jobs trimmed if the exchange has made some, beside
+// everything else.
+func (f *fetcher) trimEnded(x *exchange) {
+	q := x.q
+	recorder, ok := q.src.(source.Recorder)
+	kept := func(o source.Outcome) bool { return o.Record != nil && o.Record.Ended && o.Record.Keep > 0 }
+	if !ok || q.trimming || f.stopping || time.Since(q.trimmedAt) < trimEvery || !slices.ContainsFunc(x.req.Outcomes, kept) {
+		return
+	}
+	q.trimming, q.trimmedAt = true, time.Now()
+	f.callers.Go(func() {
+		ctx, cancel := context.WithTimeout(f.ctx, exchangeLimit)
+		defer cancel()
+		if err := recorder.TrimEnded(ctx, f.w.cfg.KeepMax); err != nil && ctx.Err() == nil {
+			f.w.warnOnce("ended "+q.name+err.Error(), "tasuki: records of ended jobs cannot be trimmed; trying again", "queue", q.name, "err", err)
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		q.trimming = false
+	})
 }
 
 // noteClaimed has what was claimed run.

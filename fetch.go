@@ -115,6 +115,9 @@ type queue struct {
 	compared  time.Time // when what Redis says was last compared with what is known here
 	pausedFor time.Time // ask again then
 
+	trimming  bool      // the records of ended jobs
+	trimmedAt time.Time // the last time
+
 	stuckSince time.Time
 	gathering  bool // what is interrupted is held back, to be released together
 }
@@ -133,6 +136,10 @@ const (
 	exchangeLimit = 15 * time.Second
 	// fullFor is how long no slot has to be free for the waits to be ended.
 	fullFor = 5 * time.Millisecond
+	// trimEvery is how often a queue is looked at whose recorded jobs end here: it
+	// keeps at most KeepMax records, and what ends in that time. What the last moments
+	// leave the patrol sees to.
+	trimEvery = time.Second
 
 	claimBytes = 1 << 20 // about, in one exchange
 	settlesMax = 1 << 20 // bytes of outcomes in one exchange, about

@@ -17,6 +17,9 @@ const (
 	beatTimeout = 8 * time.Second
 	// askTimeout is for what is asked between two beats: they go on.
 	askTimeout = 2 * time.Second
+	// deafAsk is how often a worker that may not subscribe looks whether its recorded
+	// jobs are to be cancelled.
+	deafAsk = 5 * time.Second
 )
 
 // beat is the worker's sign of life, and the observer's rounds if this worker is
@@ -30,6 +33,8 @@ func (s *session) beat(ctx context.Context, pulse *store.Pulse, beaten store.Bea
 	round := time.NewTimer(time.Hour)
 	defer round.Stop()
 	s.observer.beaten(ctx, beaten)
+	lost := false // the connection, since a beat
+	deaf := time.Now()
 	for {
 		if s.observer.observing() {
 			round.Reset(s.observer.untilRound())
@@ -49,6 +54,7 @@ func (s *session) beat(ctx context.Context, pulse *store.Pulse, beaten store.Bea
 		case <-pulse.Lost():
 			pulse.Close() // and make it anew at once
 			s.observer.reconnected()
+			lost = true
 		case <-next.C:
 		}
 		call, cancel := context.WithTimeout(ctx, beatTimeout)
@@ -65,10 +71,15 @@ func (s *session) beat(ctx context.Context, pulse *store.Pulse, beaten store.Bea
 				log.Warn("tasuki: the worker cannot beat; trying again", "err", err)
 			}
 			s.observer.reconnected()
+			lost = true
 			next.Reset(jitter(beatAgain(failures, now.Sub(last))))
 			continue
 		}
 		failures, last = 0, now
+		if lost || !pulse.Subscribed() && now.Sub(deaf) >= deafAsk {
+			lost, deaf = false, now
+			s.fetcher.notes.ask() // what was told meanwhile was told to nobody
+		}
 		if !beaten.Known {
 			s.enterAgain(ctx, pulse)
 		}

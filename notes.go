@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -98,10 +99,12 @@ func set(m map[string]string, name, value string) map[string]string {
 type notebook struct {
 	f *fetcher
 
-	mu    sync.Mutex
-	runs  []*run // that have said something
-	timer *time.Timer
-	last  time.Time // when it wrote
+	mu      sync.Mutex
+	runs    []*run // that have said something
+	timer   *time.Timer
+	last    time.Time // when it wrote
+	stopped bool
+	writing sync.WaitGroup // a timer that was set
 }
 
 const noteEvery = 100 * time.Millisecond
@@ -114,8 +117,34 @@ func (n *notebook) add(r *run) {
 }
 
 func (n *notebook) arm(in time.Duration) {
-	if n.timer == nil {
-		n.timer = time.AfterFunc(max(in, 0), n.write)
+	if n.timer == nil && !n.stopped {
+		n.writing.Add(1)
+		n.timer = time.AfterFunc(max(in, 0), func() {
+			defer n.writing.Done()
+			n.write()
+		})
+	}
+}
+
+// ask has all recorded jobs that run write a note, so that they hear of a cancel that was
+// told while nobody listened.
+func (n *notebook) ask() {
+	var runs []*run
+	n.f.mu.Lock()
+	for _, r := range n.f.active {
+		if r.rec != nil {
+			runs = append(runs, r)
+		}
+	}
+	n.f.mu.Unlock()
+	for _, r := range runs {
+		r.rec.mu.Lock()
+		wake := !r.rec.waiting
+		r.rec.waiting = true
+		r.rec.mu.Unlock()
+		if wake {
+			n.add(r)
+		}
 	}
 }
 
@@ -178,6 +207,9 @@ func (n *notebook) writeIn(q *queue, runs []*run) {
 		}
 		return
 	}
+	for _, r := range of {
+		r.rec.landed()
+	}
 	for i, r := range of {
 		if cancelled[i] {
 			n.f.w.cancel(r, ErrCancelled)
@@ -185,13 +217,16 @@ func (n *notebook) writeIn(q *queue, runs []*run) {
 	}
 }
 
-// stop ends the writing. What was not written is, with the outcomes.
+// stop ends the writing, and waits until what is under way has ended. What was not written
+// is, with the outcomes.
 func (n *notebook) stop() {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.timer != nil {
-		n.timer.Stop()
+	n.stopped = true
+	if n.timer != nil && n.timer.Stop() {
+		n.writing.Done()
 	}
+	n.mu.Unlock()
+	n.writing.Wait()
 }
 
 // take returns the fields that were not written yet, names and values.
@@ -210,7 +245,24 @@ func (rec *recording) take() []string {
 		fields = append(fields, "progress", string(text))
 	}
 	rec.pending, rec.said = nil, false
+	rec.flying = fields
 	return fields
+}
+
+// takeAll is take for the outcome. A note that is under way may come after it, and then
+// changes nothing: so what it carries is taken too.
+func (rec *recording) takeAll() []string {
+	rec.mu.Lock()
+	before := rec.flying
+	rec.mu.Unlock()
+	return append(slices.Clip(before), rec.take()...)
+}
+
+// landed notes that a note was written.
+func (rec *recording) landed() {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	rec.flying = nil
 }
 
 // untake is for fields that could not be written: what was said since counts more.
@@ -218,6 +270,7 @@ func (rec *recording) untake(fields []string) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	rec.waiting = true
+	rec.flying = nil
 	for i := 0; i < len(fields); i += 2 {
 		if fields[i] == "progress" {
 			rec.said = true // the last is still there

@@ -165,6 +165,10 @@ func newRecord(queue, id string, fields map[string]string) *Record {
 	return r
 }
 
+// listenLimit is how long a subscription may take before the record is read again and
+// again instead.
+const listenLimit = 5 * time.Second
+
 // Wait returns when a recorded job has ended: with its record, or, when that was not kept,
 // with its state only. It does not poll, unless SUBSCRIBE is refused.
 //
@@ -196,47 +200,43 @@ func (c *Client) watch(ctx context.Context, address string, yield func(*Record) 
 	}
 	var told chan string
 	again := askAfter // in case that a message was lost
-	l, err := c.store.Listen(ctx, at.Record(at.id))
+	listening, cancel := context.WithTimeout(ctx, listenLimit)
+	l, err := c.store.Listen(listening, at.Record(at.id))
+	cancel()
 	switch {
 	case err == nil:
 		defer l.Close()
 		told = l.C
-	case errors.Is(err, store.ErrRefused):
-		again = 500 * time.Millisecond
-	default:
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, store.ErrClosed):
 		return err
+	default:
+		again = 500 * time.Millisecond // SUBSCRIBE is refused, or its connection does not answer
 	}
 	timer := time.NewTimer(again)
 	defer timer.Stop()
-	last, seen := State(""), false
+	last, seen, gone := State(""), false, false
 	for {
 		r, err := c.get(ctx, at)
-		if errors.Is(err, ErrNotFound) {
-			// It has ended without being kept, if the message of that is there, or on its way.
-			for deadline := time.Now(); !last.HasEnded(); {
-				if seen {
-					deadline = deadline.Add(time.Second)
-				}
-				select {
-				case message := <-told:
-					last = State(message)
-					continue
-				case <-time.After(time.Until(deadline)):
-				}
-				break
-			}
-			if last.HasEnded() {
-				r, err = &Record{Info: Info{ID: at.id, Queue: at.Name, State: last}}, nil
-			}
+		if errors.Is(err, ErrNotFound) && last.HasEnded() {
+			r, err = &Record{Info: Info{ID: at.id, Queue: at.Name, State: last}}, nil
 		}
-		seen = seen || err == nil
-		if err != nil && !errors.Is(err, ErrUncertain) { // a read that was cut is done again
+		pause := jitter(again)
+		switch {
+		case err == nil:
+			if !yield(r) || r.State.HasEnded() {
+				return nil
+			}
+			seen, gone = true, false
+		case errors.Is(err, ErrNotFound) && seen && !gone && told != nil:
+			gone, pause = true, time.Second // what became of it is told at the same moment
+		case !errors.Is(err, ErrUncertain) && !(seen && store.IsPassing(err)):
 			return err
+		default:
+			pause = jitter(500 * time.Millisecond) // a read that was cut is done again
 		}
-		if err == nil && (!yield(r) || r.State.HasEnded()) {
-			return nil
-		}
-		timer.Reset(jitter(again))
+		timer.Reset(pause)
 		select {
 		case message := <-told:
 			last = State(message)

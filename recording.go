@@ -30,6 +30,7 @@ type recording struct {
 	said     bool              // progress was not written yet
 	pending  map[string]string // fields of the record that were not either
 	waiting  bool              // it is in the line of the notebook
+	flying   []string          // fields of a note that was not answered yet
 }
 
 // Bounds of what a job may say of itself.
@@ -51,7 +52,7 @@ func (*errNotOpened) Error() string { return "the record was not opened" }
 // until Redis answers, or the run is to end.
 func (w *Worker) open(r *run, pointer *wire.Job) (wire.Job, error) {
 	no := func(state source.State, element string) (wire.Job, error) {
-		return *pointer, &errNotOpened{source.Outcome{Tag: r.tag, State: state, Element: element}}
+		return *pointer, &errNotOpened{source.Outcome{Tag: r.tag, State: state, Element: element, Suspect: pointer.Crashes >= suspectCrashes}}
 	}
 	release := func() (wire.Job, error) { return no(source.Release, r.element) }
 	o := r.opened
@@ -97,7 +98,11 @@ func (w *Worker) open(r *run, pointer *wire.Job) (wire.Job, error) {
 		job, err = wire.Job{IsRaw: true, Raw: []byte(o.Job)}, errors.New("the record leads to another")
 	}
 	job.ID, job.IsNew = pointer.ID, false
-	r.rec = &recording{pointer: *pointer, body: o.Job, cursor: []byte(o.Cursor), began: r.q.fetcher.serverNow()}
+	f := r.q.fetcher
+	rec := &recording{pointer: *pointer, body: o.Job, cursor: []byte(o.Cursor), began: f.serverNow()}
+	f.mu.Lock()
+	r.rec = rec // others look whether it is there
+	f.mu.Unlock()
 	if o.Cancelled {
 		w.cancel(r, ErrCancelled)
 	}
@@ -194,7 +199,7 @@ func (r *run) settled(o source.Outcome, job *wire.Job, runErr error) source.Outc
 	}
 	o.Found = false
 	o.Record = &source.Record{ID: rec.pointer.ID, Lock: rec.pointer.Lock}
-	o.Record.Fields = rec.take()
+	o.Record.Fields = rec.takeAll()
 	o.Element = r.element
 	if job == nil {
 		return o
@@ -213,6 +218,9 @@ func (r *run) settled(o source.Outcome, job *wire.Job, runErr error) source.Outc
 		job.Keep = 0 // the record has the time that is left, and the history when it has ended
 		job.Result = rec.result
 	default:
+		if o.State == source.Dead {
+			job.Token = wire.NewToken() // it takes the pointer's place if the record cannot be written
+		}
 		o.Record.Gen = rec.pointer.Rec + 1
 		o.Element = job.Pointer(rec.pointer.Lock, o.Record.Gen)
 	}

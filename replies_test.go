@@ -29,7 +29,7 @@ func isCommand(name string) func(command []string) bool {
 
 // claims tells whether a call of fetch is the first that a new server does, for it does
 // not know the script before, and wants jobs: that is the second of ARGV.
-func claims(command []string) bool { return command[0] == "EVAL" && command[16] != "0" }
+func claims(command []string) bool { return command[0] == "EVAL" && command[17] != "0" }
 
 // proxied returns an env whose client reaches a server of its own through a
 // proxy; redis-cli and inspect go past it.

@@ -27,7 +27,7 @@ type run struct {
 	opened *source.Opened // of a recorded job, if the exchange that has claimed it asked
 
 	// Written by the slot that runs it.
-	rec       *recording // nil of a bare job
+	rec       *recording // nil of a bare job; set under fetcher.mu
 	route     *route     // nil until it is started
 	raw       RawJob
 	timer     *time.Timer

@@ -127,6 +127,7 @@ func (f *fetcher) close() {
 		q.canWait.Broadcast()
 	}
 	f.mu.Unlock()
+	f.notes.stop()
 	f.callers.Wait()
 	f.mu.Lock()
 	for _, q := range f.queues {

@@ -241,7 +241,7 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 		}
 		n, err := i.store.Revive(ctx, keys, portion)
 		revived += n
-		skipped += int64(len(portion) - n) // another job has their lock
+		skipped += int64(len(portion) - n) // those stay dead
 		if err != nil {
 			return revived, fmt.Errorf("revive: %w", err)
 		}

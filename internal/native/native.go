@@ -247,6 +247,19 @@ func (n *Source) Note(ctx context.Context, notes []source.Note) ([]bool, error) 
 	return n.s.Note(ctx, n.q, me, notes)
 }
 
+// TrimEnded forgets ended jobs beyond most.
+func (n *Source) TrimEnded(ctx context.Context, most int) error {
+	for {
+		kept, _, err := n.s.Ended(ctx, n.q, 1)
+		if err != nil || kept <= int64(most) {
+			return err
+		}
+		if trimmed, err := n.s.TrimEnded(ctx, n.q, most); err != nil || trimmed == 0 {
+			return err
+		}
+	}
+}
+
 // enter registers the incarnation if that was not done, and returns it.
 func (n *Source) enter(ctx context.Context) (string, error) {
 	n.mu.Lock()

@@ -98,6 +98,9 @@ type Recorder interface {
 	// Note writes notes of jobs that are held; of others it does nothing. It answers
 	// which of them somebody has asked to cancel.
 	Note(ctx context.Context, notes []Note) ([]bool, error)
+	// TrimEnded forgets the oldest of the ended jobs whose records are kept while there
+	// are more than most.
+	TrimEnded(ctx context.Context, most int) error
 }
 
 // Delivery is a job that the source holds for the worker from now on.

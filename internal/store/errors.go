@@ -194,3 +194,9 @@ func notSent(op string, ctx context.Context) error {
 func IsKeyRefused(err error) bool {
 	return errors.Is(err, ErrRefused) && strings.Contains(err.Error(), "one of the keys") // "at least", in a script
 }
+
+// IsPassing tells whether an error is one of an outage, so that what only reads may be
+// tried again.
+func IsPassing(err error) bool {
+	return !errors.Is(err, ErrClosed) && (errors.Is(err, ErrUncertain) || errors.Is(err, errBusy) || IsUnsent(err))
+}

@@ -43,6 +43,7 @@ local is = redis.call('HMGET', record, 'state', 'gen', 'job', 'left')
 if not is[1] or not is[3] then return 'missing' end
 if not is[2] then
   if what ~= 'remove' then return 'ended' end
+  if was ~= '' then return 'changed' end -- it has ended since it was read
   redis.call('DEL', record)
   return 'done'
 end

@@ -29,9 +29,9 @@ local moved = 0
 for i = 3, behind - 1, 2 do
   local r = records[(i - 3) / 2 + 1]
   local owner = r and r.lock ~= r.record and redis.pcall('GET', r.lock)
-  local of = r and redis.pcall('HGET', r.record, 'gen')
+  local of = r and redis.pcall('HMGET', r.record, 'gen')
   -- One whose lock another job has stays dead, and one that its record does not know.
-  if (not owner or owner == r.id) and (not r or of == r.was) and redis.call('ZREM', dead, ARGV[i]) == 1 then
+  if (not owner or owner == r.id) and (not r or of[1] == r.was) and redis.call('ZREM', dead, ARGV[i]) == 1 then
     if r then
       redis.call('HSET', r.record, 'state', 'ready', 'at', now, 'gen', r.gen, 'job', r.job)
       redis.call('HDEL', r.record, 'cancel')
