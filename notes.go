@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -28,12 +29,17 @@ func (j *Job[A]) SetProgress(done, total int64, note string) {
 	}
 	rec := j.run.rec
 	rec.mu.Lock()
-	rec.progress = Progress{Done: done, Total: total, Note: note}
-	wake := !rec.waiting
-	rec.waiting, rec.said = true, true
-	rec.mu.Unlock()
+	rec.progress, rec.said = Progress{Done: done, Total: total, Note: note}, true
+	j.run.noted()
+}
+
+// noted is called when something was noted, with rec.mu held, and frees it.
+func (r *run) noted() {
+	wake := !r.rec.waiting
+	r.rec.waiting = true
+	r.rec.mu.Unlock()
 	if wake {
-		j.run.q.fetcher.notes.add(j.run)
+		r.q.fetcher.notes.add(r)
 	}
 }
 
@@ -58,12 +64,7 @@ func (j *Job[A]) Checkpoint(cursor any) error {
 	rec.mu.Lock()
 	rec.cursor = text
 	rec.pending = set(rec.pending, "cursor", string(text))
-	wake := !rec.waiting
-	rec.waiting = true
-	rec.mu.Unlock()
-	if wake {
-		j.run.q.fetcher.notes.add(j.run)
-	}
+	j.run.noted()
 	return nil
 }
 
@@ -84,6 +85,36 @@ func (j *Job[A]) Cursor(to any) (bool, error) {
 		return false, fmt.Errorf("cursor: %w", err)
 	}
 	return true, nil
+}
+
+// Each runs f for one item after the other, with a Checkpoint behind each: a run that was
+// interrupted, or that has failed, is followed by one that goes on behind the last item that
+// was done. items yields them with a cursor of their own, beginning behind the cursor after;
+// it is nil when nothing was done yet.
+//
+//	tasuki.Each(ctx, job, func(after *int) iter.Seq2[int, Row] { return rowsBehind(db, after) }, copyRow)
+//
+// It returns the first error of f, or with what ctx has ended between two items.
+func Each[A, C, T any](ctx context.Context, job *Job[A], items func(after *C) iter.Seq2[C, T], f func(ctx context.Context, item T) error) error {
+	var cursor C
+	var after *C
+	if found, err := job.Cursor(&cursor); err != nil {
+		return err
+	} else if found {
+		after = &cursor
+	}
+	for at, item := range items(after) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := f(ctx, item); err != nil {
+			return err
+		}
+		if err := job.Checkpoint(at); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func set(m map[string]string, name, value string) map[string]string {

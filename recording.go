@@ -30,6 +30,7 @@ type recording struct {
 	said     bool              // progress was not written yet
 	pending  map[string]string // fields of the record that were not either
 	waiting  bool              // it is in the line of the notebook
+	lines    int64             // that the log of the job has had
 	flying   []string          // fields of a note that was not answered yet
 }
 
@@ -41,6 +42,8 @@ const (
 	maxNote     = 1 << 10 // bytes of a note of progress
 	maxResult   = 1 << 20 // bytes of a result
 	maxCursor   = 64 << 10
+	maxLines    = 500     // of a log, the newest
+	maxLine     = 1 << 10 // bytes of each
 )
 
 // errNotOpened says why a pointer led to no job that may run here.
@@ -99,7 +102,7 @@ func (w *Worker) open(r *run, pointer *wire.Job) (wire.Job, error) {
 	}
 	job.ID, job.IsNew = pointer.ID, false
 	f := r.q.fetcher
-	rec := &recording{pointer: *pointer, body: o.Job, cursor: []byte(o.Cursor), began: f.serverNow()}
+	rec := &recording{pointer: *pointer, body: o.Job, cursor: []byte(o.Cursor), lines: o.Lines, began: f.serverNow()}
 	f.mu.Lock()
 	r.rec = rec // others look whether it is there
 	f.mu.Unlock()

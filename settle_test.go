@@ -199,7 +199,7 @@ func TestRetryInAndKill(t *testing.T) {
 			t.Errorf("%+v", q)
 		}
 		dead, _ := e.do("ZRANGE", e.key("default", "dead"), "0", "-1").AsStrSlice()
-		if !strings.Contains(dead[0], `"attempts":1,"reason":"killed","error":"never: unsupported operation"`) {
+		if !strings.Contains(strings.Join(dead, "\n"), `"attempts":1,"reason":"killed","error":"never: unsupported operation"`) {
 			t.Errorf("dead %s", dead)
 		}
 	})

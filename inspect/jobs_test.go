@@ -377,7 +377,7 @@ func TestLog(t *testing.T) {
 	e := setup(t)
 	e.put(kind.With(tasuki.Opts{ID: "a", Record: true}).Spec(1))
 	e.enqueue("bare")
-	e.do("HSET", "%s:{default}:rec:a", "log.2", "second", "log.10", "tenth", "log.x", "none", "log.1", "first")
+	e.do("HSET", "%s:{default}:rec:a", "log.2", "2 second", "log.0", "10 tenth", "log.x", "none", "log.1", "1 first")
 	lines, err := e.inspector.Log(t.Context(), "default/a", 1)
 	if err != nil || len(lines) != 2 || lines[0] != (inspect.LogLine{N: 2, Text: "second"}) || lines[1].N != 10 {
 		t.Errorf("%+v, %v", lines, err)

@@ -45,12 +45,13 @@ func (i *Inspector) Log(ctx context.Context, address string, behind int64) ([]Lo
 	return lines, nil
 }
 
-// logLine reads a field of a record, which is a line of its log if it is called log.N.
+// logLine reads a field of a record, which is a line of its log if it is called log.SLOT:
+// the number of the line and its text.
 func logLine(name, value string) (LogLine, bool) {
-	digits, ok := strings.CutPrefix(name, "log.")
-	if !ok {
+	if !strings.HasPrefix(name, "log.") {
 		return LogLine{}, false
 	}
+	digits, text, _ := strings.Cut(value, " ")
 	n, err := strconv.ParseInt(digits, 10, 64)
-	return LogLine{n, value}, err == nil
+	return LogLine{n, text}, err == nil
 }

@@ -297,13 +297,13 @@ func TestJobLogs(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		e.enqueue("k", "1", tasuki.Opts{ID: "a", Record: true})
 		record := e.namespace + ":{default}:rec:a"
-		e.do("HSET", record, "log.1", "first", "log.2", "second\x1b[2J")
+		e.do("HSET", record, "log.1", "1 first", "log.2", "2 second\x1b[2J")
 		e.tasuki("job", "logs", "default/a").want(t, exitOK, "first\nsecond [2J\n")
 		e.tasuki("job", "logs", "default/a", "-o", "json").want(t, exitOK, "{\"n\":1,\"text\":\"first\"}\n{\"n\":2,")
 		e.tasuki("job", "logs", "default/nobody").want(t, exitNotFound, "only a recorded job has one")
 		follows := start(t, e.command("job", "logs", "default/a", "--follow"))
 		follows.waitOutput("second")
-		e.do("HSET", record, "log.3", "third")
+		e.do("HSET", record, "log.3", "3 third")
 		e.do("PUBLISH", record, "note")
 		stop := e.handle("default", func(context.Context, *tasuki.RawJob) error { return nil })
 		if code := follows.wait(); code != exitOK || follows.stdout.String() != "first\nsecond [2J\nthird\n" {

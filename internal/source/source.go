@@ -78,7 +78,8 @@ type Opened struct {
 	What      string // run, gone, stale, missing, parked
 	Job       string // the element of the job itself
 	Cursor    string
-	Cancelled bool // somebody has asked for it
+	Cancelled bool  // somebody has asked for it
+	Lines     int64 // how many its log has had
 }
 
 // Note is what a running job says of itself: fields of its record, names and values, and

@@ -91,12 +91,13 @@ func (s *Store) Open(ctx context.Context, q *Queue, incarnation, place string, p
 			if err != nil {
 				return err
 			}
-			if len(fields) == 0 || fields[0] == "run" && len(fields) != 4 {
+			if len(fields) == 0 || fields[0] == "run" && len(fields) != 5 {
 				return fmt.Errorf("%d fields of a record", len(fields))
 			}
 			opened[i] = source.Opened{What: fields[0]}
-			if len(fields) == 4 {
+			if len(fields) == 5 {
 				opened[i].Job, opened[i].Cursor, opened[i].Cancelled = fields[1], fields[2], fields[3] != ""
+				opened[i].Lines, _ = strconv.ParseInt(fields[4], 10, 64) // none, or what somebody has made of it
 			}
 		}
 		return nil

@@ -11,7 +11,7 @@
 -- ARGV[2] place where I run, for others to read
 -- ARGV[3...] groups of four for each, at most 500: tag    id    generation    1 if the start frees the
 --     first lock
--- RETURN for each {what, job, cursor, cancel}
+-- RETURN for each {what, job, cursor, cancel, lines}
 --     what   run; gone: it is not held any more; stale; missing: there is no record, or no job in it; alien:
 --         the key has another type; parked: another runs under the same key, and nothing was done
 -- COST O(n)
@@ -36,7 +36,7 @@ for i = 3, #ARGV, 4 do
   if not alive or not holds[#result + 1] then
     answer = {'gone'}
   else
-    local is = redis.pcall('HMGET', record, 'gen', 'job', 'cursor', 'cancel', 'state', 'left')
+    local is = redis.pcall('HMGET', record, 'gen', 'job', 'cursor', 'cancel', 'state', 'left', 'lines')
     if is.err then
       answer = {'alien'}
     elseif is[6] and is[1] ~= gen or is[1] and is[2] and is[1] ~= gen or not is[1] and ends[is[5]] then
@@ -55,7 +55,7 @@ for i = 3, #ARGV, 4 do
         if frees and redis.pcall('GET', lock) == id then redis.call('DEL', lock) end
         redis.call('HSET', record, 'state', 'running', 'at', now, 'worker', place)
         redis.pcall('PUBLISH', record, 'running')
-        answer = {what, is[2], is[3] or '', is[4] or ''}
+        answer = {what, is[2], is[3] or '', is[4] or '', is[7] or ''}
       else
         answer = {what}
       end
