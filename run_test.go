@@ -434,7 +434,7 @@ func TestUnknownForTooLong(t *testing.T) {
 //fault:data an element of a newer version of the format | put back whole for a newer worker
 func TestFutureElement(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
-		e.do("RPUSH", e.key("default"), `{"v":2,"id":"f","kind":"number","args":1}`, `{"id":"r","kind":"number","rec":1}`)
+		e.do("RPUSH", e.key("default"), `{"v":2,"id":"f","kind":"number","args":1}`, `{"v":3,"id":"r","kind":"number","rec":1}`)
 		w := e.worker(tasuki.WorkerConfig{})
 		collect(w, number)
 		tasuki.HandleOther(w, func(context.Context, *tasuki.RawJob) error { t.Error("it was run"); return nil })

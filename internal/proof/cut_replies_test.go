@@ -143,7 +143,7 @@ func (c *cutter) sorts(command []string) []string {
 		if arg(2) != "0" {
 			sorts = append(sorts, "exchange that claims")
 		}
-		if arg(11) != "" {
+		if arg(10) != "0" || arg(11) != "0" {
 			sorts = append(sorts, "exchange that settles")
 		}
 		return sorts
