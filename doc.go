@@ -38,8 +38,8 @@
 // after [ErrCancelled] the job is cancelled, after [ErrTimeout] the attempt has
 // failed, after [ErrDeadline] the job is dead, after [ErrStopping] it goes back to
 // the head and no attempt is counted; but Kill, and after the timeout or a stop
-// Snooze, mean what they say all the same. After [ErrLeaseLost] nothing is written, whatever is returned. A panic is a failed
-// attempt.
+// Snooze, mean what they say all the same. After [ErrLeaseLost] nothing is written,
+// whatever is returned. A panic is a failed attempt.
 //
 // # Around a handler
 //
@@ -47,6 +47,15 @@
 // fields, [FromContext] returns it, [ContinueTrace] goes on with the trace that
 // [CarryTrace] has put in. [WorkerConfig.OnChange] is told of every change of a job's
 // state, also that one is dead. docs/context.md is about these.
+//
+// # Jobs that can be found
+//
+// With [Opts.Record] a job has a record under its address, QUEUE/ID: [Client.Get],
+// [Client.Wait] and [Client.Watch] read it, [Client.Cancel], [Client.Reschedule],
+// [Client.RunNow], [Client.Edit] and [Client.Remove] act on it. The jobs of a [Func]
+// return a value. [Job.SetProgress], [Job.Checkpoint] and [RecordLog] write to it, and
+// [Each] goes on where the last run has stopped. [Opts.Unique] keeps out what means the
+// same as a job that is there. docs/recorded-jobs.md is about these.
 //
 // # Delivery
 //
@@ -65,6 +74,7 @@
 //	WorkerConfig.Backoff              DefaultBackoff: 5 s · 1.7^(attempt-1), at most 24 h, ± 20 %
 //	WorkerConfig.Grace                25 s from the stop until contexts end
 //	WorkerConfig.DeadMax, DeadFor     10,000 dead jobs in each queue, 180 days
+//	Opts.Keep, WorkerConfig.KeepMax   records of ended jobs stay 24 h, 10,000 in each queue
 //	WorkerConfig.UnknownFor           24 h until a job that nobody handles is dead
 //	ClientConfig.Namespace            "tasuki"
 //	ClientConfig.MaxPayload           1 MiB of arguments
@@ -77,7 +87,9 @@
 // The files in the order of a job's life: define.go, enqueue.go; fetch.go with
 // exchange.go, wait.go and held.go; pool.go, run.go; settle.go; sweep.go. What they
 // belong to: client.go, worker.go with session.go, heartbeat.go and stop.go; job.go,
-// errors.go. What stands around a job: context.go, trace.go, change.go. Below them are internal/native (a queue in tasuki's own format),
-// internal/store (keys, commands and scripts; the scripts have the same stems) and
-// internal/wire (the element). docs/life-of-a-job.md goes along.
+// errors.go. Recorded jobs: record.go, unique.go and func.go for who enqueues,
+// recording.go, notes.go and joblog.go for who runs. What stands around a job:
+// context.go, trace.go, change.go. Below them are internal/native (a queue in tasuki's
+// own format), internal/store (keys, commands and scripts; the scripts have the same
+// stems) and internal/wire (the element). docs/life-of-a-job.md goes along.
 package tasuki
