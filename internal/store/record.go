@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -297,6 +299,64 @@ func (s *Store) Owner(ctx context.Context, key string) (string, error) {
 		return "", nil
 	}
 	return owner, explain("lock", err)
+}
+
+// Lock is a uniqueness key that a job has.
+type Lock struct {
+	Name    string
+	Owner   string        // the id of the job that has it; "" if it is free and only some wait
+	Running string        // the id of the one that runs under it
+	Parked  int64         // how many wait for that one
+	Left    time.Duration // until it ends by itself; 0: it does not
+}
+
+// Locks returns the locks of a queue, by name, with SCAN.
+func (s *Store) Locks(ctx context.Context, q *Queue) ([]Lock, error) {
+	keys, err := s.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, key := range keys {
+		for _, prefix := range []string{q.Lock(""), q.Running(""), q.Parked("")} {
+			if name, ok := strings.CutPrefix(key, prefix); ok {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	replies, err := s.doMulti(ctx, "locks", func(b rueidis.Builder) []rueidis.Completed {
+		var commands []rueidis.Completed
+		for _, name := range names {
+			commands = append(commands, b.Get().Key(q.Lock(name)).Build(), b.Get().Key(q.Running(name)).Build(),
+				b.Llen().Key(q.Parked(name)).Build(), b.Pttl().Key(q.Lock(name)).Build())
+		}
+		return commands
+	})
+	if err != nil {
+		return nil, err
+	}
+	locks := make([]Lock, 0, len(names))
+	for i, name := range names {
+		l := Lock{Name: name}
+		l.Owner, _ = replies[4*i].ToString()
+		l.Running, _ = replies[4*i+1].ToString()
+		l.Parked, _ = replies[4*i+2].AsInt64()
+		if ms, err := replies[4*i+3].AsInt64(); err == nil && ms > 0 {
+			l.Left = time.Duration(ms) * time.Millisecond
+		}
+		if l.Owner != "" || l.Running != "" || l.Parked > 0 { // else it was freed meanwhile
+			locks = append(locks, l)
+		}
+	}
+	return locks, nil
+}
+
+// Unlock frees a lock, and false if it was free.
+func (s *Store) Unlock(ctx context.Context, q *Queue, name string) (bool, error) {
+	n, err := s.evalInt(ctx, scriptUnlock, []string{q.Lock(name), q.Running(name), q.Parked(name), q.Ready}, nil)
+	return n > 0, err
 }
 
 // Left is for how long the window of a lock goes on.

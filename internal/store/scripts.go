@@ -39,6 +39,7 @@ var (
 	scriptLeave     = loadScript("settle_leave")
 	scriptMove      = loadScript("settle_move")
 	scriptRevive    = loadScript("settle_revive")
+	scriptUnlock    = loadScript("settle_unlock")
 	scriptSweep     = loadScript("sweep")
 	scriptAnnounce  = loadScript("sweep_announce")
 	scriptBeat      = loadScript("sweep_beat")

@@ -236,6 +236,13 @@ var operations = map[string]operation{
 		changes:   []string{"-dead x2 T", "-ready [r1, r2]", "-scheduled later T", "-suspect [s1]", "+count withdrawn 4", "+ready [r1]"},
 		tolerates: "count",
 	},
+	"Unlock": {
+		script: "settle_unlock",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Unlock(ctx, q, "rx")
+			return err
+		},
+	},
 	"Revive": {
 		script: "settle_revive",
 		run: func(ctx context.Context, s *Store, q *Queue) error {
