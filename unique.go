@@ -146,7 +146,7 @@ func (s *Spec) checkUnique() error {
 		return fmt.Errorf("unique.most: %v: allowed are unique.for (%v) to 100 years", u.Most, u.For)
 	case u.Mode == UniqueRunning && u.OnConflict != "":
 		return errors.New("unique.on_conflict: with the mode running nothing is in the way of an enqueue: leave it out")
-	case (u.Mode == UniqueDebounce || u.Mode == UniqueThrottle || u.Mode == UniqueKeepLast) && u.OnConflict != "":
+	case u.Mode.replaces() && u.OnConflict != "":
 		return fmt.Errorf("unique.on_conflict: with the mode %s the job that waits gets the new arguments: leave it out", u.Mode)
 	case u.Mode == UniqueDebounce && (s.Opts.In > 0 || !s.Opts.At.IsZero()):
 		return errors.New("in and at: debounce has a time of its own: leave them out")
@@ -258,51 +258,57 @@ func (b *batch) record(k *knownQueue, p *portion, elements []string) error {
 	return nil
 }
 
-// conflict is for a job that has met the lock of another, the owner.
+// conflict is for a job that has met the lock of another, the owner. By now that one may have
+// gone on, and its lock may be free.
 func (b *batch) conflict(k *knownQueue, i int, put *store.RecordedPut, owner string) error {
-	s, u := &b.specs[i], &b.specs[i].Opts.Unique
-	if u.Mode == UniqueThrottle && put.Lock[0] == store.LockWindow {
+	s, mode := &b.specs[i], put.Lock[0]
+	u := &s.Opts.Unique
+	if u.Mode == UniqueThrottle && mode == store.LockWindow {
 		return b.trail(k, i, put)
 	}
-	for tries := 0; ; tries++ {
+	replaces := u.OnConflict == ConflictReplace || u.OnConflict == "" && u.Mode.replaces()
+	info := Info{ID: owner, Kind: s.Kind, Queue: k.Name, Existed: true}
+	for range 20 { // others may be as quick each time
 		other, err := b.client.get(b.ctx, located{Queue: k.Queue, id: owner})
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		switch {
+		case err == nil:
+			info = other.Info
+			info.Existed = true
+		case !errors.Is(err, ErrNotFound):
 			return err
 		}
-		over := err != nil || other.State.HasEnded() || other.State == StateRunning && put.Lock[0] != store.LockDone
-		if over && u.Mode != UniqueWindow {
-			// It has ended or begun since, and its lock is free.
+		waits := err == nil && !other.State.HasEnded() && other.State != StateRunning
+		runs := err == nil && other.State == StateRunning
+		switch {
+		case waits && replaces:
+			info, err = b.replace(k, s, put, info)
+			if err == nil {
+				b.infos[i] = info
+			}
+			if !errors.Is(err, ErrRunning) && !errors.Is(err, ErrEnded) && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+		case waits, runs && mode == store.LockDone, mode == store.LockWindow:
+			if replaces || u.OnConflict == ConflictError {
+				return &DuplicateError{info}
+			}
+			b.infos[i] = info
+			return nil
+		default:
 			placed, err := b.client.store.EnqueueRecorded(b.ctx, k.Queue, b.client.cfg.SeenFor, b.client.cfg.SeenMax, []store.RecordedPut{*put})
 			if err != nil || placed[0].Owner == "" {
 				return err
 			}
-			if owner = placed[0].Owner; tries < 20 {
-				continue
-			}
+			owner = placed[0].Owner
+			info = Info{ID: owner, Kind: s.Kind, Queue: k.Name, Existed: true}
 		}
-		info := Info{ID: owner, Kind: s.Kind, Queue: k.Name, Existed: true}
-		if other != nil {
-			info = other.Info
-			info.Existed = true
-		}
-		replaces := u.OnConflict == ConflictReplace || u.Mode == UniqueKeepLast || u.Mode == UniqueDebounce || u.Mode == UniqueThrottle
-		if replaces && !over {
-			info, err = b.replace(k, s, put, info)
-			if errors.Is(err, ErrEnded) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrRunning) && put.Lock[0] != store.LockDone {
-				continue
-			}
-		}
-		if err == nil || errors.Is(err, ErrNotFound) {
-			b.infos[i] = info
-		}
-		if replaces && (errors.Is(err, ErrRunning) || over) || u.OnConflict == ConflictError {
-			return &DuplicateError{info}
-		}
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		return err
 	}
+	return &DuplicateError{info}
+}
+
+// replaces tells whether the mode itself says that the job that waits gets the new arguments.
+func (m UniqueMode) replaces() bool {
+	return m == UniqueKeepLast || m == UniqueDebounce || m == UniqueThrottle
 }
 
 // replace gives a job that waits the arguments and options of another; with debounce, it
