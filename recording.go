@@ -24,6 +24,8 @@ type recording struct {
 	cursor  []byte // of the last checkpoint
 	began   time.Time
 	result  []byte
+	// rehearsed: there is no record. What is said is kept here, and the element is the job.
+	rehearsed bool
 
 	mu       sync.Mutex
 	progress Progress
@@ -193,11 +195,14 @@ func (x *exchange) openClaimed(ctx context.Context) {
 	}
 }
 
+// recorded tells whether the run's job lies in a record.
+func (r *run) recorded() bool { return r.rec != nil && !r.rec.rehearsed }
+
 // settled makes of an outcome of a recorded job what is written to its record and what is
 // kept in its place: the pointer. job is as it is to be kept; nil of one that is released.
 func (r *run) settled(o source.Outcome, job *wire.Job, runErr error) source.Outcome {
 	rec := r.rec
-	if rec == nil {
+	if !r.recorded() {
 		return o
 	}
 	o.Found = false
@@ -221,13 +226,16 @@ func (r *run) settled(o source.Outcome, job *wire.Job, runErr error) source.Outc
 		job.Keep = 0 // the record has the time that is left, and the history when it has ended
 		job.Result = rec.result
 	default:
-		if o.State == source.Dead {
-			job.Token = wire.NewToken() // it takes the pointer's place if the record cannot be written
-		}
 		o.Record.Gen = rec.pointer.Rec + 1
 		o.Element = job.Pointer(rec.pointer.Lock, o.Record.Gen)
 	}
-	o.Record.Fields = append(o.Record.Fields, "job", job.Body())
+	body := job.Body()
+	if o.State == source.Dead {
+		// It takes the pointer's place if the record cannot be written.
+		job.Token = wire.NewToken()
+		body = job.Element()
+	}
+	o.Record.Fields = append(o.Record.Fields, "job", body)
 	return o
 }
 

@@ -238,7 +238,7 @@ func TestReplicasOfPromoted(t *testing.T) {
 		queue = fmt.Sprint("q", i)
 	}
 	k := number.With(tasuki.Opts{Queue: queue})
-	client := e.open(&tasuki.ClientConfig{Replicas: 1, ReplicasTimeout: 100 * time.Millisecond})
+	client := e.open(&tasuki.ClientConfig{Replicas: 1, ReplicasTimeout: time.Second})
 	if _, err := k.Enqueue(e.ctx, client, 1); err != nil {
 		t.Fatal(err)
 	}

@@ -90,11 +90,11 @@ func (w *Worker) perform(r *run) (source.Outcome, error) {
 // jobs are done and never need it, so it is not kept.
 func (r *run) parse() wire.Job {
 	element := r.element
-	if r.rec != nil {
+	if r.recorded() {
 		element = r.rec.body
 	}
 	job, _ := wire.Parse(element)
-	if r.rec != nil {
+	if r.recorded() {
 		job.ID = r.rec.pointer.ID
 	} else if r.raw.ID != "" {
 		job.ID = r.raw.ID

@@ -158,7 +158,7 @@ func (w *Worker) decideUnroutable(r *run, job *wire.Job, err error) source.Outco
 // finish ends the job.
 func (w *Worker) finish(r *run, state source.State, err error) source.Outcome {
 	o := source.Outcome{Tag: r.tag, State: state}
-	if r.rec == nil {
+	if !r.recorded() {
 		return o
 	}
 	job := r.parse()
@@ -180,7 +180,7 @@ func (w *Worker) keep(r *run, job *wire.Job, state source.State, delay time.Dura
 		job.ExpireAt = 0                     // it was started
 	}
 	o := source.Outcome{Tag: r.tag, State: state, Delay: min(max(delay, 0), maxDelay)}
-	if r.rec != nil {
+	if r.recorded() {
 		return r.settled(o, job, err)
 	}
 	job.Token = wire.NewToken()

@@ -208,6 +208,8 @@ func putBack(l store.Left, about *about, records map[string]store.Recorded, now 
 		if record.Worker != "" { // it had begun
 			rec := recording{began: record.At}
 			j.History = rec.history(j.History, now, record.Worker, source.State(back.As), nil)
+		} else if back.To == "dead" {
+			j.EndedAt = now.UnixMilli()
 		}
 		back.Job, back.Element = j.Body(), j.Pointer(back.Lock, back.Gen)
 		return back

@@ -15,6 +15,8 @@
 //	result, err := tasukitest.Run(ctx, w, Welcome.Spec(WelcomeArgs{Name: "ann"}))
 //	// result.Outcome, result.Err, result.Delay, …
 //
+// Inline runs jobs where they are enqueued, and Recorder.Drain those that were recorded.
+//
 // Both go the ways of a Client and a Worker, short of Redis: the same checks, the
 // same encoding, the same middlewares, the same decision. What is between them,
 // such as the order of jobs or what a crash leaves, package embedded tests, a
@@ -106,6 +108,34 @@ func (r *Recorder) All() []Recorded {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]Recorded(nil), r.jobs...)
+}
+
+// Drain has a worker run what was recorded, in order and each until it has ended, then what
+// these have enqueued with the same Recorder, until nothing is left. It returns the results
+// in the order in which the jobs were run, and leaves the Recorder without jobs; ids are
+// remembered. Times are not waited for. An error, such as that the worker takes no jobs of a
+// queue, ends it.
+func (r *Recorder) Drain(ctx context.Context, w *tasuki.Worker) ([]*Result, error) {
+	var results []*Result
+	for {
+		r.mu.Lock()
+		jobs := r.jobs
+		r.jobs = nil
+		r.mu.Unlock()
+		if len(jobs) == 0 {
+			return results, nil
+		}
+		for _, job := range jobs {
+			result, err := run(ctx, w, job.Info.Queue, job.Element, bridge.IsRecorded(&job.Spec), nil)
+			if err == nil {
+				result, err = result.Finish(ctx)
+			}
+			if err != nil {
+				return results, err
+			}
+			results = append(results, result)
+		}
+	}
 }
 
 // Reset forgets everything, ids too.

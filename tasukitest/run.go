@@ -2,6 +2,7 @@ package tasukitest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -65,8 +66,17 @@ type Result struct {
 	// and Error are what people are shown.
 	Info tasuki.Info
 
-	worker  *tasuki.Worker
-	element string // as it is kept; empty when the job has ended
+	// Of a job with a record (tasuki.Opts.Record): the value that the handler of a Func
+	// has returned, as JSON; what SetProgress was called with last; and what it has
+	// logged through tasuki.RecordLog. Its checkpoints Next passes on.
+	Value    json.RawMessage
+	Progress tasuki.Progress
+	Log      []string
+
+	worker   *tasuki.Worker
+	element  string // as it is kept; empty when the job has ended
+	recorded bool
+	cursor   []byte
 }
 
 // Run enqueues a job and has a worker run it, once, on the calling goroutine,
@@ -91,21 +101,46 @@ func Run(ctx context.Context, w *tasuki.Worker, spec tasuki.Spec) (*Result, erro
 	if err != nil {
 		return nil, fmt.Errorf("tasukitest: %w", err)
 	}
-	return RunElement(ctx, w, info.(tasuki.Info).Queue, element)
+	return run(ctx, w, info.(tasuki.Info).Queue, element, bridge.IsRecorded(&spec), nil)
+}
+
+// RunFunc is Run for a tasuki.Func: it returns the value of the run as well, the zero value
+// if its outcome is not Done.
+func RunFunc[A, R any](ctx context.Context, w *tasuki.Worker, f tasuki.Func[A, R], args A) (R, *Result, error) {
+	var value R
+	result, err := Run(ctx, w, f.Spec(args))
+	if err == nil && result.Outcome == Done {
+		if err = json.Unmarshal(result.Value, &value); err != nil {
+			err = fmt.Errorf("tasukitest: the value of %s: %w", f.Name(), err)
+		}
+	}
+	return value, result, err
 }
 
 // RunElement is Run for an element as any program may have pushed it: a raw job,
 // or a job object of another writer. queue is "list:KEY" for a list of another
 // program.
 func RunElement(ctx context.Context, w *tasuki.Worker, queue, element string) (*Result, error) {
-	after, err := bridge.Rehearse(ctx, w, queue, element)
+	return run(ctx, w, queue, element, false, nil)
+}
+
+func run(ctx context.Context, w *tasuki.Worker, queue, element string, recorded bool, cursor []byte) (*Result, error) {
+	var notes *bridge.Notes
+	if recorded {
+		notes = &bridge.Notes{Cursor: cursor}
+	}
+	after, err := bridge.Rehearse(ctx, w, queue, element, notes)
 	if err != nil {
 		return nil, fmt.Errorf("tasukitest: %w", err)
 	}
-	return &Result{
+	r := &Result{
 		Outcome: outcome(after.State), Delay: after.Delay, Err: after.Err, Info: after.Info.(tasuki.Info),
-		worker: w, element: after.Element,
-	}, nil
+		worker: w, element: after.Element, recorded: recorded,
+	}
+	if recorded {
+		r.Value, r.Progress, r.Log, r.cursor = notes.Result, notes.Progress.(tasuki.Progress), notes.Lines, notes.Cursor
+	}
+	return r, nil
 }
 
 func outcome(state source.State) Outcome {
@@ -125,5 +160,50 @@ func (r *Result) Next(ctx context.Context) (*Result, error) {
 	if r.element == "" || r.Outcome == Dead {
 		return nil, fmt.Errorf("tasukitest: the job is not run again: its outcome was %s", r.Outcome)
 	}
-	return RunElement(ctx, r.worker, r.Info.Queue, r.element)
+	return run(ctx, r.worker, r.Info.Queue, r.element, r.recorded, r.cursor)
+}
+
+// Finish runs the job again until it is not to be run any more: done, dead, or whatever else
+// ends it. Delays are not waited for.
+func (r *Result) Finish(ctx context.Context) (*Result, error) {
+	for r.Outcome == Retry || r.Outcome == Snooze {
+		next, err := r.Next(ctx)
+		if err != nil {
+			return r, err
+		}
+		r = next
+	}
+	return r, nil
+}
+
+// Inline is an Enqueuer that runs each job at once, on the goroutine that enqueues it, until
+// it has ended: for a test of a program in which nothing else is to wait. The Info of each
+// says how it has ended, its Reason and Error why. Times are not waited for; a job that is
+// enqueued by a handler with the same Inline runs within that one's run.
+//
+// What a Client refuses, it refuses too; an error is also that the worker takes no jobs of
+// the queue.
+type Inline struct{ Worker *tasuki.Worker }
+
+var _ tasuki.Enqueuer = Inline{}
+
+// EnqueueMany runs the jobs, one after the other.
+func (i Inline) EnqueueMany(ctx context.Context, specs []tasuki.Spec) ([]tasuki.Info, error) {
+	infos, errs, failed := make([]tasuki.Info, len(specs)), make([]error, len(specs)), false
+	for n, spec := range specs {
+		// The end of ctx is not that of the job: in a program another process runs it.
+		result, err := Run(context.WithoutCancel(ctx), i.Worker, spec)
+		if err == nil {
+			result, err = result.Finish(context.WithoutCancel(ctx))
+		}
+		if err != nil {
+			errs[n], failed = err, true
+			continue
+		}
+		infos[n] = result.Info
+	}
+	if failed {
+		return infos, &tasuki.ManyError{Errs: errs}
+	}
+	return infos, nil
 }

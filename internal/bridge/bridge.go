@@ -33,8 +33,20 @@ var RehearseEnqueue func(spec any, maxPayload int, now time.Time) (info any, ele
 var Existed func(info any) any
 
 // Rehearse runs one element as a *tasuki.Worker does that has claimed it, on the
-// calling goroutine. The error says why the worker would not have claimed it.
-var Rehearse func(ctx context.Context, worker any, queue, element string) (Rehearsed, error)
+// calling goroutine. The error says why the worker would not have claimed it. A job with
+// a record has notes: what it begins with, and then what it has said of itself.
+var Rehearse func(ctx context.Context, worker any, queue, element string, notes *Notes) (Rehearsed, error)
+
+// Notes are what a recorded job says of itself.
+type Notes struct {
+	Cursor   []byte   // of its last checkpoint, JSON
+	Result   []byte   // JSON
+	Progress any      // a tasuki.Progress
+	Lines    []string // of its log
+}
+
+// IsRecorded tells whether a *tasuki.Spec makes a job with a record.
+var IsRecorded func(spec any) bool
 
 // OneProcess takes some *tasuki.Workers that do not run yet for those of a process of
 // their own, which runs one suspect at a time beside those of others. A simulation
