@@ -264,6 +264,11 @@ func (n *notebook) stop() {
 func (rec *recording) take() []string {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
+	return rec.takeHeld()
+}
+
+// takeHeld is take with mu held.
+func (rec *recording) takeHeld() []string {
 	rec.waiting = false
 	fields := make([]string, 0, 2*len(rec.pending)+4)
 	for name, value := range rec.pending {
@@ -284,9 +289,9 @@ func (rec *recording) take() []string {
 // changes nothing: so what it carries is taken too.
 func (rec *recording) takeAll() []string {
 	rec.mu.Lock()
+	defer rec.mu.Unlock()
 	before := rec.flying
-	rec.mu.Unlock()
-	return append(slices.Clip(before), rec.take()...)
+	return append(slices.Clip(before), rec.takeHeld()...)
 }
 
 // landed notes that a note was written.

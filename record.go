@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -239,7 +241,9 @@ func (c *Client) watch(ctx context.Context, address string, yield func(*Record) 
 		timer.Reset(pause)
 		select {
 		case message := <-told:
-			last = State(message)
+			if message != "" {
+				last = State(message)
+			}
 		case <-timer.C:
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -324,7 +328,7 @@ func (c *Client) RunNow(ctx context.Context, address string) error {
 // Edit changes a recorded job that does not run. change gets its kind, arguments and
 // options, and may change Args and of Opts MaxAttempts, Timeout, Keep and Meta; it is
 // called again when the job was changed by somebody else meanwhile. Another field that it
-// changes is refused.
+// changes is refused. A uniqueness key stays what it was.
 func (c *Client) Edit(ctx context.Context, address string, change func(*Spec) error) error {
 	at, err := c.locate(address)
 	if err != nil {
@@ -359,6 +363,7 @@ func (c *Client) edited(r *Record, change func(*Spec) error) (string, error) {
 		spec.Opts.Keep = -1
 	}
 	was := spec
+	was.Opts.Meta = maps.Clone(r.Meta) // change may write to the one that it gets
 	if err := change(&spec); err != nil {
 		return "", err
 	}
@@ -369,6 +374,11 @@ func (c *Client) edited(r *Record, change func(*Spec) error) (string, error) {
 		return "", fmt.Errorf("queue and id: %q and %q: they cannot be changed", o.Queue, o.ID)
 	case o.In != 0 || !o.At.IsZero():
 		return "", errors.New("in and at: they cannot be changed here: Reschedule does")
+	}
+	kept := spec.Opts
+	kept.MaxAttempts, kept.Timeout, kept.Keep, kept.Meta = was.Opts.MaxAttempts, was.Opts.Timeout, was.Opts.Keep, was.Opts.Meta
+	if !reflect.DeepEqual(kept, was.Opts) {
+		return "", errors.New("opts: of the options, MaxAttempts, Timeout, Keep and Meta can be changed, no others")
 	}
 	if err := spec.check(c.cfg.MaxPayload, time.Now()); err != nil {
 		return "", err

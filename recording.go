@@ -59,7 +59,12 @@ func (w *Worker) open(r *run, pointer *wire.Job) (wire.Job, error) {
 	no := func(state source.State, element string) (wire.Job, error) {
 		return *pointer, &errNotOpened{source.Outcome{Tag: r.tag, State: state, Element: element, Suspect: pointer.Crashes >= suspectCrashes}}
 	}
-	release := func() (wire.Job, error) { return no(source.Release, r.element) }
+	// What was opened, or may have been, is noted as running: the release takes that back.
+	release := func() (wire.Job, error) {
+		o, err := no(source.Release, r.element)
+		err.(*errNotOpened).outcome.Record = &source.Record{ID: pointer.ID, Lock: pointer.Lock, Gen: pointer.Rec}
+		return o, err
+	}
 	o := r.opened
 	for pause := 50 * time.Millisecond; o == nil; pause = min(2*pause, 2*time.Second) {
 		if !r.waitAccepted() {
@@ -89,11 +94,11 @@ func (w *Worker) open(r *run, pointer *wire.Job) (wire.Job, error) {
 		return release()
 	case "parked":
 		o, err := no(source.Parked, r.element)
-		err.(*errNotOpened).outcome.Record = &source.Record{ID: pointer.ID, Lock: pointer.Lock}
+		err.(*errNotOpened).outcome.Record = &source.Record{ID: pointer.ID, Lock: pointer.Lock, Gen: pointer.Rec}
 		return o, err
 	case "stale":
 		o, err := no(source.Stale, "")
-		err.(*errNotOpened).outcome.Record = &source.Record{ID: pointer.ID}
+		err.(*errNotOpened).outcome.Record = &source.Record{ID: pointer.ID, Lock: pointer.Lock}
 		return o, err
 	default:
 		return w.openedNothing(r, pointer, o.What)

@@ -205,6 +205,10 @@ func (w *Worker) release(r *run) source.Outcome {
 		element = job.Element()
 	}
 	o := source.Outcome{Tag: r.tag, State: source.Release, Element: element, Found: job.Token == "", Suspect: job.Crashes >= suspectCrashes}
+	if r.rec == nil && r.opened != nil && r.opened.What == "run" { // it was noted as running, and was not begun
+		o.Record, o.Found = &source.Record{ID: job.ID, Lock: job.Lock, Gen: job.Rec}, false
+		return o
+	}
 	o = r.settled(o, nil, nil)
 	if o.Record != nil && element != r.element {
 		o.Record.Fields = append(o.Record.Fields, "job", job.Body())

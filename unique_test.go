@@ -350,3 +350,59 @@ func TestUniqueRefuses(t *testing.T) {
 		}
 	})
 }
+
+// TestUniqueRunningTurn: the turn of a job that is ended while it waits for it goes to the next.
+//
+//fault:data the next that may run under a uniqueness key is cancelled, removed or put off before it runs | the one behind it runs
+func TestUniqueRunningTurn(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		for name, leave := range map[string]func(address string) error{
+			"cancel": func(address string) error { return e.client.Cancel(e.ctx, address) },
+			"remove": func(address string) error { return e.client.Remove(e.ctx, address) },
+			"later":  func(address string) error { return e.client.Reschedule(e.ctx, address, time.Now().Add(time.Hour)) },
+		} {
+			u := tasuki.Unique{Mode: tasuki.UniqueRunning, Key: name}
+			k := tasuki.Define[report]("report").With(tasuki.Opts{Queue: name, Unique: u})
+			began, end := make(chan string, 10), make(chan bool)
+			work := func() (stop func() error) {
+				w := e.worker(tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: name}}})
+				tasuki.Handle(w, k, func(_ context.Context, job *tasuki.Job[report]) error {
+					began <- job.Args.Text
+					<-end
+					return nil
+				})
+				return e.run(w)
+			}
+			stop := work()
+			var infos []tasuki.Info
+			for i := range 3 {
+				info, err := k.Enqueue(e.ctx, e.client, report{1, fmt.Sprint(i)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				infos = append(infos, info)
+				if i == 0 {
+					begins(t, began, "0")
+				}
+			}
+			e.waitQueue(name, func(q inspect.Queue) bool { return q.Counts["parked"] == 2 })
+			if err := e.inspector.Pause(e.ctx, name, "test"); err != nil {
+				t.Fatal(err)
+			}
+			close(end)
+			e.waitQueue(name, func(q inspect.Queue) bool { return q.Counts["done"] == 1 && q.Ready == 1 })
+			if err := stop(); err != nil {
+				t.Fatal(err)
+			}
+			if err := leave(infos[1].Address()); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if err := e.inspector.Resume(e.ctx, name); err != nil {
+				t.Fatal(err)
+			}
+			work()
+			begins(t, began, "2")
+			e.waitQueue(name, func(q inspect.Queue) bool { return q.Counts["done"] == 2 })
+		}
+	})
+}

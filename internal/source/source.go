@@ -59,7 +59,7 @@ func (o *Outcome) Job() string {
 type Record struct {
 	ID     string
 	Lock   string
-	Gen    int64         // of the pointer that is kept; 0: as it was
+	Gen    int64         // of the pointer that is kept, which a release only compares; 0: as it was
 	Ended  bool          // it goes on no more
 	Keep   time.Duration // how long the record stays then; 0: not at all
 	Fields []string      // names and values

@@ -36,7 +36,10 @@ type ear struct {
 	going   sync.WaitGroup
 }
 
-const earIdle = 10 * time.Second
+const (
+	earIdle  = 10 * time.Second
+	earLimit = 5 * time.Second // of a call on its connection
+)
 
 func newEar(s *Store) *ear {
 	e := &ear{s: s, listeners: map[string]map[*Listener]bool{}, have: map[string]bool{}, busy: make(chan struct{}, 1)}
@@ -83,13 +86,19 @@ func (l *Listener) Close() {
 
 // tune makes the subscriptions those that are listened to.
 func (e *ear) tune(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return notSent("subscribe", ctx)
+	}
 	select {
 	case e.busy <- struct{}{}:
 		defer func() { <-e.busy }()
 	case <-ctx.Done():
 		return notSent("subscribe", ctx)
 	}
-	return e.tuneNow(ctx)
+	// The connection is that of all: what one of them asks for is not given up halfway.
+	call, cancel := context.WithTimeout(e.ctx, earLimit)
+	defer cancel()
+	return e.tuneNow(call)
 }
 
 // tuneNow is tune with busy held.
@@ -244,11 +253,15 @@ func (e *ear) heard(m rueidis.PubSubMessage) {
 // tell gives a message to listeners, in place of one that was not taken yet.
 func tell(listeners map[*Listener]bool, message string) {
 	for l := range listeners {
+		latest := message
 		select {
-		case <-l.C:
+		case before := <-l.C:
+			if message == "" {
+				latest = before // what was told says more
+			}
 		default:
 		}
-		l.C <- message
+		l.C <- latest
 	}
 }
 

@@ -182,7 +182,7 @@ var (
 // Act does one thing to a recorded job that does not run.
 func (s *Store) Act(ctx context.Context, q *Queue, a *Act) error {
 	own := q.recordKeys(a.ID, a.Lock)
-	keys := []string{own[0], q.Ready, q.Suspect, q.Scheduled, q.Retry, q.Dead, q.Alarm, q.Count, q.Ended, own[1], own[3]}
+	keys := []string{own[0], q.Ready, q.Suspect, q.Scheduled, q.Retry, q.Dead, q.Alarm, q.Count, q.Ended, own[1], own[3], own[2]}
 	args := []string{a.What, a.ID, generation(a.Gen), a.Was, a.Job, a.Old, a.New, a.When.when(), a.State, strconv.FormatInt(max(a.Keep.Milliseconds(), 0), 10)}
 	var answer string
 	err := s.eval(ctx, scriptAct, keys, args, func(reply rueidis.RedisResult) (err error) {

@@ -118,6 +118,18 @@ if behind <= #ARGV then
     return redis.error_reply('WRONGTYPE ' .. ended .. ' is no list')
   end
 
+  -- pass lets the next run that waits for the one that runs under the same key, if that is this job, or
+  -- none: then this job had the turn, and goes without having run. One that comes too early parks again.
+  local function pass(r)
+    if r.running == r.record then return end
+    local owner = redis.pcall('GET', r.running)
+    if owner == r.id then redis.call('DEL', r.running) end
+    if owner == r.id or not owner then
+      local next = redis.pcall('LPOP', r.parked)
+      if type(next) == 'string' then redis.call('LPUSH', ready, next) end
+    end
+  end
+
   write = function(r, state, at)
     local left = not r.alien and r.keep ~= '' and redis.call('HGET', r.record, 'left')
     if r.alien then
@@ -147,15 +159,12 @@ if behind <= #ARGV then
     if r.lock ~= r.record and (r.keep ~= '' or state == 'dead') and redis.pcall('GET', r.lock) == r.id then
       redis.call('DEL', r.lock)
     end
-    if r.running ~= r.record and redis.pcall('GET', r.running) == r.id then
-      redis.call('DEL', r.running)
-      local next = redis.pcall('LPOP', r.parked)
-      if type(next) == 'string' then redis.call('LPUSH', ready, next) end
-    end
+    if state ~= 'parked' then pass(r) end
     redis.pcall('PUBLISH', r.record, state)
   end
   -- A record knows how many pointers were left behind. What is left of one that has gone goes with the last.
   forget = function(r)
+    pass(r)
     local left = redis.pcall('HGET', r.record, 'left')
     if type(left) ~= 'string' then return end
     if tonumber(left) > 1 then
@@ -207,6 +216,10 @@ local earliest, released = nil, 0
 for i = outcomes, behind - 1, 4 do
   local state, mine, ms, kept = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
   local r = records and records[(i - outcomes) / 4 + 1]
+  if r and r.gen ~= '' and (state == 'parked' or targets[state] == ready or state == 'suspect')
+    and redis.pcall('HGET', r.record, 'gen') ~= r.gen then -- somebody has moved or ended it since
+    if state == 'parked' then state = 'stale' else r = nil end
+  end
   -- The record before the job: if it is refused, nothing is lost.
   if r and state ~= 'stale' and redis.call('HEXISTS', held, mine) == 1 then write(r, named[state] or state, now + ms) end
   if redis.call('HDEL', held, mine) == 0 then

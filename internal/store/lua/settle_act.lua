@@ -13,6 +13,7 @@
 -- KEYS[9] ended LIST ids of jobs whose records are kept
 -- KEYS[10] lock STRING that the job's end frees, or the record again
 -- KEYS[11] parked LIST who waits to run under the same key, or the record again
+-- KEYS[12] running STRING id of the job that runs under it, or the record again
 -- ARGV[1] what edit, move, end, remove
 -- ARGV[2] id of the job
 -- ARGV[3] was its generation
@@ -26,7 +27,7 @@
 -- RETURN done; or running, changed, ended, missing, locked: a dead one whose lock another job has
 -- COST O(log set); of one in a list that is not long, O(length)
 local record, ready, suspect, scheduled, retry, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local alarm, count, ended, lock, parked = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local alarm, count, ended, lock, parked, running = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local what, id, was, body, job = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local pointer, next, when, state, keep = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 
@@ -78,6 +79,15 @@ if redis.call('ZREM', scheduled, pointer) + redis.call('ZREM', retry, pointer) +
   and take(ready) ~= 1 and take(suspect) ~= 1 and (parked == record or take(parked) ~= 1) then
   left = left + 1
   redis.call('HSET', record, 'left', left)
+end
+
+-- It may have been its turn to run under the key: then it is that of the next.
+if running ~= record and redis.call('EXISTS', running) == 0 then
+  local turn = redis.call('LRANGE', parked, 0, 0)[1]
+  if turn then
+    redis.call('LREM', parked, 1, turn)
+    redis.call('RPUSH', ready, turn)
+  end
 end
 
 if what == 'end' or what == 'remove' then

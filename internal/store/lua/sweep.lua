@@ -47,6 +47,18 @@ for i = behind, #ARGV, 5 do
   k = k + 4
 end
 
+-- pass lets the next run that waits for the one that runs under the same key, if that is this job; or, of
+-- one that goes for good, if it is none: then this job had the turn. One that comes too early parks again.
+local function pass(r, gone)
+  if r.running == r.record then return end
+  local owner = redis.pcall('GET', r.running)
+  if owner == r.id then redis.call('DEL', r.running) end
+  if owner == r.id or gone and not owner then
+    local next = redis.pcall('LPOP', r.parked)
+    if type(next) == 'string' then redis.call('LPUSH', ready, next) end
+  end
+end
+
 local moved, tell, counted = 0, channel ~= '', {}
 for i = 4, behind - 1, 5 do
   local tag, was, to, as, kept = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
@@ -68,6 +80,7 @@ for i = 4, behind - 1, 5 do
       redis.call('HDEL', r.record, 'left')
       if not of[2] then redis.call('DEL', r.record) end
     end
+    pass(r, true)
   elseif there == 1 then
     if r then
       redis.call('HSET', r.record, 'state', to, 'at', now, 'gen', r.gen, 'job', r.job)
@@ -75,11 +88,7 @@ for i = 4, behind - 1, 5 do
       if to == 'dead' and r.lock ~= r.record and redis.pcall('GET', r.lock) == r.id then
         redis.call('DEL', r.lock)
       end
-      if r.running ~= r.record and redis.pcall('GET', r.running) == r.id then
-        redis.call('DEL', r.running)
-        local next = redis.pcall('LPOP', r.parked)
-        if type(next) == 'string' then redis.call('LPUSH', ready, next) end
-      end
+      pass(r, to == 'dead')
       redis.pcall('PUBLISH', r.record, to)
     end
     if to == 'dead' then

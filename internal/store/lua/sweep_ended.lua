@@ -16,7 +16,12 @@ for i = 2, #KEYS do
   local there = redis.call('EXISTS', KEYS[i]) == 1
   if redis.call('LINDEX', ended, 0) ~= ARGV[i] or there and not live and n >= over then break end
   redis.call('LPOP', ended)
-  if there and not live then redis.call('DEL', KEYS[i]) end
+  if there and not live then
+    local left = redis.pcall('HMGET', KEYS[i], 'state', 'left')
+    redis.call('DEL', KEYS[i])
+    -- Pointers to it lie somewhere: whoever claims one has to see that it has ended.
+    if left[1] and left[2] then redis.call('HSET', KEYS[i], 'state', left[1], 'left', left[2]) end
+  end
   n = n + 1
 end
 return n
