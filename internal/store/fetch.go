@@ -105,13 +105,15 @@ func (s *Store) Fetch(ctx context.Context, q *Queue, x *Exchange, w *Waiter) (*E
 		if reply, ok := w.run(ctx, scriptFetch, keys, args, read); ok {
 			return reply
 		}
-		was := master(c)
-		conn, release := c.Dedicate()
-		defer release()
-		defer follow(c, was, conn.Close)()
-		reply := scriptFetch.exec(ctx, conn, keys, args)
+		alone, cancel := context.WithTimeout(ctx, replyTimeout)
+		defer cancel()
+		if was := master(c); was != "" {
+			defer follow(c, was, cancel)()
+			alone = undated{alone} // with a deadline that is seen it would not look for another end
+		}
+		reply := scriptFetch.execAlone(alone, c, keys, args)
 		if !read(reply) {
-			conn.Close()
+			s.distrust(c)
 		}
 		return reply
 	})

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -55,9 +56,29 @@ func loadScript(name string) *script {
 // exec runs the script by its hash, and by its text on a server that has not
 // seen it (the first time, after SCRIPT FLUSH, a restart or a failover).
 func (s *script) exec(ctx context.Context, c rueidis.CoreClient, keys, args []string) rueidis.RedisResult {
-	reply := c.Do(ctx, s.command(c.B(), false, keys, args))
+	return s.either(func(whole bool) rueidis.RedisResult { return c.Do(ctx, s.command(c.B(), whole, keys, args)) })
+}
+
+// execAlone is exec over a connection that nobody else uses meanwhile. It comes from the
+// pool of blocking commands, not from Dedicate: a connection of that is sent UNSUBSCRIBE
+// when it is given back, if rueidis has begun to read it all the time (a sign of life that
+// crossed a call is enough). The answers of a server that is BUSY to this are counted
+// wrong, and rueidis panics. So whoever has a dedicated connection closes it.
+func (s *script) execAlone(ctx context.Context, c rueidis.CoreClient, keys, args []string) rueidis.RedisResult {
+	return s.either(func(whole bool) rueidis.RedisResult {
+		name, what := "EVALSHA", s.sha
+		if whole {
+			name, what = "EVAL", s.text
+		}
+		return c.Do(ctx, c.B().Arbitrary(name, what, strconv.Itoa(len(keys))).Keys(keys...).Args(args...).Blocking())
+	})
+}
+
+// either calls the script by its hash, and by its text if the server does not know that.
+func (s *script) either(do func(whole bool) rueidis.RedisResult) rueidis.RedisResult {
+	reply := do(false)
 	if err, ok := rueidis.IsRedisErr(reply.Error()); ok && strings.Contains(err.Error(), "NOSCRIPT") {
-		reply = c.Do(ctx, s.command(c.B(), true, keys, args))
+		reply = do(true)
 	}
 	return reply
 }
