@@ -24,7 +24,7 @@ const (
 func (s *session) beat(ctx context.Context, pulse *store.Pulse, beaten store.Beaten) {
 	defer pulse.Close()
 	defer s.observer.stop()
-	log, failures, blamed := s.w.log, 0, ""
+	log, failures, blamed, last := s.w.log, 0, "", time.Now()
 	next := time.NewTimer(jitter(beatEvery))
 	defer next.Stop()
 	round := time.NewTimer(time.Hour)
@@ -65,16 +65,27 @@ func (s *session) beat(ctx context.Context, pulse *store.Pulse, beaten store.Bea
 				log.Warn("tasuki: the worker cannot beat; trying again", "err", err)
 			}
 			s.observer.reconnected()
-			next.Reset(jitter(min(50*time.Millisecond<<min(failures, 5), beatEvery)))
+			next.Reset(jitter(beatAgain(failures, now.Sub(last))))
 			continue
 		}
-		failures = 0
+		failures, last = 0, now
 		if !beaten.Known {
 			s.enterAgain(ctx, pulse)
 		}
 		s.observer.beaten(ctx, beaten)
 		next.Reset(jitter(beatEvery))
 	}
+}
+
+// beatAgain is how long to wait after so many failed beats, when the last that worked
+// was so long ago. Until the worker may be taken for dead that is short: of the 2 s,
+// the second until the next beat may have been over when the connection was lost.
+func beatAgain(failures int, silent time.Duration) time.Duration {
+	pause := min(50*time.Millisecond<<min(failures, 5), beatEvery)
+	if silent < quickDeath {
+		pause = min(pause, 200*time.Millisecond)
+	}
+	return pause
 }
 
 // enterAgain is for a worker that is not in the list of workers any more: it was

@@ -67,6 +67,25 @@ func TestObserverMissed(t *testing.T) {
 	}
 }
 
+// TestBeatAgain: a worker whose connection is lost for a moment beats again before it can
+// be taken for dead, also when its last beat was as long ago as that can be.
+func TestBeatAgain(t *testing.T) {
+	t.Parallel()
+	const lastBeat, away = beatEvery + beatEvery/10, 600 * time.Millisecond
+	for silent, failures := lastBeat, 1; ; failures++ {
+		if silent >= lastBeat+away {
+			if silent >= quickDeath {
+				t.Errorf("it beats again after %v", silent)
+			}
+			break
+		}
+		silent += beatAgain(failures, silent) * 11 / 10
+	}
+	if pause := beatAgain(10, quickDeath); pause != beatEvery {
+		t.Errorf("it tries every %v when it may be taken for dead: no need for haste", pause)
+	}
+}
+
 // TestWhoIsDead shows workers to the observer, round by round. It takes one for dead
 // when its counter has stood still for 30 s, or for 2 s while its subscription is gone;
 // and time in which nothing could be seen is held against nobody.

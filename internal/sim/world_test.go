@@ -349,7 +349,7 @@ func (w *world) do(ctx context.Context, e event) {
 		}
 	case hostDown, hostSilent:
 		on = p.name
-		limit, set := time.Second, p.host.setDown
+		limit, set := longestCut, p.host.setDown
 		if e.does == hostSilent {
 			limit, set = 8*time.Second, p.host.setSilent
 		}
@@ -405,6 +405,10 @@ func (w *world) do(ctx context.Context, e event) {
 		w.noted("%s %s (%v)", deedNames[e.does], on, e.d)
 	}
 }
+
+// longestCut is how long all connections of a worker may be gone without it being taken for dead. Of the 2 s without a
+// beat 1.1 may have been over, it may try again 0.2 later, and three ways take up to 0.3.
+const longestCut = 400 * time.Millisecond
 
 // hurt does something to one connection.
 func (w *world) hurt(p *process, l *link, e event) {
