@@ -10,7 +10,7 @@ help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 .PHONY: test
-test: setup modules lint unit failpoints sim ## Set up, lint, and run all tests
+test: setup modules lint unit failpoints sim proof-quick ## Set up, lint, and run all tests
 
 .PHONY: setup
 setup: ## Install what the tests need and is missing: redis-server, redis-cli, python3, gcc
@@ -42,11 +42,11 @@ failpoints: ## Run the tests that end or stop processes at exact points of the c
 	$(GO) test -tags failpoint -parallel 32 -run Failpoint . ./internal/failpoint
 
 .PHONY: sim
-sim: ## Simulate workers on fake time, with one seed of faults after the other
-	$(GO) test -count=1 -v ./internal/sim -sim.seeds=300
+sim: ## Simulate workers on fake time, with 1,500 seeds of faults
+	$(GO) test -count=1 -v ./internal/sim -sim.seeds=1500
 
 .PHONY: proof-quick
-proof-quick: ## Run each long proof at a hundredth of its size
+proof-quick: ## Run each long proof at a hundredth of its size, side by side
 	$(GO) test -race -count=1 -timeout 15m ./internal/proof
 
 # Two of the rows need a machine that does little else: make proof ROW=KillWorkers

@@ -41,6 +41,8 @@ written, is compared with the server:
   direction, and later all of it does; a killed one has lost its connections for ever, and its handlers are told to
   end. Real signals are for the tests that [guarantees.md](../guarantees.md) names.
 - The server is the embedded one, and its refusals are put in its mouth by the network. It loses nothing by itself.
+- Of the three records that name a worker a seed loses two at most: what a worker held that dies and is in none of
+  them, nobody can find.
 - Idle connections are not closed after half a minute as they are otherwise: rueidis holds a lock over a round trip
   then, and in a bubble who waits for a lock stops the clock.
 
