@@ -422,6 +422,9 @@ func (w *world) hurt(p *process, l *link, e event) {
 		l.set(func() { l.silent = true })
 		w.later(e.d, func() { l.set(func() { l.silent = false }) })
 	default:
+		if e.does == muteLink {
+			w.disturb(p) // if it beats there, it waits 8 s for an answer
+		}
 		trap := map[deed]trap{cutRequest: halfRequest, cutUnsent: noRequest, cutReply: noReply, cutHalfReply: halfReply, muteLink: mute}[e.does]
 		l.set(func() { l.trap = trap })
 	}
