@@ -381,7 +381,7 @@ func TestUnknownKind(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		old, fresh := e.worker(tasuki.WorkerConfig{}), e.worker(tasuki.WorkerConfig{})
 		collect(old, tasuki.Define[int]("other"))
-		e.run(old)
+		stop := e.run(old)
 		e.enqueue(number, 3)
 		q := e.waitQueue("default", func(q inspect.Queue) bool { return q.Retry == 3 && q.Counts["unknown"] >= 3 || q.Dead > 0 })
 		if q.Dead > 0 {
@@ -392,13 +392,17 @@ func TestUnknownKind(t *testing.T) {
 		if !strings.Contains(retry[0], `"unknown":1`) || strings.Contains(retry[0], `"attempts"`) {
 			t.Errorf("retry %s: want it counted as unknown, and not as an attempt", retry)
 		}
-		// The new version is rolled out.
+		// The new version is rolled out. While both run it is chance who gets a job, and the old one puts it off for longer
+		// each time.
 		var attempts recorder[int]
 		tasuki.Handle(fresh, number, func(_ context.Context, job *tasuki.Job[int]) error {
 			attempts.add(job.Attempt)
 			return nil
 		})
 		e.run(fresh)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
 		for _, n := range attempts.wait(t, 3) {
 			if n != 1 {
 				t.Errorf("attempt %d, want the first", n)
