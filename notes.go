@@ -259,12 +259,18 @@ func (n *notebook) stop() {
 func (rec *recording) take() []string {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	return rec.takeHeld()
+	fields := rec.takeHeld()
+	rec.plain = rec.plain && len(fields) == 0
+	return fields
 }
 
 // takeHeld is take with mu held.
 func (rec *recording) takeHeld() []string {
 	rec.waiting = false
+	if len(rec.pending) == 0 && !rec.said {
+		rec.flying = nil
+		return nil
+	}
 	fields := make([]string, 0, 2*len(rec.pending)+4)
 	for name, value := range rec.pending {
 		fields = append(fields, name, value)
@@ -282,11 +288,12 @@ func (rec *recording) takeHeld() []string {
 
 // takeAll is take for the outcome. A note that is under way may come after it, and then
 // changes nothing: so what it carries is taken too.
-func (rec *recording) takeAll() []string {
+// It tells too whether none was ever sent, and the record is plain.
+func (rec *recording) takeAll() (fields []string, plain bool) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	before := rec.flying
-	return append(slices.Clip(before), rec.takeHeld()...)
+	return append(slices.Clip(before), rec.takeHeld()...), rec.plain
 }
 
 // landed notes that a note was written.

@@ -134,16 +134,16 @@ func (c *Client) get(ctx context.Context, at located) (*Record, error) {
 func newRecord(queue, id string, fields map[string]string) *Record {
 	j, _ := wire.Parse(fields["job"]) // what somebody has made of it by hand is shown as a raw job
 	j.ID = id
-	r := &Record{Info: info(queue, &j), Args: j.Args, Place: fields["worker"], Result: j.Result, lock: j.Lock, body: fields["job"]}
+	r := &Record{Info: info(queue, &j), Args: j.Args, Result: j.Result, lock: j.Lock, body: fields["job"]}
 	r.gen, _ = strconv.ParseInt(fields["gen"], 10, 64)
 	r.State = State(fields["state"])
 	r.EndedAt = moment(j.EndedAt)
-	ms, _ := strconv.ParseInt(fields["at"], 10, 64)
+	ms, place := store.ParseAt(fields["at"])
 	switch r.State {
 	case StateScheduled, StateRetry:
 		r.DueAt = moment(ms)
 	case StateRunning:
-		r.StartedAt = moment(ms)
+		r.StartedAt, r.Place = moment(ms), place
 		r.Attempt++
 	}
 	var runs []runJSON

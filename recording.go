@@ -26,6 +26,7 @@ type recording struct {
 	result  []byte
 	// rehearsed: there is no record. What is said is kept here, and the element is the job.
 	rehearsed bool
+	kept      bool // its record is, when it has ended
 
 	mu       sync.Mutex
 	progress Progress
@@ -34,6 +35,7 @@ type recording struct {
 	waiting  bool              // it is in the line of the notebook
 	lines    int64             // that the log of the job has had
 	flying   []string          // fields of a note that was not answered yet
+	plain    bool              // the record has nothing but the job
 }
 
 // Bounds of what a job may say of itself.
@@ -102,7 +104,7 @@ func (w *Worker) open(r *run, pointer *wire.Job) (wire.Job, *source.Outcome, err
 		job, err = wire.Job{IsRaw: true, Raw: []byte(o.Job)}, errors.New("the record leads to another")
 	}
 	job.ID, job.IsNew = pointer.ID, false
-	rec := &recording{pointer: *pointer, body: o.Job, cursor: []byte(o.Cursor), lines: o.Lines, began: f.serverNow()}
+	rec := &recording{pointer: *pointer, body: o.Job, cursor: []byte(o.Cursor), lines: o.Lines, plain: o.Plain, kept: job.Keep != 0, began: f.serverNow()}
 	f.mu.Lock()
 	r.rec = rec // others look whether it is there
 	f.mu.Unlock()
@@ -206,7 +208,7 @@ func (r *run) settled(o source.Outcome, job *wire.Job, runErr error) source.Outc
 	}
 	o.Found = false
 	o.Record = &source.Record{ID: rec.pointer.ID, Lock: rec.pointer.Lock}
-	o.Record.Fields = rec.takeAll()
+	o.Record.Fields, o.Record.Plain = rec.takeAll()
 	o.Element = r.element
 	if job == nil {
 		return o
@@ -218,10 +220,6 @@ func (r *run) settled(o source.Outcome, job *wire.Job, runErr error) source.Outc
 	case source.Done, source.Cancelled, source.Expired:
 		o.Element = ""
 		o.Record.Ended, o.Record.Keep = true, time.Duration(min(job.Keep, maxDelay.Milliseconds()))*time.Millisecond
-		if job.Keep == 0 {
-			o.Record.Fields = nil
-			return o
-		}
 		job.Keep = 0 // the record has the time that is left, and the history when it has ended
 		job.Result = rec.result
 	default:

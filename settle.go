@@ -161,6 +161,11 @@ func (w *Worker) finish(r *run, state source.State, err error) source.Outcome {
 	if !r.recorded() {
 		return o
 	}
+	if rec := r.rec; !rec.kept {
+		o.Record = &source.Record{ID: rec.pointer.ID, Lock: rec.pointer.Lock, Ended: true}
+		_, o.Record.Plain = rec.takeAll()
+		return o
+	}
 	job := r.parse()
 	job.Reason, job.Error = "", ""
 	if err != nil {

@@ -205,9 +205,9 @@ func putBack(l store.Left, about *about, records map[string]store.Recorded, now 
 	}
 	j.ExpireAt = 0 // it may have been started
 	if back.Was != 0 {
-		if record.Worker != "" { // it had begun
+		if record.Place != "" { // it had begun
 			rec := recording{began: record.At}
-			j.History = rec.history(j.History, now, record.Worker, source.State(back.As), nil)
+			j.History = rec.history(j.History, now, record.Place, source.State(back.As), nil)
 		} else if back.To == "dead" {
 			j.EndedAt = now.UnixMilli()
 		}

@@ -62,6 +62,7 @@ type Record struct {
 	Gen    int64         // of the pointer that is kept, which a release only compares; 0: as it was
 	Ended  bool          // it goes on no more
 	Keep   time.Duration // how long the record stays then; 0: not at all
+	Plain  bool          // and was Opened so, and got no Note since
 	Fields []string      // names and values
 }
 
@@ -80,6 +81,7 @@ type Opened struct {
 	Cursor    string
 	Cancelled bool  // somebody has asked for it
 	Lines     int64 // how many its log has had
+	Plain     bool  // there is nothing but the job in it
 }
 
 // Note is what a running job says of itself: fields of its record, names and values.

@@ -87,8 +87,16 @@ func (s *Store) Fetch(ctx context.Context, q *Queue, x *Exchange, w *Waiter) (*E
 	keys := q.exchangeKeys(x.Incarnation)
 	for i := range x.Outcomes {
 		if r := x.Outcomes[i].Record; r != nil {
-			keys = append(keys, q.recordKeys(r.ID, r.Lock)...)
-			args = append(args, strconv.Itoa(i+1), r.ID, generation(r.Gen), keep(r), strconv.Itoa(len(r.Fields)))
+			if r.Lock == "" {
+				keys = append(keys, q.Record(r.ID))
+			} else {
+				keys = append(keys, q.recordKeys(r.ID, r.Lock)...)
+			}
+			gen := generation(r.Gen)
+			if r.Plain && r.Ended {
+				gen = "plain"
+			}
+			args = append(args, strconv.Itoa(i+1), r.ID, flag(r.Lock != ""), gen, keep(r), strconv.Itoa(len(r.Fields)))
 			args = append(args, r.Fields...)
 		}
 	}

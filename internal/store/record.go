@@ -31,17 +31,23 @@ type Placed struct {
 
 // EnqueueRecorded puts in recorded jobs: at most 500.
 func (s *Store) EnqueueRecorded(ctx context.Context, q *Queue, window time.Duration, most int, puts []RecordedPut) ([]Placed, error) {
-	keys := []string{q.Ready, q.Scheduled, q.Retry, q.Seen, q.Alarm, q.Count}
+	keys := make([]string, 0, 6+2*len(puts))
+	keys = append(keys, q.Ready, q.Count)
 	args := make([]string, 0, 2+6*len(puts))
 	args = append(args, strconv.FormatInt(window.Milliseconds(), 10), strconv.Itoa(most))
+	timed := false
 	for i := range puts {
 		p := &puts[i]
-		record, lock, hold := q.Record(p.ID), "", ""
+		record, lock, hold, when := q.Record(p.ID), "", "", p.when()
 		if lock = record; p.Lock != "" && p.Lock[0] != LockRunning {
 			lock, hold = q.Lock(p.Lock), strconv.FormatInt(ceilMillis(p.HoldFor), 10)
 		}
+		timed = timed || p.Own || when != ""
 		keys = append(keys, record, lock)
-		args = append(args, flag(p.Own), p.ID, p.when(), p.Element, p.Job, hold)
+		args = append(args, flag(p.Own), p.ID, when, p.Element, p.Job, hold)
+	}
+	if timed {
+		keys = append(keys, q.Scheduled, q.Retry, q.Seen, q.Alarm)
 	}
 	placed := make([]Placed, len(puts))
 	read := func(reply rueidis.RedisResult) error {
@@ -79,8 +85,14 @@ func (s *Store) Open(ctx context.Context, q *Queue, incarnation, place string, p
 	args = append(args, incarnation, place)
 	for i := range pointers {
 		p := &pointers[i]
-		keys = append(keys, q.recordKeys(p.ID, p.Lock)[:3]...)
-		args = append(args, formatTag(p.Tag), p.ID, generation(p.Gen), flag(p.Lock != "" && (p.Lock[0] == LockQueued || p.Lock[0] == LockBoth)))
+		frees := ""
+		if p.Lock == "" {
+			keys = append(keys, q.Record(p.ID))
+		} else {
+			keys = append(keys, q.recordKeys(p.ID, p.Lock)[:3]...)
+			frees = flag(p.Lock[0] == LockQueued || p.Lock[0] == LockBoth)
+		}
+		args = append(args, formatTag(p.Tag), p.ID, generation(p.Gen), frees)
 	}
 	opened := make([]source.Opened, len(pointers))
 	err := s.eval(ctx, scriptOpen, keys, args, func(reply rueidis.RedisResult) error {
@@ -93,12 +105,15 @@ func (s *Store) Open(ctx context.Context, q *Queue, incarnation, place string, p
 			if err != nil {
 				return err
 			}
-			if len(fields) == 0 || fields[0] == "run" && len(fields) != 5 {
+			if len(fields) == 0 || fields[0] == "run" && len(fields) != 2 && len(fields) != 5 {
 				return fmt.Errorf("%d fields of a record", len(fields))
 			}
-			opened[i] = source.Opened{What: fields[0]}
+			opened[i] = source.Opened{What: fields[0], Plain: len(fields) == 2}
+			if len(fields) > 1 {
+				opened[i].Job = fields[1]
+			}
 			if len(fields) == 5 {
-				opened[i].Job, opened[i].Cursor, opened[i].Cancelled = fields[1], fields[2], fields[3] != ""
+				opened[i].Cursor, opened[i].Cancelled = fields[2], fields[3] != ""
 				opened[i].Lines, _ = strconv.ParseInt(fields[4], 10, 64) // none, or what somebody has made of it
 			}
 		}
@@ -227,7 +242,7 @@ func (s *Store) Records(ctx context.Context, q *Queue, ids []string) (map[string
 	replies, err := s.doMulti(ctx, "records", func(b rueidis.Builder) []rueidis.Completed {
 		commands := make([]rueidis.Completed, len(ids))
 		for i, id := range ids {
-			commands[i] = b.Hmget().Key(q.Record(id)).Field("gen", "job", "state", "worker", "at").Build()
+			commands[i] = b.Hmget().Key(q.Record(id)).Field("gen", "job", "state", "at").Build()
 		}
 		return commands
 	})
@@ -236,7 +251,7 @@ func (s *Store) Records(ctx context.Context, q *Queue, ids []string) (map[string
 	}
 	records := make(map[string]Recorded, len(ids))
 	for i, reply := range replies {
-		fields, err := exactly(5, reply.ToArray)
+		fields, err := exactly(4, reply.ToArray)
 		if err != nil {
 			if rueidis.IsRedisNil(err) || IsRedis(explain("records", err)) {
 				continue // a key of another type is no record
@@ -249,9 +264,9 @@ func (s *Store) Records(ctx context.Context, q *Queue, ids []string) (map[string
 		}
 		r.Job, _ = fields[1].ToString()
 		r.State, _ = fields[2].ToString()
-		r.Worker, _ = fields[3].ToString()
-		if at, err := fields[4].ToString(); err == nil {
-			ms, _ := strconv.ParseInt(at, 10, 64)
+		if at, err := fields[3].ToString(); err == nil {
+			var ms int64
+			ms, r.Place = ParseAt(at)
 			r.At = time.UnixMilli(ms)
 		}
 		if r.Job != "" {
@@ -265,8 +280,16 @@ func (s *Store) Records(ctx context.Context, q *Queue, ids []string) (map[string
 type Recorded struct {
 	Gen        int64
 	Job, State string
-	Worker     string    // host:pid of the process in which it runs, or ran
 	At         time.Time // when it began, or is due
+	Place      string    // host:pid of the process in which it runs
+}
+
+// ParseAt reads the field of a record that says when, in ms since 1970, and of a running
+// job where.
+func ParseAt(field string) (ms int64, place string) {
+	when, place, _ := strings.Cut(field, " ")
+	ms, _ = strconv.ParseInt(when, 10, 64) // 0 for what somebody has made of it
+	return ms, place
 }
 
 // TrimEnded forgets ended jobs: the oldest of most ids, with their records while there are

@@ -382,7 +382,7 @@ var operations = map[string]operation{
 		refused: true,
 		jobs:    []string{"rec:a", "unique:q1"},
 		changes: []string{
-			"-ready [r1, r2]", "+count existed 1", "+ready [r1, r2, pa]", "+rec:a at T", "+rec:a gen 1", "+rec:a job ja",
+			"-ready [r1, r2]", "+count existed 1", "+ready [r1, r2, pa]", "+rec:a gen 1", "+rec:a job ja",
 			"+rec:a state ready", "+rec:b at T", "+rec:b gen 1", "+rec:b job jb", "+rec:b state scheduled", "+scheduled pb T",
 			"+seen a T", "+unique:q1 is a",
 		},
@@ -418,7 +418,7 @@ var operations = map[string]operation{
 		},
 		jobs: []string{"unique:q1"},
 		changes: []string{
-			"-rec:a state ready", "-unique:q1 is a", "+rec:a at T", "+rec:a state running", "+rec:a worker host:1",
+			"-rec:a state ready", "-unique:q1 is a", "+rec:a at T host:1", "+rec:a state running",
 		},
 		tolerates: "unique:q1",
 	},
@@ -464,7 +464,7 @@ var operations = map[string]operation{
 		who:    "me",
 		prepare: func(b *box) {
 			for _, id := range []string{"a", "b", "c"} {
-				b.record(id, "gen", "1", "job", "j"+id, "state", "running", "at", "5", "worker", "host:1", "cursor", "7")
+				b.record(id, "gen", "1", "job", "j"+id, "state", "running", "at", "5 host:1", "cursor", "7")
 			}
 			b.record("d", "state", "cancelled", "left", "1")
 			b.do("SET", b.q.Lock("b1"), "a")
@@ -485,9 +485,9 @@ var operations = map[string]operation{
 		jobs: []string{"rec:a", "unique:b1", "running:b1", "parked:b1"},
 		changes: []string{
 			"-count done 5", "-held:me 1000000000000 h0", "-held:me 1000000000001 h1", "-held:me 1000000000002 h2", "-held:me 1000000000003 h3", "-parked:b1 [parked]",
-			"-ready [r1, r2]", "-rec:a at 5", "-rec:a cursor 7", "-rec:a gen 1", "-rec:a job ja", "-rec:a state running",
-			"-rec:a worker host:1", "-rec:b at 5", "-rec:b gen 1", "-rec:b job jb", "-rec:b state running", "-rec:b worker host:1",
-			"-rec:c at 5", "-rec:c cursor 7", "-rec:c gen 1", "-rec:c job jc", "-rec:c state running", "-rec:c worker host:1",
+			"-ready [r1, r2]", "-rec:a at 5 host:1", "-rec:a cursor 7", "-rec:a gen 1", "-rec:a job ja", "-rec:a state running",
+			"-rec:b at 5 host:1", "-rec:b gen 1", "-rec:b job jb", "-rec:b state running",
+			"-rec:c at 5 host:1", "-rec:c cursor 7", "-rec:c gen 1", "-rec:c job jc", "-rec:c state running",
 			"-rec:d left 1", "-rec:d state cancelled", "-retry due retry T", "-running:b1 is a", "-scheduled due T", "-unique:b1 is a",
 			"+count cancelled 1", "+count done 6", "+count retry 1", "+count stale 1", "+ended [a]", "+ready [parked, r1, r2, due, due retry]",
 			"+rec:a has a TTL", "+rec:a job ja done", "+rec:a state done", "+rec:b at T", "+rec:b gen 2", "+rec:b job jb again",
@@ -500,7 +500,7 @@ var operations = map[string]operation{
 		who:    "me",
 		prepare: func(b *box) {
 			for _, id := range []string{"a", "b", "c", "d"} {
-				b.record(id, "gen", "1", "job", "j"+id, "state", "running", "at", "5", "worker", "host:1", "cursor", "7")
+				b.record(id, "gen", "1", "job", "j"+id, "state", "running", "at", "5 host:1", "cursor", "7")
 			}
 			b.do("SET", b.q.Lock("q1"), "a")
 			b.do("SET", b.q.Running("b1"), "z")
@@ -518,10 +518,10 @@ var operations = map[string]operation{
 		},
 		jobs: []string{"rec:a", "unique:q1", "running:b1", "parked:b1"},
 		changes: []string{
-			"-held:me 1000000000000 h0", "-held:me 1000000000001 h1", "-held:me 1000000000002 h2", "-held:me 1000000000003 h3", "-ready [r1, r2]", "-rec:a at 5",
-			"-rec:a gen 1", "-rec:a job ja", "-rec:a state running", "-rec:a worker host:1", "-rec:b at 5", "-rec:b cursor 7",
-			"-rec:b state running", "-rec:b worker host:1", "-rec:c at 5", "-rec:c state running", "-rec:c worker host:1", "-rec:d at 5",
-			"-rec:d state running", "-rec:d worker host:1", "-retry due retry T", "-scheduled due T", "-suspect [s1]", "-unique:q1 is a",
+			"-held:me 1000000000000 h0", "-held:me 1000000000001 h1", "-held:me 1000000000002 h2", "-held:me 1000000000003 h3", "-ready [r1, r2]", "-rec:a at 5 host:1",
+			"-rec:a gen 1", "-rec:a job ja", "-rec:a state running", "-rec:b at 5 host:1", "-rec:b cursor 7",
+			"-rec:b state running", "-rec:c at 5 host:1", "-rec:c state running", "-rec:d at 5 host:1",
+			"-rec:d state running", "-retry due retry T", "-scheduled due T", "-suspect [s1]", "-unique:q1 is a",
 			"+count dead 1", "+count parked 1", "+count release 2", "+dead pa2 T", "+parked:b1 [pd]", "+ready [pb, r1, r2, due, due retry]",
 			"+rec:a at T", "+rec:a gen 2", "+rec:a job ja dead", "+rec:a state dead", "+rec:b at T", "+rec:b cursor 8",
 			"+rec:b state ready", "+rec:c at T", "+rec:c state suspect", "+rec:d at T", "+rec:d state parked", "+suspect [pc, s1]",
@@ -532,7 +532,7 @@ var operations = map[string]operation{
 		script: "sweep",
 		who:    "dead",
 		prepare: func(b *box) {
-			b.record("a", "gen", "1", "job", "ja", "state", "running", "at", "5", "worker", "host:1", "cursor", "7")
+			b.record("a", "gen", "1", "job", "ja", "state", "running", "at", "5 host:1", "cursor", "7")
 			b.record("b", "gen", "2", "job", "jb", "state", "ready", "left", "2")
 			b.do("HSET", b.q.Held(dead), formatTag(FirstTag+2), "d2", formatTag(FirstTag+3), "d3")
 			b.record("d", "state", "cancelled", "left", "1")
@@ -553,7 +553,7 @@ var operations = map[string]operation{
 		jobs: []string{"rec:a", "unique:b1", "running:b1", "parked:b1"},
 		changes: []string{
 			"-held:dead 1000000000000 d0", "-held:dead 1000000000001 d1", "-held:dead 1000000000002 d2", "-held:dead 1000000000003 d3", "-parked:b1 [parked]", "-ready [r1, r2]",
-			"-rec:a at 5", "-rec:a gen 1", "-rec:a job ja", "-rec:a state running", "-rec:a worker host:1", "-rec:b left 2",
+			"-rec:a at 5 host:1", "-rec:a gen 1", "-rec:a job ja", "-rec:a state running", "-rec:b left 2",
 			"-rec:d left 1", "-rec:d state cancelled", "-running:b1 is a", "-unique:b1 is a", "+count crashed 4", "+count dead 1",
 			"+count poison 1", "+dead d0 again T", "+ready [parked, d2, r1, r2]", "+rec:a at T", "+rec:a gen 2", "+rec:a job ja again",
 			"+rec:a state dead", "+rec:b left 1",
@@ -804,8 +804,8 @@ func (b *box) dump() []string {
 		case "hash":
 			all, _ := b.do("HGETALL", key).AsStrMap()
 			for field, value := range all {
-				if len(value) == 13 && value > "17" && field != "claimed" {
-					value = "T"
+				if at, rest, _ := strings.Cut(value, " "); len(at) == 13 && at > "17" && field != "claimed" {
+					value = strings.TrimSpace("T " + rest)
 				}
 				add("%s %s", field, value)
 			}

@@ -19,8 +19,9 @@
 -- KEYS[11] rules HASH what holds back the queue: paused
 -- KEYS[12] count HASH what was settled how; claimed, of which the fence is made
 -- KEYS[13] ended LIST ids of jobs whose records are kept, the oldest first
--- KEYS[14...] for each recorded job of the outcomes its record HASH, the lock STRING that its end frees, the
---     one under which it runs, who is parked behind that LIST: the record again where there is none
+-- KEYS[14...] for each recorded job of the outcomes its record HASH; of one with a lock also the lock STRING
+--     that its end frees, the one under which it runs, who is parked behind that LIST: the record again
+--     where there is none
 -- ARGV[1] me incarnation
 -- ARGV[2] want most jobs to claim, at most 500
 -- ARGV[3] tags want tags for them, of 13 digits each, one behind the other: to make them of numbers
@@ -40,8 +41,9 @@
 --         dead; cancelled, expired; done; stale: a pointer that was left behind; parked behind who runs
 --         under the same key
 --     tag    ms: the delay of a retry    element as it is to be kept
---   then for each of these that is recorded: which of them it is, from 1 on    its id
---     generation, or '' if it stays    keep: '' it goes on, '0' the record goes now, 'ms' in so long
+--   then for each of these that is recorded: which of them it is, from 1 on    its id    1 with a lock, else 0
+--     generation, '' if it stays, 'plain' of one that ends and has nothing in its record but gen, state,
+--     at and job    keep: '' it goes on, '0' the record goes now, 'ms' in so long
 --     how many fields of the record follow, names and values    the fields
 -- RETURN {alive, now ms, done, accepted, fence, held, paused, first, due ms or -1, lone, trouble, refused tags, elements}
 --     alive     0: nothing was claimed, my jobs are lost but for the outcomes that were not refused
@@ -99,20 +101,26 @@ if behind <= #ARGV then
   records = {}
   local i, k = behind, 14
   while i <= #ARGV do
-    local r = {record = KEYS[k], lock = KEYS[k + 1], running = KEYS[k + 2], parked = KEYS[k + 3], id = ARGV[i + 1], gen = ARGV[i + 2], keep = ARGV[i + 3]}
-    r.first, r.last = i + 5, i + 4 + tonumber(ARGV[i + 4])
+    local n = tonumber(ARGV[i + 2])
+    local r = {
+      record = KEYS[k], lock = KEYS[k + n], running = KEYS[k + 2 * n], parked = KEYS[k + 3 * n],
+      id = ARGV[i + 1], gen = ARGV[i + 3], keep = ARGV[i + 4], first = i + 6, last = i + 5 + tonumber(ARGV[i + 5]),
+    }
     for f = r.first, r.last, 2 do
       if ARGV[f] == 'job' then r.job = ARGV[f + 1] end
     end
     records[tonumber(ARGV[i])] = r
-    r.alien = not is(r.record, 'hash')
+    if r.gen ~= 'plain' then
+      r.is = redis.pcall('HMGET', r.record, 'gen', 'left')
+      r.alien = r.is.err
+    end
     if r.parked ~= r.record and not is(r.parked, 'list') then
       return redis.error_reply('WRONGTYPE ' .. r.parked .. ' is no list')
     end
     if r.running ~= r.record and not is(ready, 'list') then
       return redis.error_reply('WRONGTYPE ' .. ready .. ' is no list')
     end
-    i, k = r.last + 1, k + 4
+    i, k = r.last + 1, k + 1 + 3 * n
   end
   if not is(ended, 'list') then
     return redis.error_reply('WRONGTYPE ' .. ended .. ' is no list')
@@ -131,30 +139,25 @@ if behind <= #ARGV then
   end
 
   write = function(r, state, at)
-    local left = not r.alien and r.keep ~= '' and redis.call('HGET', r.record, 'left')
+    local left = r.is and r.is[2] and redis.call('HGET', r.record, 'left') -- read anew: it may just have changed
     if r.alien then
       -- Somebody has put something else there. The job goes on without it.
+    elseif r.keep == '' then
+      redis.call('HSET', r.record, 'state', state, 'at', at, unpack(ARGV, r.first, r.last))
+      if r.gen ~= '' then redis.call('HSET', r.record, 'gen', r.gen) end
     elseif r.keep == '0' then
       redis.call('DEL', r.record)
       if left then redis.call('HSET', r.record, 'state', state, 'left', left) end
     else
-      if r.keep ~= '' then
-        -- A hash does not shrink. Without notes of the job nothing of this one is left.
-        if not left and redis.call('HLEN', r.record) <= 5 then
-          redis.call('DEL', r.record)
-        else
-          redis.call('HDEL', r.record, 'gen', 'at', 'worker', 'cursor', 'cancel')
-        end
+      -- A hash does not shrink. Without notes of the job nothing of this one is left.
+      if not r.is then
+        redis.call('DEL', r.record)
+      else
+        redis.call('HDEL', r.record, 'gen', 'at', 'cursor', 'cancel')
       end
       redis.call('HSET', r.record, 'state', state, unpack(ARGV, r.first, r.last))
-      if r.keep ~= '' then
-        redis.call('PEXPIRE', r.record, left and math.max(tonumber(r.keep), 86400000) or r.keep)
-        redis.call('RPUSH', ended, r.id)
-      else
-        redis.call('HSET', r.record, 'at', at)
-        if r.gen ~= '' then redis.call('HSET', r.record, 'gen', r.gen) end
-        redis.call('HDEL', r.record, 'worker')
-      end
+      redis.call('PEXPIRE', r.record, left and math.max(tonumber(r.keep), 86400000) or r.keep)
+      redis.call('RPUSH', ended, r.id)
     end
     if r.lock ~= r.record and (r.keep ~= '' or state == 'dead') and redis.pcall('GET', r.lock) == r.id then
       redis.call('DEL', r.lock)
@@ -165,8 +168,8 @@ if behind <= #ARGV then
   -- A record knows how many pointers were left behind. What is left of one that has gone goes with the last.
   forget = function(r)
     pass(r)
-    local left = redis.pcall('HGET', r.record, 'left')
-    if type(left) ~= 'string' then return end
+    local left = r.is[2] and redis.call('HGET', r.record, 'left')
+    if not left then return end
     if tonumber(left) > 1 then
       redis.call('HINCRBY', r.record, 'left', -1)
     else
@@ -213,18 +216,22 @@ end
 
 local before = later and next_due() or -1
 local earliest, released = nil, 0
+local holds, settling = nil, {}
+if others > 0 then
+  for i = outcomes, behind - 1, 4 do settling[#settling + 1] = ARGV[i + 1] end
+  holds = redis.call('HMGET', held, unpack(settling))
+end
 for i = outcomes, behind - 1, 4 do
   local state, mine, ms, kept = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3]
   local r = records and records[(i - outcomes) / 4 + 1]
   if r and r.gen ~= '' and (state == 'parked' or targets[state] == ready or state == 'suspect')
-    and redis.pcall('HGET', r.record, 'gen') ~= r.gen then -- somebody has moved or ended it since
+    and r.is[1] ~= r.gen then -- somebody has moved or ended it since
     if state == 'parked' then state = 'stale' else r = nil end
   end
-  -- The record before the job: if it is refused, nothing is lost.
-  if r and state ~= 'stale' and redis.call('HEXISTS', held, mine) == 1 then write(r, named[state] or state, now + ms) end
-  if redis.call('HDEL', held, mine) == 0 then
+  if not holds[(i - outcomes) / 4 + 1] then
     refused[#refused + 1] = mine
   else
+    if r and state ~= 'stale' then write(r, named[state] or state, now + ms) end
     if targets[state] == retry then
       redis.call('ZADD', retry, 'NX', now + ms, kept)
       if not earliest or now + ms < earliest then earliest = now + ms end
@@ -255,6 +262,7 @@ for i = outcomes, behind - 1, 4 do
     counted[state] = (counted[state] or 0) + 1
   end
 end
+if others > 0 then redis.call('HDEL', held, unpack(settling)) end
 if earliest and (before < 0 or earliest < before) and try('LLEN', alarm) == 0 then
   try('RPUSH', alarm, '1')
 end

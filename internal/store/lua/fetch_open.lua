@@ -5,20 +5,21 @@
 --
 -- KEYS[1] held HASH tag → element: what I hold
 -- KEYS[2] workers ZSET incarnation → 0, or the time its lease ended
--- KEYS[3...] for each pointer its record HASH, the lock STRING of its time in the queue, the one under
---     which it runs; the record again where there is none
+-- KEYS[3...] for each pointer its record HASH; of one with a lock also the lock STRING of its time in the
+--     queue, and the one under which it runs: the record again where there is none
 -- ARGV[1] me incarnation
 -- ARGV[2] place where I run, for others to read
--- ARGV[3...] groups of four for each, at most 500: tag    id    generation    1 if the start frees the
---     first lock
--- RETURN for each {what, job, cursor, cancel, lines}
+-- ARGV[3...] groups of four for each, at most 500: tag    id    generation    '' without a lock,
+--     1 if the start frees the first, else 0
+-- RETURN for each {what, job, cursor, cancel, lines}, or without the last three of a record that has
+--     nothing but gen, state, at and job
 --     what   run; gone: it is not held any more; stale; missing: there is no record, or no job in it; alien:
 --         the key has another type; parked: another runs under the same key, and nothing was done
 -- COST O(n)
 local held, workers = KEYS[1], KEYS[2]
 local me, place = ARGV[1], ARGV[2]
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local since = string.format('%.0f ', time[1] * 1000 + math.floor(time[2] / 1000)) .. place
 redis.call('HDEL', held, '') -- a full Redis allows a script whose first write is this
 
 local score = redis.call('ZSCORE', workers, me)
@@ -29,17 +30,20 @@ local holds = redis.call('HMGET', held, unpack(tags))
 local ends = {done = true, cancelled = true, expired = true}
 local result, k = {}, 3
 for i = 3, #ARGV, 4 do
-  local id, gen, frees = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3] == '1'
-  local record, lock, running = KEYS[k], KEYS[k + 1], KEYS[k + 2]
-  k = k + 3
+  local id, gen, frees = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local n = frees == '' and 0 or 1
+  local record, lock, running = KEYS[k], KEYS[k + n], KEYS[k + 2 * n]
+  k = k + 1 + 2 * n
   local answer
   if not alive or not holds[#result + 1] then
     answer = {'gone'}
   else
-    local is = redis.pcall('HMGET', record, 'gen', 'job', 'cursor', 'cancel', 'state', 'left', 'lines')
+    local is = redis.pcall('HMGET', record, 'gen', 'job', 'state', 'at')
+    local more = not is.err and redis.call('HLEN', record) > (is[4] and 4 or 3)
+      and redis.call('HMGET', record, 'cursor', 'cancel', 'lines')
     if is.err then
       answer = {'alien'}
-    elseif is[6] and is[1] ~= gen or is[1] and is[2] and is[1] ~= gen or not is[1] and ends[is[5]] then
+    elseif is[1] ~= gen and (is[1] and is[2] or not is[1] and ends[is[3]] or redis.call('HEXISTS', record, 'left') == 1) then
       answer = {'stale'}
     elseif is[1] ~= gen or not is[2] then
       answer = {'missing'}
@@ -52,10 +56,11 @@ for i = 3, #ARGV, 4 do
         redis.call('SET', running, id)
       end
       if what == 'run' then
-        if frees and redis.pcall('GET', lock) == id then redis.call('DEL', lock) end
-        redis.call('HSET', record, 'state', 'running', 'at', now, 'worker', place)
+        if frees == '1' and redis.pcall('GET', lock) == id then redis.call('DEL', lock) end
+        redis.call('HSET', record, 'state', 'running', 'at', since)
         redis.pcall('PUBLISH', record, 'running')
-        answer = {what, is[2], is[3] or '', is[4] or '', is[7] or ''}
+        answer = {what, is[2]}
+        if more then answer = {what, is[2], more[1] or '', more[2] or '', more[3] or ''} end
       else
         answer = {what}
       end

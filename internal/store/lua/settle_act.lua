@@ -97,7 +97,7 @@ if what == 'end' or what == 'remove' then
   else
     if left > 0 then keep = math.max(tonumber(keep), 86400000) end
     redis.call('HSET', record, 'state', state, 'job', job)
-    redis.call('HDEL', record, 'gen', 'at', 'worker', 'cursor', 'cancel')
+    redis.call('HDEL', record, 'gen', 'at', 'cursor', 'cancel')
     redis.call('PEXPIRE', record, keep)
     redis.call('RPUSH', ended, id)
   end

@@ -84,7 +84,6 @@ for i = 4, behind - 1, 5 do
   elseif there == 1 then
     if r then
       redis.call('HSET', r.record, 'state', to, 'at', now, 'gen', r.gen, 'job', r.job)
-      redis.call('HDEL', r.record, 'worker')
       if to == 'dead' and r.lock ~= r.record and redis.pcall('GET', r.lock) == r.id then
         redis.call('DEL', r.lock)
       end
