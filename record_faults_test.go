@@ -624,6 +624,48 @@ func TestManyActAtOnce(t *testing.T) {
 	})
 }
 
+// TestReviveOfEdited edits a dead job while it is revived.
+//
+//fault:data a dead job is edited between the steps of reviving it | it is revived with the new arguments
+func TestReviveOfEdited(t *testing.T) {
+	t.Parallel()
+	e, s, proxy := proxied(t)
+	k := number.With(recorded)
+	w := e.worker(tasuki.WorkerConfig{})
+	got := make(chan int, 10)
+	tasuki.Handle(w, k, func(_ context.Context, job *tasuki.Job[int]) error {
+		got <- job.Args
+		if job.Args < 10 {
+			return tasuki.Kill(errors.New("too small"))
+		}
+		return nil
+	})
+	e.run(w)
+	infos := e.enqueue(k, 3)
+	e.waitQueue("default", func(q inspect.Queue) bool { return q.Dead == 3 })
+	direct := e.openAt(s.URL())
+	for range 3 {
+		<-got
+	}
+	isRevive, edited := isScript(t, "settle_revive"), false
+	proxy.Decide(func(command []string) redistest.Fate {
+		if !edited && isRevive(command) {
+			edited = true
+			if err := direct.Edit(e.ctx, infos[1].Address(), func(s *tasuki.Spec) error { s.Args = []byte("11"); return nil }); err != nil {
+				t.Error(err)
+			}
+		}
+		return redistest.Pass
+	})
+	if n, err := inspect.New(e.client).Revive(e.ctx, "default"); n != 3 || err != nil || !edited {
+		t.Errorf("%d, %v", n, err)
+	}
+	proxy.Decide(nil)
+	if r, err := e.waiting(direct, infos[1].Address())(); err != nil || r.State != tasuki.StateDone || string(r.Args) != "11" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // TestRecordsFlushed empties the server under recorded jobs.
 //
 //fault:server FLUSHALL while recorded jobs run and somebody waits for them | a Wait says ErrNotFound, handlers are told, and new jobs run

@@ -211,7 +211,7 @@ func putBack(l store.Left, about *about, records map[string]store.Recorded, now 
 		} else if back.To == "dead" {
 			j.EndedAt = now.UnixMilli()
 		}
-		back.Job, back.Element = j.Body(), j.Pointer(back.Lock, back.Gen)
+		back.Read, back.Job, back.Element = record.Job, j.Body(), j.Pointer(back.Lock, back.Gen)
 		return back
 	}
 	j.Token = wire.NewToken()

@@ -145,6 +145,74 @@ func TestManySweepers(t *testing.T) {
 	}
 }
 
+// TestSweepOfEdited: a job that is edited while a sweep has read it keeps what the edit has
+// made of it, and its crash is counted.
+//
+//fault:data a job whose worker died before it began is edited, or gets new arguments from a keep_last, between the steps of a sweep | it runs with the new arguments, and its crash is counted
+func TestSweepOfEdited(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	server := redistest.Start(t)
+	proxy := redistest.StartProxy(t, server)
+	open := func(url string) *Client {
+		client, err := Open(url, &ClientConfig{Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(client.Close)
+		return client
+	}
+	direct, swept := open(server.URL()), open(proxy.URL())
+	w, err := NewWorker(swept, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sw := &sweeper{w: w, store: swept.store}
+	k := Define[int]("k").With(Opts{Unique: Unique{Mode: UniqueKeepLast, Key: "x"}})
+	change := map[string]func(address string) error{
+		"edit": func(address string) error {
+			return direct.Edit(ctx, address, func(s *Spec) error { s.Args = []byte("2"); return nil })
+		},
+		"keep_last": func(string) error {
+			_, err := k.With(Opts{Queue: "keep_last"}).Enqueue(ctx, direct, 2)
+			return err
+		},
+	}
+	isSweep := redistest.IsScript(t, "internal/store/lua/sweep.lua")
+	for name, change := range change {
+		q, err := sw.store.Queue(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := k.With(Opts{Queue: name}).Enqueue(ctx, direct, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sw.enter(ctx, t, q, "dead"+name)
+		waiter := sw.store.Waiter(q)
+		x := &store.Exchange{Incarnation: "dead" + name, Tag: store.FirstTag, Request: source.Request{Want: 1}}
+		if got, err := sw.store.Fetch(ctx, q, x, waiter); err != nil || len(got.Elements) != 1 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		waiter.Close()
+		done := false
+		proxy.Decide(func(command []string) redistest.Fate {
+			if !done && isSweep(command) {
+				done = true
+				if err := change(info.Address()); err != nil {
+					t.Error(err)
+				}
+			}
+			return redistest.Pass
+		})
+		sw.bury(ctx, "dead"+name, slowDeath)
+		proxy.Decide(nil)
+		if r, err := direct.Get(ctx, info.Address()); err != nil || !done || string(r.Args) != "2" || r.Crashes != 1 || r.State != StateReady {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+}
+
 // claim has a worker claim n jobs.
 func (sw *sweeper) claim(ctx context.Context, t *testing.T, q *store.Queue, worker string, n int) {
 	t.Helper()

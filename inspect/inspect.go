@@ -232,16 +232,16 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 					j.ID = r.ID
 					j.Renew()
 					r.Gen++
-					r.Ready, r.Job = j.Pointer(r.Lock, r.Gen), j.Body()
+					r.Ready, r.Read, r.Job = j.Pointer(r.Lock, r.Gen), records[r.ID].Job, j.Body()
 				}
 			}
 		}
 		if len(portion) == 0 {
 			continue
 		}
-		n, err := i.store.Revive(ctx, keys, portion)
+		n, stay, err := i.store.Revive(ctx, keys, portion)
 		revived += n
-		skipped += int64(len(portion) - n) // those stay dead
+		skipped += int64(stay) // the others have gone elsewhere, or are read again
 		if err != nil {
 			return revived, fmt.Errorf("revive: %w", err)
 		}

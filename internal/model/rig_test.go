@@ -196,7 +196,8 @@ func (r *rig) real(c model.Call) (any, error) {
 		for _, p := range c.Pairs {
 			revivals = append(revivals, store.Revival{Dead: p[0].String(), Ready: p[1].String()})
 		}
-		return s.Revive(ctx, q, revivals)
+		n, _, err := s.Revive(ctx, q, revivals)
+		return n, err
 	case model.Pause:
 		value := ""
 		if c.On {

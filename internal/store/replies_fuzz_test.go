@@ -218,7 +218,7 @@ func FuzzReplies(f *testing.F) {
 				err = nil
 			}
 		case 17:
-			_, err = s.Revive(ctx, q, []Revival{{Dead: "a", Ready: "b"}})
+			_, _, err = s.Revive(ctx, q, []Revival{{Dead: "a", Ready: "b"}})
 		case 18:
 			var placed []Placed
 			if placed, err = s.EnqueueRecorded(ctx, q, time.Hour, 10, []RecordedPut{{Put: Put{ID: "a", Element: "x"}}}); err == nil && len(placed) != 1 {

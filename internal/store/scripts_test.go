@@ -246,7 +246,7 @@ var operations = map[string]operation{
 	"Revive": {
 		script: "settle_revive",
 		run: func(ctx context.Context, s *Store, q *Queue) error {
-			_, err := s.Revive(ctx, q, []Revival{{Dead: "x1", Ready: "x1 again"}, {Dead: "unknown", Ready: "unknown"}})
+			_, _, err := s.Revive(ctx, q, []Revival{{Dead: "x1", Ready: "x1 again"}, {Dead: "unknown", Ready: "unknown"}})
 			return err
 		},
 		changes:   []string{"-dead x1 T", "-ready [r1, r2]", "+count revived 1", "+ready [r1, r2, x1 again]"},
@@ -545,7 +545,7 @@ var operations = map[string]operation{
 				{Left: Left{FirstTag + 3, "d3"}, To: "ready", As: "crashed", Element: "d3 again", ID: "d", Was: 1, Gen: 2, Job: "jd again"},
 				{Left: Left{FirstTag + 2, "d2"}, To: "ready", As: "crashed", Element: "d2 again", ID: "c", Was: 1, Gen: 2, Job: "jc again"},
 				{Left: Left{FirstTag + 1, "d1"}, To: "ready", As: "crashed", Element: "d1 again", ID: "b", Was: 1, Gen: 2, Job: "jb again"},
-				{Left: Left{FirstTag, "d0"}, To: "dead", As: "crashed", Element: "d0 again", ID: "a", Lock: "b1", Was: 1, Gen: 2, Job: "ja again"},
+				{Left: Left{FirstTag, "d0"}, To: "dead", As: "crashed", Element: "d0 again", ID: "a", Lock: "b1", Was: 1, Gen: 2, Read: "ja", Job: "ja again"},
 			}
 			_, _, err := s.Sweep(ctx, q, dead, back)
 			return err
@@ -567,8 +567,8 @@ var operations = map[string]operation{
 			b.record("b", "gen", "5", "job", "jb", "state", "ready")
 		},
 		run: func(ctx context.Context, s *Store, q *Queue) error {
-			_, err := s.Revive(ctx, q, []Revival{
-				{Dead: "x1", Ready: "x1 again", ID: "a", Lock: "q1", Gen: 2, Job: "ja again"}, {Dead: "x2", Ready: "x2 again", ID: "b", Gen: 2, Job: "jb again"},
+			_, _, err := s.Revive(ctx, q, []Revival{
+				{Dead: "x1", Ready: "x1 again", ID: "a", Lock: "q1", Gen: 2, Read: "ja", Job: "ja again"}, {Dead: "x2", Ready: "x2 again", ID: "b", Gen: 2, Job: "jb again"},
 			})
 			return err
 		},

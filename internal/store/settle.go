@@ -51,12 +51,14 @@ type Revival struct {
 	// Of a recorded job: Dead and Ready are pointers.
 	ID, Lock string
 	Gen      int64 // of Ready, one more than that of Dead; 0 of a bare job
-	Job      string
+	Read     string // its job as it was read
+	Job      string // as it is to be kept
 }
 
-// Revive makes dead jobs ready, each once: at most 500. It returns how many were
-// there.
-func (s *Store) Revive(ctx context.Context, q *Queue, revivals []Revival) (int, error) {
+// Revive makes dead jobs ready, each once: at most 500, and none whose record has changed
+// since it was read. It returns how many it has moved, and how many stay dead: another job
+// has their lock, or their record does not know them.
+func (s *Store) Revive(ctx context.Context, q *Queue, revivals []Revival) (moved, stay int, err error) {
 	args := make([]string, 0, 1+2*len(revivals))
 	args = append(args, q.bell(), strconv.Itoa(len(revivals)))
 	for _, r := range revivals {
@@ -66,11 +68,17 @@ func (s *Store) Revive(ctx context.Context, q *Queue, revivals []Revival) (int, 
 	for i, r := range revivals {
 		if r.Gen != 0 {
 			keys = append(keys, q.recordKeys(r.ID, r.Lock)[:2]...)
-			args = append(args, strconv.Itoa(i+1), r.ID, itoa(r.Gen-1), itoa(r.Gen), r.Job)
+			args = append(args, strconv.Itoa(i+1), r.ID, itoa(r.Gen-1), itoa(r.Gen), r.Read, r.Job)
 		}
 	}
-	n, err := s.evalInt(ctx, scriptRevive, keys, args)
-	return int(n), err
+	err = s.eval(ctx, scriptRevive, keys, args, func(reply rueidis.RedisResult) error {
+		n, err := exactly(2, reply.AsIntSlice)
+		if err == nil {
+			moved, stay = int(n[0]), int(n[1])
+		}
+		return err
+	})
+	return moved, stay, err
 }
 
 // Moving is a bare job that is to go elsewhere: where it is, and as what.

@@ -133,11 +133,12 @@ type PutBack struct {
 	// Of a recorded job: Element is its next pointer.
 	ID, Lock string
 	Was, Gen int64  // its generation as it is there, as it will be
+	Read     string // its job as it was read
 	Job      string // as it is to be kept
 }
 
 // Sweep puts back what a dead incarnation left behind, each job once: at most
-// 500. It returns how many were still there, and false if the incarnation may
+// 500, and none whose record has changed since it was read. It returns how many were moved, and false if the incarnation may
 // still claim.
 func (s *Store) Sweep(ctx context.Context, q *Queue, incarnation string, back []PutBack) (int, bool, error) {
 	args := make([]string, 0, 2+5*len(back))
@@ -156,7 +157,7 @@ func (s *Store) Sweep(ctx context.Context, q *Queue, incarnation string, back []
 	for i, b := range back {
 		if b.Was != 0 {
 			keys = append(keys, q.recordKeys(b.ID, b.Lock)...)
-			args = append(args, strconv.Itoa(i+1), b.ID, itoa(b.Was), itoa(b.Gen), b.Job)
+			args = append(args, strconv.Itoa(i+1), b.ID, itoa(b.Was), itoa(b.Gen), b.Read, b.Job)
 		}
 	}
 	n, err := s.evalInt(ctx, scriptSweep, keys, args)

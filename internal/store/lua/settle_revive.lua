@@ -1,5 +1,7 @@
 -- settle_revive.lua: dead jobs become ready again, each once.
 --
+-- One whose record is not as it was read is left as it is.
+--
 -- KEYS[1] ready LIST own ready jobs of the queue
 -- KEYS[2] dead ZSET element → time of death, ms
 -- KEYS[3] count HASH what was settled how
@@ -7,9 +9,10 @@
 -- ARGV[1] channel of the queue, or '' when a push to ready wakes its workers
 -- ARGV[2] jobs how many
 -- ARGV[3...] groups of two for each job, at most 500: element as it is there, as it is to be kept
---   then groups of five for each that is recorded: which of them it is, from 1 on    its id
---     generation as it is there, as it will be    job as it is to be kept
--- RETURN how many were moved
+--   then groups of six for each that is recorded: which of them it is, from 1 on    its id
+--     generation as it is there, as it will be    job as it was read, as it is to be kept
+-- RETURN {moved, stay}
+--     stay  how many stay dead: another job has the lock, or the record does not know the pointer
 -- COST O(n log dead)
 local ready, dead, count = KEYS[1], KEYS[2], KEYS[3]
 local channel, jobs = ARGV[1], tonumber(ARGV[2])
@@ -21,17 +24,21 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local records, k = {}, 4
-for i = behind, #ARGV, 5 do
-  records[tonumber(ARGV[i])] = {record = KEYS[k], lock = KEYS[k + 1], id = ARGV[i + 1], was = ARGV[i + 2], gen = ARGV[i + 3], job = ARGV[i + 4]}
+for i = behind, #ARGV, 6 do
+  records[tonumber(ARGV[i])] = {
+    record = KEYS[k], lock = KEYS[k + 1], id = ARGV[i + 1],
+    was = ARGV[i + 2], gen = ARGV[i + 3], read = ARGV[i + 4], job = ARGV[i + 5],
+  }
   k = k + 2
 end
-local moved = 0
+local moved, stay = 0, 0
 for i = 3, behind - 1, 2 do
   local r = records[(i - 3) / 2 + 1]
   local owner = r and r.lock ~= r.record and redis.pcall('GET', r.lock)
-  local of = r and redis.pcall('HMGET', r.record, 'gen')
-  -- One whose lock another job has stays dead, and one that its record does not know.
-  if (not owner or owner == r.id) and (not r or of[1] == r.was) and redis.call('ZREM', dead, ARGV[i]) == 1 then
+  local of = r and redis.pcall('HMGET', r.record, 'gen', 'job')
+  if r and (owner and owner ~= r.id or of[1] ~= r.was) then
+    if redis.call('ZSCORE', dead, ARGV[i]) then stay = stay + 1 end
+  elseif (not r or of[2] == r.read) and redis.call('ZREM', dead, ARGV[i]) == 1 then
     if r then
       redis.call('HSET', r.record, 'state', 'ready', 'at', now, 'gen', r.gen, 'job', r.job)
       redis.call('HDEL', r.record, 'cancel')
@@ -46,4 +53,4 @@ if moved > 0 then
   redis.pcall('HINCRBY', count, 'revived', moved)
   if channel ~= '' then redis.pcall('PUBLISH', channel, 'ready') end
 end
-return moved
+return {moved, stay}

@@ -1,7 +1,8 @@
 -- sweep.lua: put back at the head what a dead incarnation held, each job once.
 --
 -- What is put back was read and written anew (its crash counted) before; the job moves only if it is
--- still there. Two sweepers, a lost reply or a settle that comes late change nothing.
+-- still there, and its record as it was read. Two sweepers, a lost reply or a settle that comes late change
+-- nothing.
 --
 -- KEYS[1] ready LIST own ready jobs of the queue
 -- KEYS[2] suspect LIST jobs with two crashes behind them
@@ -18,8 +19,8 @@
 -- ARGV[4...] groups of five for each job, the newest first, at most 500:
 --     tag, or '' for one in hand    element as it is there    ready, suspect or dead
 --     counted as: crashed, stopped    element as it is to be kept
---   then groups of five for each that is recorded: which of them it is, from 1 on    its id
---     generation as it is there, as it will be    job as it is to be kept
+--   then groups of six for each that is recorded: which of them it is, from 1 on    its id
+--     generation as it is there, as it will be    job as it was read, as it is to be kept
 -- RETURN how many were moved, or -1 when it may still claim
 -- COST O(n log dead)
 local ready, suspect, dead, workers, hand, held, count = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -39,10 +40,10 @@ redis.call('HDEL', held, '') -- a full Redis allows a script whose first write i
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local records, k = {}, 8
-for i = behind, #ARGV, 5 do
+for i = behind, #ARGV, 6 do
   records[tonumber(ARGV[i])] = {
     record = KEYS[k], lock = KEYS[k + 1], running = KEYS[k + 2], parked = KEYS[k + 3],
-    id = ARGV[i + 1], was = ARGV[i + 2], gen = ARGV[i + 3], job = ARGV[i + 4],
+    id = ARGV[i + 1], was = ARGV[i + 2], gen = ARGV[i + 3], read = ARGV[i + 4], job = ARGV[i + 5],
   }
   k = k + 4
 end
@@ -62,18 +63,20 @@ end
 local moved, tell, counted = 0, channel ~= '', {}
 for i = 4, behind - 1, 5 do
   local tag, was, to, as, kept = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
-  local there
-  if tag == '' then
+  local r = records[(i - 4) / 5 + 1]
+  local of = r and redis.pcall('HMGET', r.record, 'gen', 'job', 'left')
+  local there = 0
+  if of and of[1] == r.was and of[2] and of[2] ~= r.read then
+    -- It was edited since: it stays, to be read again.
+  elseif tag == '' then
     there = redis.call('LREM', hand, -1, was)
     counted.claimed = (counted.claimed or 0) + there
   else
     there = redis.call('HDEL', held, tag)
   end
-  local r = records[(i - 4) / 5 + 1]
-  local of = there == 1 and r and redis.pcall('HMGET', r.record, 'gen', 'job', 'left')
-  if of and (of.err or not of[2] and not of[3]) then
+  if there == 1 and of and (of.err or not of[2] and not of[3]) then
     redis.call('LPUSH', ready, was) -- the record is gone: whoever claims the pointer says so
-  elseif of and of[1] ~= r.was then -- a move has left it behind
+  elseif there == 1 and of and of[1] ~= r.was then -- a move has left it behind
     if of[3] and tonumber(of[3]) > 1 then
       redis.call('HINCRBY', r.record, 'left', -1)
     elseif of[3] then
