@@ -235,3 +235,47 @@ func TestLimitsByClockOfRedis(t *testing.T) {
 		})
 	}
 }
+
+// TestDebounceByRedisClock: how long a debounced job is put off does not depend on the clock
+// of who enqueues.
+//
+//fault:time the clock of a producer differs from Redis' by an hour, and it enqueues debounced jobs | they are put off by as long as they say
+func TestDebounceByRedisClock(t *testing.T) {
+	t.Parallel()
+	for _, off := range []time.Duration{time.Hour, -time.Hour} {
+		t.Run(off.String(), func(t *testing.T) {
+			t.Parallel()
+			s, clock := redistest.StartWithClock(t)
+			clock.Set(t, off)
+			e := newEnv(t, s.URL())
+			e.demandClock(off)
+			k := number.With(tasuki.Opts{Unique: tasuki.Unique{Mode: tasuki.UniqueDebounce, Key: "x", For: 20 * time.Second, Most: 30 * time.Second}})
+			for i := range 3 {
+				info, err := k.Enqueue(e.ctx, e.client, i)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := e.client.Get(e.ctx, info.Address())
+				if err != nil || info.Existed != (i > 0) {
+					t.Fatalf("%+v, %v", r, err)
+				}
+				if in := time.Until(r.DueAt) - off; r.State != tasuki.StateScheduled || in < 15*time.Second || in > 21*time.Second {
+					t.Errorf("%d: %s, in %v", i, r.State, in)
+				}
+			}
+			// When it has been put off for long, Most is the limit.
+			clock.Set(t, off+15*time.Second)
+			info, err := k.Enqueue(e.ctx, e.client, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := e.client.Get(e.ctx, info.Address())
+			if in := time.Until(r.DueAt) - off; err != nil || in < 25*time.Second || in > 31*time.Second {
+				t.Errorf("%+v, %v: in %v", r, err, in)
+			}
+			if err := e.client.Remove(e.ctx, info.Address()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

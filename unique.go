@@ -2,6 +2,7 @@ package tasuki
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
@@ -324,20 +325,26 @@ func (b *batch) replace(k *knownQueue, s *Spec, put *store.RecordedPut, other In
 		j.ID = r.ID
 		j.EnqueuedAt = was.EnqueuedAt
 		j.Attempts, j.Crashes, j.Stops, j.Hosts, j.History, j.Reason, j.Error = was.Attempts, was.Crashes, was.Stops, was.Hosts, was.History, was.Reason, was.Error
-		a.What, a.Job = "edit", j.Body()
+		a.What = "edit"
 		other.MaxAttempts, other.Meta, other.State = j.MaxAttempts, j.Meta, r.State
-		if s.Opts.Unique.Mode == UniqueDebounce && r.State == StateScheduled {
-			most := s.Opts.Unique.Most
-			if most == 0 {
-				most = 10 * s.Opts.Unique.For
+		if u := &s.Opts.Unique; u.Mode == UniqueDebounce && r.State == StateScheduled {
+			// All by Redis' clock: producers may have other ones. When the first came is what
+			// its time says, until that is changed, and what the job says from then on.
+			now, err := b.client.store.Now(b.ctx)
+			if err != nil {
+				return err
 			}
-			due := b.now.Add(s.Opts.Unique.For)
-			if limit := r.EnqueuedAt.Add(most); due.After(limit) {
+			if r.gen == 1 {
+				j.EnqueuedAt = r.DueAt.Add(-u.For).UnixMilli()
+			}
+			due := now.Add(u.For)
+			if limit := time.UnixMilli(j.EnqueuedAt).Add(cmp.Or(u.Most, 10*u.For)); due.After(limit) {
 				due = limit
 			}
 			a.What, a.When, a.New = "move", store.Put{At: due}, j.Pointer(j.Lock, r.gen+1)
 			other.DueAt = due
 		}
+		a.Job = j.Body()
 		return nil
 	})
 	return other, err
