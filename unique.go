@@ -359,11 +359,21 @@ func (b *batch) trail(k *knownQueue, i int, put *store.RecordedPut) error {
 	trailing.Lock = string(store.LockQueued) + window[1:]
 	job.ID, job.Lock = put.ID, trailing.Lock
 	trailing.Job, trailing.Element, trailing.HoldFor = job.Body(), job.Pointer(trailing.Lock, 1), 0
-	left, err := b.client.store.Left(b.ctx, k.Queue, window)
-	if err != nil {
-		return err
+	var left time.Duration
+	for {
+		var err error
+		if left, err = b.client.store.Left(b.ctx, k.Queue, window); err != nil {
+			return err
+		}
+		if left > 0 {
+			break
+		}
+		// The time has ended since: this may be the first of the next.
+		if placed, err := b.place(k, *put); err != nil || placed[0].Owner == "" {
+			return err
+		}
 	}
-	trailing.In = max(left, time.Millisecond)
+	trailing.In = left
 	placed, err := b.place(k, trailing)
 	switch {
 	case err != nil:
@@ -375,6 +385,6 @@ func (b *batch) trail(k *knownQueue, i int, put *store.RecordedPut) error {
 		return b.conflict(k, i, &trailing, placed[0].Owner)
 	}
 	b.infos[i].State, b.infos[i].DueAt = StateScheduled, b.now.Add(trailing.In)
-	// It begins a time of its own.
-	return b.client.store.Extend(b.ctx, k.Queue, window, left+b.specs[i].Opts.Unique.For)
+	// It begins a time of its own, also if that of the first has ended by now.
+	return b.client.store.Hold(b.ctx, k.Queue, window, put.ID, left+b.specs[i].Opts.Unique.For)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
 
 type report struct {
@@ -248,6 +249,48 @@ func TestUniqueThrottle(t *testing.T) {
 		begins(t, begun, "5")
 		e.settled("default", 3)
 	})
+}
+
+// TestThrottleEndsMeanwhile has the time of a throttle end between the steps of an enqueue
+// that comes second: then this one is the first of the next time, or goes on with it.
+//
+//fault:time the time of a throttle ends between the steps of the second enqueue | it begins the next time, and no two jobs run in one
+func TestThrottleEndsMeanwhile(t *testing.T) {
+	for name, is := range map[string]func(command []string) bool{
+		"before it is looked at": isCommand("PTTL"),
+		"before it goes on":      func(c []string) bool { return c[0] == "PEXPIRE" || c[0] == "SET" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e, s, proxy := proxied(t)
+			u := tasuki.Unique{Mode: tasuki.UniqueThrottle, Key: "x", For: time.Hour}
+			first := e.mustPut(u, 1, "a")
+			locks, err := e.inspector.Locks(e.ctx, "default")
+			if err != nil || len(locks) != 1 {
+				t.Fatalf("%+v, %v", locks, err)
+			}
+			lock := e.key("default", "unique", locks[0].Name)
+			done := false
+			proxy.Decide(func(command []string) redistest.Fate {
+				if !done && is(command) {
+					done = true
+					s.Do(t, "DEL", lock)
+				}
+				return redistest.Pass
+			})
+			second := e.mustPut(u, 1, "b")
+			proxy.Decide(nil)
+			if !done || second.Existed || second.ID == first.ID {
+				t.Errorf("the second is %+v", second)
+			}
+			if left, err := e.do("PTTL", lock).AsInt64(); err != nil || left < 1000 {
+				t.Errorf("the lock goes on for %d ms, %v", left, err)
+			}
+			if third := e.mustPut(u, 1, "c"); third.State != tasuki.StateScheduled {
+				t.Errorf("the third is %+v, want it scheduled", third)
+			}
+		})
+	}
 }
 
 func TestUniqueDebounce(t *testing.T) {

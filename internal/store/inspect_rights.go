@@ -89,7 +89,7 @@ var rights = []right{
 	{Operator, "HVALS {held}", ""},
 	{Operator, "LSET {ready} 0 x", ""},
 	{Worker | Operator, "LINDEX {ready} 0", ""},
-	{Producer | Worker | Operator, "PEXPIRE {lock} 1", ""},
+	{Worker | Operator, "PEXPIRE {record} 1", ""},
 	{Producer | Worker | Operator, "PTTL {lock}", ""},
 	{Operator, "SCAN 0", "keys of no known queue or worker cannot be found"},
 }

@@ -380,10 +380,10 @@ func (s *Store) Left(ctx context.Context, q *Queue, lock string) (time.Duration,
 	return time.Duration(max(ms, 0)) * time.Millisecond, explain("lock", err)
 }
 
-// Extend sets for how long the window of a lock goes on.
-func (s *Store) Extend(ctx context.Context, q *Queue, lock string, left time.Duration) error {
+// Hold gives a job the lock of a window, for so long.
+func (s *Store) Hold(ctx context.Context, q *Queue, lock, id string, left time.Duration) error {
 	_, err := s.do(ctx, "lock", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
-		return c.Do(ctx, c.B().Pexpire().Key(q.Lock(lock)).Milliseconds(ceilMillis(left)).Build())
+		return c.Do(ctx, c.B().Set().Key(q.Lock(lock)).Value(id).PxMilliseconds(ceilMillis(left)).Build())
 	})
 	return err
 }
