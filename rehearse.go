@@ -52,7 +52,7 @@ func (w *Worker) rehearse(ctx context.Context, queueName, element string, notes 
 	}
 	w.mu.Unlock()
 
-	r := &run{q: &queue{name: queueName, fetcher: &fetcher{w: w}}, element: element, fence: rehearsed.Add(1), goroutine: goroutineID()}
+	r := &run{q: &queue{name: queueName, fetcher: &fetcher{w: w}}, element: element, fence: rehearsed.Add(1), lone: true, goroutine: goroutineID()}
 	r.ctx.run, r.ctx.base = r, context.WithoutCancel(ctx)
 	if notes != nil {
 		r.rec = &recording{rehearsed: true, waiting: true, cursor: notes.Cursor}

@@ -57,6 +57,9 @@ func (r *run) heldAs() source.Tag {
 // what the handler has returned. It is called by a loop, outside of fetcher.mu.
 func (w *Worker) perform(r *run) (source.Outcome, error) {
 	job, err := wire.Parse(r.element)
+	if job.Crashes >= suspectCrashes && !w.isAlone(r) {
+		return w.release(r), nil
+	}
 	if job.Rec > 0 {
 		var no *source.Outcome
 		if job, no, err = w.open(r, &job); no != nil {
@@ -84,6 +87,17 @@ func (w *Worker) perform(r *run) (source.Outcome, error) {
 	err = call(&r.ctx, r.route.handler, &r.raw)
 	failpoint.Hit(failpoint.AfterHandler)
 	return w.decide(r, r.release(), err), err
+}
+
+// isAlone tells whether r, a suspect, may run: no other of its kind does in this process. One
+// that was claimed among the others, as it was moved, retried or parked, takes the place if
+// it is free.
+func (w *Worker) isAlone(r *run) bool {
+	f := r.q.fetcher
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r.lone = r.lone || w.lone.CompareAndSwap(false, true)
+	return r.lone
 }
 
 // parse reads the element again, for an outcome that has to write it anew. Most

@@ -2,6 +2,7 @@ package tasuki_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -258,6 +260,55 @@ func TestSuspectsRunAlone(t *testing.T) {
 		// Another test of this process may have had the place in between.
 		if most != 1 || !slices.IsSorted(order) {
 			t.Errorf("%d suspects at a time, in the order %v; want one at a time, in order", most, order)
+		}
+	})
+}
+
+// TestSuspectsComeBackAlone: a suspect that is moved, retried or parked is one again when it
+// is ready.
+//
+//fault:process jobs that were there at two deaths are rescheduled, run now, retried or parked | a process runs one of them at a time all the same
+func TestSuspectsComeBackAlone(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		crashed := func(info tasuki.Info, err error) string {
+			if err != nil {
+				t.Fatal(err)
+			}
+			record := e.key("default", "rec", info.ID)
+			body, _ := e.do("HGET", record, "job").ToString()
+			e.do("HSET", record, "job", strings.Replace(body, `"max_attempts":3`, `"crashes":2,"max_attempts":3`, 1))
+			return info.Address()
+		}
+		k := number.With(tasuki.Opts{Record: true, MaxAttempts: 3})
+		for i := range 3 {
+			later := k.With(tasuki.Opts{In: time.Hour})
+			if err := e.client.RunNow(e.ctx, crashed(later.Enqueue(e.ctx, e.client, i))); err != nil {
+				t.Fatal(err)
+			}
+			if err := e.client.Reschedule(e.ctx, crashed(later.Enqueue(e.ctx, e.client, 10+i)), time.Now().Add(20*time.Millisecond)); err != nil {
+				t.Fatal(err)
+			}
+			one := later.With(tasuki.Opts{Unique: tasuki.Unique{Mode: tasuki.UniqueRunning, Key: "x"}})
+			if err := e.client.RunNow(e.ctx, crashed(one.Enqueue(e.ctx, e.client, 20+i))); err != nil {
+				t.Fatal(err)
+			}
+			e.do("ZADD", e.key("default", "retry"), "1", fmt.Sprintf(`{"id":"s%d","kind":"number","crashes":2,"token":"t%d","args":%d}`, i, i, 30+i))
+		}
+		w := e.worker(tasuki.WorkerConfig{Concurrency: 10, Backoff: soon})
+		var suspects, most atomic.Int64
+		tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
+			most.Store(max(most.Load(), suspects.Add(1)))
+			defer suspects.Add(-1)
+			time.Sleep(5 * time.Millisecond)
+			if job.Attempt == 1 {
+				return errors.New("once more")
+			}
+			return nil
+		})
+		e.run(w)
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Counts["done"] == 12 })
+		if most.Load() != 1 {
+			t.Errorf("%d suspects at a time", most.Load())
 		}
 	})
 }

@@ -50,7 +50,7 @@ type Revival struct {
 
 	// Of a recorded job: Dead and Ready are pointers.
 	ID, Lock string
-	Gen      int64 // of Ready, one more than that of Dead; 0 of a bare job
+	Gen      int64  // of Ready, one more than that of Dead; 0 of a bare job
 	Read     string // its job as it was read
 	Job      string // as it is to be kept
 }
