@@ -1,5 +1,7 @@
 package tasuki
 
+import "github.com/tasuki-dev/tasuki/internal/store"
+
 // Waits tells whether a running worker is blocked in a queue, with nothing under
 // way there that would end the wait or ask Redis.
 func (w *Worker) Waits(queue string) bool {
@@ -44,3 +46,6 @@ func (w *Worker) WaitLook() {
 	w.mu.Unlock()
 	s.looking.Wait()
 }
+
+// Store is what the client reaches Redis with.
+func (c *Client) Store() *store.Store { return c.store }
