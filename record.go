@@ -55,6 +55,8 @@ var (
 	ErrEnded = store.ErrEnded
 	// ErrLocked: another job has its uniqueness key.
 	ErrLocked = store.ErrLocked
+	// ErrChanged: others have changed it each time that this was tried. Try again later.
+	ErrChanged = store.ErrChanged
 )
 
 // ParseAddress takes an address QUEUE/ID apart.
@@ -89,7 +91,7 @@ func (c *Client) locate(address string) (located, error) {
 
 func (l located) address() string { return l.Name + "/" + l.id }
 
-// actOn does something to a recorded job if it is where r says: store.ErrChanged if not. A
+// actOn does something to a recorded job if it is where r says: ErrChanged if not. A
 // job that has begun to run since is.
 func (c *Client) actOn(ctx context.Context, what string, r *Record, to time.Time) error {
 	at, err := c.locate(r.Address())
@@ -421,7 +423,7 @@ func (c *Client) act(ctx context.Context, at located, make func(*Record, *store.
 			return err
 		}
 		if at.exact && r.gen != at.gen {
-			return store.ErrChanged
+			return ErrChanged
 		}
 		a := store.Act{ID: at.id, Lock: r.lock, Gen: r.gen, Was: r.body}
 		j := r.job()
@@ -430,7 +432,7 @@ func (c *Client) act(ctx context.Context, at located, make func(*Record, *store.
 			return err
 		}
 		err = c.store.Act(ctx, at.Queue, &a)
-		if !errors.Is(err, store.ErrChanged) || tries == 20 {
+		if !errors.Is(err, ErrChanged) || tries == 20 {
 			if errors.Is(err, store.ErrMissing) {
 				return ErrNotFound
 			}

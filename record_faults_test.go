@@ -596,7 +596,7 @@ func TestManyActAtOnce(t *testing.T) {
 							err = c.Cancel(e.ctx, at)
 						}
 					}
-					if err != nil && !errors.Is(err, tasuki.ErrEnded) && !errors.Is(err, tasuki.ErrNotFound) && !errors.Is(err, tasuki.ErrRunning) && !strings.Contains(err.Error(), "changed meanwhile") {
+					if err != nil && !errors.Is(err, tasuki.ErrEnded) && !errors.Is(err, tasuki.ErrNotFound) && !errors.Is(err, tasuki.ErrRunning) && !errors.Is(err, tasuki.ErrChanged) {
 						t.Errorf("%s: %v", at, err)
 					}
 				}
@@ -664,6 +664,27 @@ func TestReviveOfEdited(t *testing.T) {
 	if r, err := e.waiting(direct, infos[1].Address())(); err != nil || r.State != tasuki.StateDone || string(r.Args) != "11" {
 		t.Errorf("%+v, %v", r, err)
 	}
+}
+
+// TestChangedEachTime has somebody change a job each time that it is about to be changed.
+func TestChangedEachTime(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		info, err := number.With(recorded).Enqueue(e.ctx, e.client, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tries := 0
+		err = e.client.Edit(e.ctx, info.Address(), func(*tasuki.Spec) error {
+			tries++
+			return e.client.Edit(e.ctx, info.Address(), func(s *tasuki.Spec) error {
+				s.Args = fmt.Append(nil, tries)
+				return nil
+			})
+		})
+		if !errors.Is(err, tasuki.ErrChanged) {
+			t.Errorf("%v after %d tries", err, tries)
+		}
+	})
 }
 
 // TestRecordsFlushed empties the server under recorded jobs.

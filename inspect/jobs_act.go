@@ -206,7 +206,7 @@ func (a *actor) one(j *Job) error {
 	} else {
 		err = a.client.Cancel(a.ctx, j.Address())
 	}
-	if errors.Is(err, store.ErrChanged) {
+	if errors.Is(err, tasuki.ErrChanged) {
 		return ErrMoved
 	}
 	return err

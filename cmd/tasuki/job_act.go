@@ -217,7 +217,7 @@ func (c *jobAct) ask(ctx context.Context, cmd *cobra.Command) error {
 // jobFailure is failure for what is asked of jobs: that it cannot be done to one is no
 // fault of Redis.
 func jobFailure(err error) error {
-	for _, is := range []error{tasuki.ErrRunning, tasuki.ErrEnded, tasuki.ErrLocked, inspect.ErrMoved, inspect.ErrReady, inspect.ErrForeign} {
+	for _, is := range []error{tasuki.ErrRunning, tasuki.ErrEnded, tasuki.ErrLocked, tasuki.ErrChanged, inspect.ErrMoved, inspect.ErrReady, inspect.ErrForeign} {
 		if errors.Is(err, is) {
 			return &exitError{code: exitFailed, err: err}
 		}
