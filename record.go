@@ -262,7 +262,7 @@ func (c *Client) watch(ctx context.Context, address string, yield func(*Record) 
 
 // Cancel ends a job. A recorded one that does not run is cancelled when Cancel returns;
 // one that runs is asked to end: its context ends with ErrCancelled. Of one that has ended
-// it says ErrEnded.
+// it says ErrEnded, also if an earlier Cancel has ended it.
 //
 // A job without a record is cancelled if it runs; whether it does, nobody says, and
 // otherwise it is not touched.
@@ -415,11 +415,19 @@ func (c *Client) remove(ctx context.Context, at located) error {
 }
 
 // act does something to a recorded job as it is, and does it again when it has changed
-// meanwhile. A lost reply is asked for again too: what acts on a generation acts once.
+// meanwhile. After a lost reply it looks whether it was done, and else does it again: what
+// acts on a generation, and on a job as it was read, acts once.
 func (c *Client) act(ctx context.Context, at located, make func(*Record, *store.Act) error) error {
+	var sent store.Act
+	var lost error // its reply was
 	for tries := 0; ; tries++ {
 		r, err := c.get(ctx, at)
-		if err != nil {
+		switch {
+		case lost != nil && isDone(&sent, r, err):
+			return nil
+		case lost != nil && err != nil && !errors.Is(err, ErrNotFound):
+			return lost
+		case err != nil:
 			return err
 		}
 		if at.exact && r.gen != at.gen {
@@ -432,6 +440,10 @@ func (c *Client) act(ctx context.Context, at located, make func(*Record, *store.
 			return err
 		}
 		err = c.store.Act(ctx, at.Queue, &a)
+		if errors.Is(err, ErrUncertain) && tries < 20 {
+			sent, lost = a, err
+			continue
+		}
 		if !errors.Is(err, ErrChanged) || tries == 20 {
 			if errors.Is(err, store.ErrMissing) {
 				return ErrNotFound
@@ -439,4 +451,18 @@ func (c *Client) act(ctx context.Context, at located, make func(*Record, *store.
 			return err
 		}
 	}
+}
+
+// isDone tells whether an Act was done, by what was read of the job since.
+func isDone(a *store.Act, r *Record, err error) bool {
+	gen := a.Gen
+	switch a.What {
+	case "remove":
+		return errors.Is(err, ErrNotFound)
+	case "end":
+		gen = 0
+	case "move":
+		gen++
+	}
+	return err == nil && r.gen == gen && r.body == a.Job
 }

@@ -666,6 +666,45 @@ func TestReviveOfEdited(t *testing.T) {
 	}
 }
 
+// TestLostAct loses the replies of what is done to a job: each is done once, and says so.
+//
+//fault:network the reply of Cancel, Reschedule, RunNow, Edit or Remove is lost | it is done once, and the call says so
+func TestLostAct(t *testing.T) {
+	t.Parallel()
+	e, s, proxy := proxied(t)
+	direct := e.openAt(s.URL())
+	k := number.With(tasuki.Opts{Record: true, In: time.Hour})
+	if info, err := k.Enqueue(e.ctx, direct, 0); err != nil || direct.Cancel(e.ctx, info.Address()) != nil { // from now on the server knows the script
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		act  func(address string) error
+		want tasuki.State
+	}{
+		"cancel":     {func(at string) error { return e.client.Cancel(e.ctx, at) }, tasuki.StateCancelled},
+		"reschedule": {func(at string) error { return e.client.Reschedule(e.ctx, at, time.Now().Add(time.Minute)) }, tasuki.StateScheduled},
+		"run now":    {func(at string) error { return e.client.RunNow(e.ctx, at) }, tasuki.StateReady},
+		"edit": {func(at string) error {
+			return e.client.Edit(e.ctx, at, func(s *tasuki.Spec) error { s.Args = []byte("2"); return nil })
+		}, tasuki.StateScheduled},
+		"remove": {func(at string) error { return e.client.Remove(e.ctx, at) }, ""},
+	} {
+		info, err := k.Enqueue(e.ctx, direct, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hit := proxy.Once(redistest.Cut, isScript(t, "settle_act"))
+		if err := tt.act(info.Address()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		<-hit
+		r, err := direct.Get(e.ctx, info.Address())
+		if tt.want == "" && !errors.Is(err, tasuki.ErrNotFound) || tt.want != "" && (err != nil || r.State != tt.want) {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+}
+
 // TestChangedEachTime has somebody change a job each time that it is about to be changed.
 func TestChangedEachTime(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
@@ -677,7 +716,7 @@ func TestChangedEachTime(t *testing.T) {
 		err = e.client.Edit(e.ctx, info.Address(), func(*tasuki.Spec) error {
 			tries++
 			return e.client.Edit(e.ctx, info.Address(), func(s *tasuki.Spec) error {
-				s.Args = fmt.Append(nil, tries)
+				s.Args = fmt.Append(nil, 100+tries)
 				return nil
 			})
 		})
