@@ -176,9 +176,11 @@ func (r *Record) job() wire.Job {
 	return j
 }
 
-// listenLimit is how long a subscription may take before the record is read again and
-// again instead.
-const listenLimit = 5 * time.Second
+// While there is no subscription the record is read again and again instead.
+const (
+	listenLimit = 5 * time.Second  // for so long a subscription may take
+	listenAgain = 10 * time.Second // and then it is tried again
+)
 
 // Wait returns when a recorded job has ended: with its record, or, when that was not kept,
 // with its state only. It does not poll, unless SUBSCRIBE is refused.
@@ -209,26 +211,31 @@ func (c *Client) watch(ctx context.Context, address string, yield func(*Record) 
 	if err != nil {
 		return err
 	}
-	var told chan string
-	again := askAfter // in case that a message was lost
-	listening, cancel := context.WithTimeout(ctx, listenLimit)
-	l, err := c.store.Listen(listening, at.Record(at.id))
-	cancel()
-	switch {
-	case err == nil:
-		defer l.Close()
-		told = l.C
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case errors.Is(err, store.ErrClosed):
-		return err
-	default:
-		again = 500 * time.Millisecond // SUBSCRIBE is refused, or its connection does not answer
-	}
-	timer := time.NewTimer(again)
+	var told chan string // nil while SUBSCRIBE is refused, or its connection does not answer
+	var tried time.Time
+	timer := time.NewTimer(askAfter)
 	defer timer.Stop()
 	last, seen, gone := State(""), false, false
 	for {
+		again := askAfter // in case that a message was lost
+		if told == nil && time.Since(tried) >= listenAgain {
+			listening, cancel := context.WithTimeout(ctx, listenLimit)
+			l, err := c.store.Listen(listening, at.Record(at.id))
+			cancel()
+			switch {
+			case err == nil:
+				defer l.Close() // of the one that there is
+				told = l.C
+			case ctx.Err() != nil:
+				return context.Cause(ctx)
+			case errors.Is(err, store.ErrClosed):
+				return err
+			}
+			tried = time.Now()
+		}
+		if told == nil {
+			again = 500 * time.Millisecond
+		}
 		r, err := c.get(ctx, at)
 		if errors.Is(err, ErrNotFound) && last.HasEnded() {
 			r, err = &Record{Info: Info{ID: at.id, Queue: at.Name, State: last}}, nil

@@ -470,6 +470,37 @@ func TestWaitWithoutSubscribe(t *testing.T) {
 	}
 }
 
+// TestWaitListensLater has SUBSCRIBE refused at first.
+//
+//fault:network the first SUBSCRIBE of a Wait or Watch fails | it is tried again, and the Wait stops asking
+func TestWaitListensLater(t *testing.T) {
+	t.Parallel()
+	e, s, proxy := proxied(t)
+	info, err := number.With(tasuki.Opts{Record: true, In: time.Hour}).Enqueue(e.ctx, e.client, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := make(chan struct{})
+	once := sync.OnceFunc(func() { close(refused) })
+	proxy.Answer(func(command []string) string {
+		if command[0] == "SUBSCRIBE" {
+			once()
+			return "-NOPERM not now\r\n"
+		}
+		return ""
+	})
+	wait := e.waiting(e.client, info.Address())
+	<-refused
+	proxy.Answer(nil)
+	redistest.WaitLong(t, 20*time.Second, "a subscription", func() error { return e.listens(info.ID) })
+	if err := e.openAt(s.URL()).Cancel(e.ctx, info.Address()); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := wait(); err != nil || r.State != tasuki.StateCancelled {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // TestRestartUnderWait restarts the server under a Wait.
 //
 //fault:server the server is killed and started again while somebody waits for a job | a Wait goes on and returns when the job has ended
