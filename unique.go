@@ -18,7 +18,7 @@ import (
 
 // Unique says which jobs mean the same, and what becomes of the second. It holds within a
 // queue and for one kind. The lock is freed by whatever ends the job; a job that is revived
-// or retried takes it again, or keeps it.
+// takes it again.
 type Unique struct {
 	Mode UniqueMode `json:"mode,omitempty"`
 

@@ -109,6 +109,40 @@ func TestUniqueQueued(t *testing.T) {
 	})
 }
 
+// TestUniqueQueuedPutBack: a job that a stop puts back waits again, and is the one that waits.
+func TestUniqueQueuedPutBack(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		k := tasuki.Define[report]("report")
+		w := e.worker(tasuki.WorkerConfig{Grace: -1})
+		began := make(chan bool, 2)
+		tasuki.Handle(w, k, func(ctx context.Context, job *tasuki.Job[report]) error {
+			began <- true
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		a := tasuki.Unique{Mode: tasuki.UniqueQueued, Key: "a"}
+		b := tasuki.Unique{Mode: tasuki.UniqueQueued, Key: "b"}
+		first := e.mustPut(a, 1, "first")
+		e.mustPut(b, 1, "first")
+		stop := e.run(w)
+		<-began
+		<-began
+		second := e.mustPut(b, 1, "second")
+		if second.Existed {
+			t.Fatalf("%+v", second)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if info := e.mustPut(a, 1, "again"); !info.Existed || info.ID != first.ID {
+			t.Errorf("%+v, want that %s waits", info, first.ID)
+		}
+		if info := e.mustPut(b, 1, "again"); !info.Existed || info.ID != second.ID {
+			t.Errorf("%+v, want that %s waits", info, second.ID)
+		}
+	})
+}
+
 func TestUniqueUntilDone(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		u := tasuki.Unique{Mode: tasuki.UniqueUntilDone, Key: "x"}

@@ -161,6 +161,8 @@ if behind <= #ARGV then
     end
     if r.lock ~= r.record and (r.keep ~= '' or state == 'dead') and redis.pcall('GET', r.lock) == r.id then
       redis.call('DEL', r.lock)
+    elseif r.lock ~= r.record and (state == 'ready' or state == 'suspect') then
+      redis.call('SET', r.lock, r.id, 'NX') -- it waits again; another that has come since keeps the lock
     end
     if state ~= 'parked' then pass(r) end
     redis.pcall('PUBLISH', r.record, state)
