@@ -86,8 +86,7 @@ type WorkerConfig struct {
 	DeadMax int
 	DeadFor time.Duration
 	// KeepMax is how many records of ended jobs a queue keeps, beside the time that each
-	// is kept (Opts.Keep): 10,000 unless told. Those that have the least time left go
-	// first, within a minute.
+	// is kept (Opts.Keep): 10,000 unless told. The oldest go first, within a minute.
 	KeepMax int
 	// UnknownFor is how long a job is put back that no worker has a handler
 	// for, as while a new version is rolled out: a day unless told. Then it is

@@ -258,7 +258,7 @@ const (
 func (w *walker) pages(p place) (more bool, err error) {
 	kind := p.kind
 	if kind == "ids" {
-		kind = "zset"
+		kind = "list"
 	}
 	size, most := int64(firstPage), int64(-1)
 	for passed, looked := int64(0), int64(0); most < 0 || looked < most; {
@@ -284,7 +284,7 @@ func (w *walker) pages(p place) (more bool, err error) {
 			} else {
 				jobs[k].far = length - passed - int64(k)
 			}
-			if scores != nil && p.kind != "ids" {
+			if scores != nil {
 				jobs[k].DueAt = moment(scores[k])
 			}
 		}

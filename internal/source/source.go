@@ -99,7 +99,7 @@ type Recorder interface {
 	// Note writes notes of jobs that are held; of others it does nothing. It answers
 	// which of them somebody has asked to cancel.
 	Note(ctx context.Context, notes []Note) ([]bool, error)
-	// TrimEnded forgets those first of the ended jobs that have the least time left while there
+	// TrimEnded forgets the oldest of the ended jobs whose records are kept while there
 	// are more than most.
 	TrimEnded(ctx context.Context, most int) error
 }

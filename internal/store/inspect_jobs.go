@@ -81,6 +81,9 @@ func fieldsOf(reply rueidis.RedisResult) (map[string]string, error) {
 			fields[recordFields[i]] = text
 		}
 	}
+	if fields["job"] != "" && fields["gen"] == "" && fields["state"] == "" {
+		fields["state"] = "done" // one that is has nothing more
+	}
 	return fields, nil
 }
 

@@ -92,7 +92,7 @@ func (q *Queue) Keys() map[string]string {
 	keys := map[string]string{
 		q.Ready: "list", q.Suspect: "list", q.Scheduled: "zset", q.Retry: "zset", q.Dead: "zset",
 		q.Alarm: "list", q.Seen: "zset", q.Rules: "hash", q.Count: "hash", q.Workers: "zset",
-		q.Ended: "zset",
+		q.Ended: "list",
 	}
 	keys[q.List] = "list"
 	return keys

@@ -222,18 +222,18 @@ func (s *Store) Act(ctx context.Context, q *Queue, a *Act) error {
 	return odd("settle_act", fmt.Errorf("%.40q", answer))
 }
 
-// Ended returns how many ids of ended jobs are remembered, and those that go first.
-func (s *Store) Ended(ctx context.Context, q *Queue, most int) (n int64, first []string, err error) {
+// Ended returns how many ids of ended jobs are remembered, and the oldest of them.
+func (s *Store) Ended(ctx context.Context, q *Queue, most int) (n int64, oldest []string, err error) {
 	replies, err := s.doMulti(ctx, "ended", func(b rueidis.Builder) []rueidis.Completed {
-		return []rueidis.Completed{b.Zcard().Key(q.Ended).Build(), b.Zrange().Key(q.Ended).Min("0").Max(itoa(int64(most) - 1)).Build()}
+		return []rueidis.Completed{b.Llen().Key(q.Ended).Build(), b.Lrange().Key(q.Ended).Start(0).Stop(int64(most) - 1).Build()}
 	})
 	if err != nil {
 		return 0, nil, err
 	}
 	if n, err = replies[0].AsInt64(); err == nil {
-		first, err = replies[1].AsStrSlice()
+		oldest, err = replies[1].AsStrSlice()
 	}
-	return n, first, explain("ended", err)
+	return n, oldest, explain("ended", err)
 }
 
 // Records returns the generation and the job of records, by id; one that is not there is
@@ -263,7 +263,9 @@ func (s *Store) Records(ctx context.Context, q *Queue, ids []string) (map[string
 			r.Gen, _ = strconv.ParseInt(gen, 10, 64)
 		}
 		r.Job, _ = fields[1].ToString()
-		r.State, _ = fields[2].ToString()
+		if r.State, _ = fields[2].ToString(); r.State == "" && r.Gen == 0 {
+			r.State = "done"
+		}
 		if at, err := fields[3].ToString(); err == nil {
 			var ms int64
 			ms, r.Place = ParseAt(at)
@@ -292,18 +294,18 @@ func ParseAt(field string) (ms int64, place string) {
 	return ms, place
 }
 
-// TrimEnded forgets at most 500 ended jobs, with their records: those whose time is over, and
-// of more than cap those that have the least left. It returns how many.
+// TrimEnded forgets ended jobs: the oldest of most ids, with their records while there are
+// more than cap, and those whose records are gone. It returns how many.
 func (s *Store) TrimEnded(ctx context.Context, q *Queue, cap int) (int, error) {
-	_, first, err := s.Ended(ctx, q, 500)
-	if err != nil || len(first) == 0 {
+	n, oldest, err := s.Ended(ctx, q, 500)
+	if err != nil || len(oldest) == 0 {
 		return 0, err
 	}
 	keys := []string{q.Ended}
-	for _, id := range first {
+	for _, id := range oldest {
 		keys = append(keys, q.Record(id))
 	}
-	trimmed, err := s.evalInt(ctx, scriptEnded, keys, append([]string{strconv.Itoa(cap)}, first...))
+	trimmed, err := s.evalInt(ctx, scriptEnded, keys, append([]string{itoa(max(n-int64(cap), 0))}, oldest...))
 	return int(trimmed), err
 }
 

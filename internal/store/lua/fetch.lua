@@ -18,7 +18,7 @@
 -- KEYS[10] alarm LIST at most one token: something is due earlier than before
 -- KEYS[11] rules HASH what holds back the queue: paused
 -- KEYS[12] count HASH what was settled how; claimed, of which the fence is made
--- KEYS[13] ended ZSET id of a job that has ended → until when its record is kept, ms
+-- KEYS[13] ended LIST ids of jobs whose records are kept, the oldest first
 -- KEYS[14...] for each recorded job of the outcomes its record HASH; of one with a lock also the lock STRING
 --     that its end frees, the one under which it runs, who is parked behind that LIST: the record again
 --     where there is none
@@ -122,8 +122,8 @@ if behind <= #ARGV then
     end
     i, k = r.last + 1, k + 1 + 3 * n
   end
-  if not is(ended, 'zset') then
-    return redis.error_reply('WRONGTYPE ' .. ended .. ' is no zset')
+  if not is(ended, 'list') then
+    return redis.error_reply('WRONGTYPE ' .. ended .. ' is no list')
   end
 
   -- pass lets the next run that waits for the one that runs under the same key, if that is this job, or
@@ -153,11 +153,12 @@ if behind <= #ARGV then
       if not r.is then
         redis.call('DEL', r.record)
       else
-        redis.call('HDEL', r.record, 'gen', 'at', 'cursor', 'cancel')
+        redis.call('HDEL', r.record, 'gen', 'state', 'at', 'cursor', 'cancel')
       end
-      redis.call('HSET', r.record, 'state', state, unpack(ARGV, r.first, r.last))
-      if not left then redis.call('PEXPIRE', r.record, r.keep) end -- else the sweep sees to it
-      redis.call('ZADD', ended, now + r.keep, r.id)
+      redis.call('HSET', r.record, unpack(ARGV, r.first, r.last))
+      if state ~= 'done' or left then redis.call('HSET', r.record, 'state', state) end -- of most it is memory for nothing
+      if not left then redis.call('PEXPIRE', r.record, r.keep) end
+      redis.call('RPUSH', ended, r.id)
     end
     if r.lock ~= r.record and (r.keep ~= '' or state == 'dead') and redis.pcall('GET', r.lock) == r.id then
       redis.call('DEL', r.lock)

@@ -43,7 +43,7 @@ for i = 3, #ARGV, 4 do
       and redis.call('HMGET', record, 'cursor', 'cancel', 'lines')
     if is.err then
       answer = {'alien'}
-    elseif is[1] ~= gen and (is[1] and is[2] or not is[1] and ends[is[3]] or redis.call('HEXISTS', record, 'left') == 1) then
+    elseif is[1] ~= gen and (is[1] and is[2] or not is[1] and (ends[is[3]] or is[2] and not is[3]) or redis.call('HEXISTS', record, 'left') == 1) then
       answer = {'stale'}
     elseif is[1] ~= gen or not is[2] then
       answer = {'missing'}

@@ -10,7 +10,7 @@
 -- KEYS[6] dead ZSET element → time of death, ms
 -- KEYS[7] alarm LIST at most one token: something is due earlier than before
 -- KEYS[8] count HASH what was settled how
--- KEYS[9] ended ZSET id of a job that has ended → until when its record is kept, ms
+-- KEYS[9] ended LIST ids of jobs whose records are kept
 -- KEYS[10] lock STRING that the job's end frees, or the record again
 -- KEYS[11] parked LIST who waits to run under the same key, or the record again
 -- KEYS[12] running STRING id of the job that runs under it, or the record again
@@ -31,7 +31,7 @@ local alarm, count, ended, lock, parked, running = KEYS[7], KEYS[8], KEYS[9], KE
 local what, id, was, body, job = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local pointer, next, when, state, keep = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 
-for key, kind in pairs({[record] = 'hash', [ready] = 'list', [suspect] = 'list', [scheduled] = 'zset', [retry] = 'zset', [dead] = 'zset', [alarm] = 'list', [ended] = 'zset'}) do
+for key, kind in pairs({[record] = 'hash', [ready] = 'list', [suspect] = 'list', [scheduled] = 'zset', [retry] = 'zset', [dead] = 'zset', [alarm] = 'list', [ended] = 'list'}) do
   local have = redis.call('TYPE', key).ok
   if have ~= kind and have ~= 'none' then
     return redis.error_reply('WRONGTYPE ' .. key .. ' is no ' .. kind)
@@ -41,13 +41,12 @@ if parked ~= record and redis.call('TYPE', parked).ok ~= 'list' and redis.call('
   return redis.error_reply('WRONGTYPE ' .. parked .. ' is no list')
 end
 local is = redis.call('HMGET', record, 'state', 'gen', 'job', 'left')
-if not is[1] or not is[3] then return 'missing' end
+if not is[3] then return 'missing' end
 if not is[2] then
   if what ~= 'remove' then return 'ended' end
   if was ~= '' then return 'changed' end -- it has ended since it was read
-  redis.call('ZREM', ended, id)
   redis.call('DEL', record)
-  if is[4] then redis.call('HSET', record, 'state', is[1], 'left', is[4]) end
+  if is[4] then redis.call('HSET', record, 'state', is[1] or 'done', 'left', is[4]) end
   return 'done'
 end
 if is[2] ~= was or is[3] ~= body then return 'changed' end
@@ -99,8 +98,8 @@ if what == 'end' or what == 'remove' then
   else
     redis.call('HSET', record, 'state', state, 'job', job)
     redis.call('HDEL', record, 'gen', 'at', 'cursor', 'cancel')
-    if left == 0 then redis.call('PEXPIRE', record, keep) end -- else the sweep sees to it
-    redis.call('ZADD', ended, now + keep, id)
+    if left == 0 then redis.call('PEXPIRE', record, keep) end -- else nobody knew of the pointers any more
+    redis.call('RPUSH', ended, id)
   end
   if lock ~= record and redis.pcall('GET', lock) == id then redis.call('DEL', lock) end
   redis.pcall('PUBLISH', record, state)
