@@ -34,13 +34,14 @@ var arrows = []arrow{
 	{".", []string{"internal/bridge", "internal/failpoint", "internal/holes", "internal/native", "internal/source", "internal/store", "internal/wire"},
 		"a feature imports the core, and the core never learns of it: give it one general primitive instead"},
 	{"inspect", []string{".", "internal/bridge", "internal/holes", "internal/store", "internal/wire"}, "it is beside the core and below the dashboard and the command"},
-	{"tasukitest", []string{".", "internal/bridge", "internal/source"}, "what it tells of a job is what the core decides, not what it reads out of Redis"},
+	{"tasukitest", []string{".", "embedded", "internal/bridge", "internal/redisserver", "internal/source"}, "what it tells of a job is what the core decides, not what it reads out of Redis"},
 	{"embedded", nil, "it is a server, and knows nothing of jobs"},
 	{"web", []string{".", "inspect"}, "what the dashboard can do, the admin API can do for everybody"},
 	{"cmd/...", public, "the command is a user of the library: what it needs is exported"},
 	{"examples/...", public, "an example uses what its reader can use"},
 	{"internal/model", nil, "it says what the scripts do, and must not learn it from them"},
-	{"internal/redistest", nil, "every package's tests use it"},
+	{"internal/redisserver", nil, "it runs a process, for tests of ours and of others"},
+	{"internal/redistest", []string{"internal/redisserver"}, "every package's tests use it"},
 	{"internal/sim", nil, "it has only tests"},
 	{"internal/guard", nil, "it reads, and runs nothing"},
 	{"internal/proof", nil, "it is all tests"},
@@ -56,7 +57,7 @@ var others = []struct {
 	why    string
 }{
 	{"github.com/redis/rueidis", []string{"internal/store", "cmd/..."}, "only internal/store sends commands (and the bench, for comparison)"},
-	{"github.com/alicebob/miniredis", []string{"embedded"}, "only who starts an embedded server pays for it"},
+	{"github.com/alicebob/miniredis", []string{"embedded"}, "only who starts an embedded server pays for it, and tests"},
 	{"github.com/go-json-experiment/json", []string{".", "internal/wire"}, "it goes when encoding/json can do the same: the fewer places the better"},
 	{"go.uber.org/goleak", []string{"internal/redistest"}, "it is for tests"},
 }

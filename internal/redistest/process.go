@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+
+	"github.com/tasuki-dev/tasuki/internal/redisserver"
 )
 
 // Process is the test binary run once more, to be something that a test can kill,
@@ -30,7 +32,7 @@ func StartSelf(t testing.TB, variable string, config any, output io.Writer, env 
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
 	cmd.Env = append(append(os.Environ(), variable+"="+string(text)), env...)
 	cmd.Stdout, cmd.Stderr = output, output
-	cmd.SysProcAttr = sysProcAttr()
+	cmd.SysProcAttr = redisserver.Attr()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -3,31 +3,23 @@ package redistest
 
 import (
 	"bufio"
-	"bytes"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/redisserver"
 )
 
 // Server is a redis-server process. Its methods fail the test that started it.
 type Server struct {
-	dir  string
+	*redisserver.Server
 	args []string
-	env  []string // beside that of the test
-	log  Buffer
-
-	mu  sync.Mutex
-	cmd *exec.Cmd
 }
 
 // Start starts a redis-server with more arguments, and ends it with the test. It
@@ -47,9 +39,9 @@ func start(t testing.TB, env, args []string) *Server {
 	t.Cleanup(func() {
 		s.Kill()
 		if t.Failed() {
-			t.Logf("redis-server:\n%s", s.log.String())
+			t.Logf("redis-server:\n%s", s.Log.String())
 		}
-		os.RemoveAll(s.dir)
+		s.Close()
 	})
 	return s
 }
@@ -70,30 +62,20 @@ func Durable(t testing.TB) []string {
 }
 
 func launch(env []string, args ...string) (*Server, error) {
-	// A socket's path may have 107 bytes; those of t.TempDir can have more.
-	dir, err := os.MkdirTemp("", "redistest")
+	process, err := redisserver.New(env)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, args: args, env: env}
-	return s, s.start()
+	s := &Server{process, args}
+	if err := s.Start(args); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("%w\n%s", err, s.Log.String())
+	}
+	return s, nil
 }
-
-// Socket is the path of the server's unix socket.
-func (s *Server) Socket() string { return filepath.Join(s.dir, "redis.sock") }
-
-// Dir is the server's working directory, where its persistence lies.
-func (s *Server) Dir() string { return s.dir }
-
-// URL is where the server can be reached.
-func (s *Server) URL() string { return "unix://" + s.Socket() }
 
 // PID is the process id of the server.
-func (s *Server) PID() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.cmd.Process.Pid
-}
+func (s *Server) PID() int { return s.Process().Pid }
 
 // Restart starts the server again after Kill, with other arguments if some are
 // given.
@@ -102,8 +84,8 @@ func (s *Server) Restart(t testing.TB, args ...string) {
 	if len(args) > 0 {
 		s.args = args
 	}
-	if err := s.start(); err != nil {
-		t.Fatalf("redistest: %v\n%s", err, s.log.String())
+	if err := s.Start(s.args); err != nil {
+		t.Fatalf("redistest: %v\n%s", err, s.Log.String())
 	}
 }
 
@@ -111,8 +93,8 @@ func (s *Server) Restart(t testing.TB, args ...string) {
 func (s *Server) Relaunch(t testing.TB, args ...string) {
 	t.Helper()
 	s.args = args
-	if err := s.launch(); err != nil {
-		t.Fatalf("redistest: %v\n%s", err, s.log.String())
+	if err := s.Launch(args); err != nil {
+		t.Fatalf("redistest: %v\n%s", err, s.Log.String())
 	}
 	WaitFor(t, "the server", func() error {
 		conn, err := net.Dial("unix", s.Socket())
@@ -123,74 +105,10 @@ func (s *Server) Relaunch(t testing.TB, args ...string) {
 	})
 }
 
-func (s *Server) start() error {
-	if err := s.launch(); err != nil {
-		return err
-	}
-	return poll(30*time.Second, s.ping)
-}
-
-func (s *Server) launch() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cmd != nil {
-		return errors.New("the server runs")
-	}
-	args := append([]string{
-		"--port", "0", "--unixsocket", s.Socket(), "--dir", s.dir, "--save", "", "--appendonly", "no",
-		"--maxclients", "4000", "--loglevel", "warning",
-	}, s.args...)
-	cmd := exec.Command("redis-server", args...)
-	cmd.Env = append(os.Environ(), s.env...)
-	cmd.Stdout, cmd.Stderr = &s.log, &s.log
-	cmd.SysProcAttr = sysProcAttr()
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("%w: install redis-server (apt-get install redis-server, brew install redis), or run make test, which does", err)
-	}
-	s.cmd = cmd
-	return nil
-}
-
-func (s *Server) ping() error {
-	conn, err := net.Dial("unix", s.Socket())
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
-		return err
-	}
-	fmt.Fprint(conn, "PING\r\n")
-	reply := make([]byte, 64)
-	n, err := conn.Read(reply)
-	if err != nil {
-		return err
-	}
-	// One that wants a password answers as well.
-	if got := string(reply[:n]); !strings.HasPrefix(got, "+PONG") && !strings.HasPrefix(got, "-NOAUTH") && !strings.HasPrefix(got, "-NOPERM") {
-		return errors.New(got)
-	}
-	return nil
-}
-
-// Kill ends the server with SIGKILL. It is no error if it has ended.
-func (s *Server) Kill() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cmd == nil {
-		return
-	}
-	s.cmd.Process.Kill() //nolint:errcheck // it may have ended by itself
-	s.cmd.Wait()         //nolint:errcheck // it was killed
-	s.cmd = nil
-}
-
 // Signal sends a signal, such as SIGSTOP, to the server.
 func (s *Server) Signal(t testing.TB, sig syscall.Signal) {
 	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.cmd.Process.Signal(sig); err != nil {
+	if err := s.Process().Signal(sig); err != nil {
 		t.Fatalf("redistest: signal: %v", err)
 	}
 }
@@ -290,24 +208,7 @@ func texts(reply string) []string {
 }
 
 // Buffer collects what a process or a log prints. It is safe for concurrent use.
-type Buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *Buffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-// String is all that was written so far.
-func (l *Buffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
+type Buffer = redisserver.Buffer
 
 // Namespace returns a namespace of a test's own.
 func Namespace(t testing.TB) string {
@@ -325,18 +226,7 @@ func WaitFor(t testing.TB, what string, f func() error) {
 // WaitLong is WaitFor with a limit of the caller's.
 func WaitLong(t testing.TB, limit time.Duration, what string, f func() error) {
 	t.Helper()
-	if err := poll(limit, f); err != nil {
+	if err := redisserver.Poll(limit, f); err != nil {
 		t.Fatalf("waiting for %s: %v", what, err)
-	}
-}
-
-func poll(limit time.Duration, f func() error) error {
-	deadline := time.Now().Add(limit)
-	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		err := f()
-		if err == nil || time.Now().After(deadline) {
-			return err
-		}
-		time.Sleep(pause)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/redisserver"
 )
 
 // Sentinel is a master with replicas on loopback ports, and a sentinel that watches
@@ -47,7 +49,7 @@ func StartSentinel(t testing.TB, replicas int) *Sentinel {
 	}
 	var log Buffer
 	cmd := exec.Command("redis-server", file, "--sentinel")
-	cmd.SysProcAttr = sysProcAttr()
+	cmd.SysProcAttr = redisserver.Attr()
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

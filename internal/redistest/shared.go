@@ -45,8 +45,7 @@ func Main(m *testing.M) {
 			fmt.Fprintf(os.Stderr, "redistest: the users of deploy/acl were refused something: add it there, and to the rights of internal/store: %v\n%s\n", err, refused)
 			code = 1
 		}
-		s.Kill()
-		os.RemoveAll(s.dir)
+		s.Close()
 	}
 	// A client of a Cluster looks for its nodes again a second after a redirection,
 	// also when it was closed meanwhile, and closes connections to nodes that have

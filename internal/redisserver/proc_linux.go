@@ -1,9 +1,9 @@
-package redistest
+package redisserver
 
 import "syscall"
 
-// sysProcAttr puts the server into a process group of its own, so that Ctrl-C is
+// Attr puts a process into a process group of its own, so that Ctrl-C is
 // for the test, and has it die with the test binary however that ends.
-func sysProcAttr() *syscall.SysProcAttr {
+func Attr() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
