@@ -474,7 +474,7 @@ func TestReconnectsAreSpread(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer client.Close()
-			bridge.Store(client).InBubble()
+			bridge.Store(client).InBubble(1)
 			w, err := tasuki.NewWorker(client, nil)
 			if err != nil {
 				t.Fatal(err)

@@ -111,19 +111,19 @@ func (f *fetcher) isDue(q *queue, want int, now time.Time) bool {
 		return false
 	}
 	out := q.sendable()
-	if want == 0 && out == 0 && q.handed == nil && now.Sub(q.asked) < askAfter {
+	if want == 0 && out == 0 && q.handed == nil && now.Sub(q.asked) < f.paced(askAfter) {
 		return false
 	}
 	if q.waiting && !q.open && out == 0 {
 		return false // its wait ends in an exchange
 	}
-	if q.waiting && q.stopWait == nil && now.Sub(q.compared) > askAfter {
+	if q.waiting && q.stopWait == nil && now.Sub(q.compared) > f.paced(askAfter) {
 		return false // the same, at once; beside another it could not compare
 	}
 	switch {
 	case q.inflight == 0:
 		return f.begun == len(f.work) || want+out >= f.portion || f.stopping
-	case f.stopping || q.single || now.Sub(q.compared) > askAfter:
+	case f.stopping || q.single || now.Sub(q.compared) > f.paced(askAfter):
 		return false // in order, one by one, or to compare
 	case q.inflight >= f.ahead:
 		return false
@@ -237,7 +237,7 @@ func (f *fetcher) finish(x *exchange) {
 	}
 	if q.paused = r.Paused && !q.told; q.paused {
 		q.open = true
-		q.pausedFor = time.Now().Add(jitter(askAfter))
+		q.pausedFor = time.Now().Add(jitter(f.paced(askAfter)))
 	}
 	if r.Trouble != nil {
 		f.trouble(q, r.Trouble)

@@ -198,17 +198,19 @@ func (f *fetcher) serverNow() time.Time {
 	return time.Now()
 }
 
+func (f *fetcher) paced(d time.Duration) time.Duration { return f.w.client.store.Paced(d) }
+
 // beaten is called after every beat that was tried.
 func (f *fetcher) beaten(now time.Time, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if ok {
-		if now.Sub(f.lastBeat) >= idleBeatLimit {
+		if now.Sub(f.lastBeat) >= f.paced(idleBeatLimit) {
 			f.steady = now
 		}
 		f.lastBeat = now
 	}
-	stale := now.Sub(f.lastBeat) > staleAfter
+	stale := now.Sub(f.lastBeat) > f.paced(staleAfter)
 	if stale != f.stale {
 		f.stale = stale
 		if stale {

@@ -28,7 +28,7 @@ func (s *session) beat(ctx context.Context, pulse *store.Pulse, beaten store.Bea
 	defer pulse.Close()
 	defer s.observer.stop()
 	log, failures, blamed, last := s.w.log, 0, "", time.Now()
-	next := time.NewTimer(jitter(beatEvery))
+	next := time.NewTimer(jitter(s.w.client.store.Paced(beatEvery)))
 	defer next.Stop()
 	round := time.NewTimer(time.Hour)
 	defer round.Stop()
@@ -84,7 +84,7 @@ func (s *session) beat(ctx context.Context, pulse *store.Pulse, beaten store.Bea
 			s.enterAgain(ctx, pulse)
 		}
 		s.observer.beaten(ctx, beaten)
-		next.Reset(jitter(beatEvery))
+		next.Reset(jitter(s.w.client.store.Paced(beatEvery)))
 	}
 }
 
@@ -274,7 +274,7 @@ func (o *observer) interrupted() {
 // round looks at all workers once.
 func (o *observer) round(ctx context.Context, pulse *store.Pulse) {
 	s, start := o.session, time.Now()
-	o.nextRound = start.Add(jitter(roundEvery))
+	o.nextRound = start.Add(jitter(s.w.client.store.Paced(roundEvery)))
 	call, cancel := context.WithTimeout(ctx, beatTimeout)
 	vitals, err := pulse.Observe(call)
 	cancel()

@@ -217,7 +217,7 @@ func (c *Client) watch(ctx context.Context, address string, yield func(*Record) 
 	defer timer.Stop()
 	last, seen, gone := State(""), false, false
 	for {
-		again := askAfter // in case that a message was lost
+		again := c.store.Paced(askAfter) // in case that a message was lost
 		if told == nil && time.Since(tried) >= listenAgain {
 			listening, cancel := context.WithTimeout(ctx, listenLimit)
 			l, err := c.store.Listen(listening, at.Record(at.id))

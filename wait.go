@@ -70,7 +70,7 @@ func (f *fetcher) afterWait(q *queue, d *source.Delivery, began time.Time) *exch
 		run.handed = make(chan struct{})
 		f.take(1)
 		q.handed = run
-		if time.Since(f.lastBeat) < idleBeatLimit && began.After(f.steady) {
+		if time.Since(f.lastBeat) < f.paced(idleBeatLimit) && began.After(f.steady) {
 			f.activate(run)
 			f.lineUp(run)
 			f.wakeLoop()

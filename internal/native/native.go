@@ -81,15 +81,18 @@ func (d due) with(other due) due {
 	return d
 }
 
-// wake is when to look again: when the next job is due, or in 20 s, as a clock may
-// have been set and a holder may be gone.
-func (d due) wake() time.Time {
+// lookEvery is after how long it is looked again, as a clock may have been set and a
+// holder may be gone.
+const lookEvery = 20 * time.Second
+
+// wake is when to look again: when the next job is due, or after every.
+func (d due) wake(every time.Duration) time.Time {
 	if d.mine && !d.next.IsZero() {
 		// Due times are whole milliseconds of Redis' clock, which may be a
 		// fraction behind.
-		return time.Now().Add(min(time.Until(d.next)+time.Millisecond, 20*time.Second))
+		return time.Now().Add(min(time.Until(d.next)+time.Millisecond, every))
 	}
-	return time.Now().Add(jitter(20 * time.Second))
+	return time.Now().Add(jitter(every))
 }
 
 // silenceFor is after how long Run asks who holds the timer when an exchange has
@@ -388,7 +391,8 @@ const mostDue = 500
 // up to 100 ms late.
 func (n *Source) Run(ctx context.Context) {
 	var d due
-	known, wake, ask := false, d.wake(), time.Time{} // ask: not later than that, if it is not zero
+	every := n.s.Paced(lookEvery)
+	known, wake, ask := false, d.wake(every), time.Time{} // ask: not later than that, if it is not zero
 	alarms := make(chan struct{}, 1)
 	deaf := func() {}
 	stop := deaf // ends the listening to alarms
@@ -411,7 +415,7 @@ func (n *Source) Run(ctx context.Context) {
 			return
 		case said := <-n.timer:
 			d, known = d.with(said), true
-			if wake = d.wake(); !ask.IsZero() && ask.Before(wake) {
+			if wake = d.wake(every); !ask.IsZero() && ask.Before(wake) {
 				wake = ask
 			}
 			continue
@@ -432,7 +436,7 @@ func (n *Source) Run(ctx context.Context) {
 			n.asking.Store(false)
 		}
 		d = n.makeReady(ctx, d, rung)
-		known, wake = true, d.wake()
+		known, wake = true, d.wake(every)
 	}
 }
 
@@ -470,7 +474,7 @@ func (n *Source) hearAlarms(ctx context.Context, alarms chan<- struct{}) (stop f
 		w := n.s.Waiter(n.q)
 		defer w.Close()
 		for ctx.Err() == nil {
-			rung, err := w.Alarm(ctx, 20*time.Second)
+			rung, err := w.Alarm(ctx)
 			if err != nil && ctx.Err() == nil {
 				n.warn("an alarm for scheduled jobs cannot be heard; trying again, and looking every 20 s", err)
 				sleep(ctx, jitter(time.Second))

@@ -146,7 +146,7 @@ func (w *world) open() {
 	w.admin, err = tasuki.Open("redis://sim:1", &tasuki.ClientConfig{Dial: w.srv.Dial, Logger: w.log})
 	w.fatal(err)
 	w.inspector, w.store = inspect.New(w.admin), bridge.Store(w.admin)
-	w.store.InBubble()
+	w.store.InBubble(1)
 	w.queue = map[string]*store.Queue{}
 	for _, name := range w.queues {
 		w.queue[name], err = w.store.Queue(name)
@@ -163,7 +163,7 @@ func (w *world) newProcess(name string, plan processPlan) *process {
 	var err error
 	p.client, err = tasuki.Open("redis://sim:1", &tasuki.ClientConfig{Dial: p.host.Dial, Logger: w.log.With("process", name)})
 	w.fatal(err)
-	bridge.Store(p.client).InBubble()
+	bridge.Store(p.client).InBubble(1)
 	return p
 }
 

@@ -40,6 +40,7 @@ type Store struct {
 
 	ear *ear // listens to jobs
 
+	pace     time.Duration    // see Paced
 	closing  sync.WaitGroup   // clients that were dropped
 	inBubble bool             // those are closed by Close
 	dropped  []rueidis.Client // in a bubble
@@ -52,7 +53,7 @@ func New(o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		ns: o.Namespace, opt: opt, idle: 30 * time.Second, lock: make(chan struct{}, 1),
+		ns: o.Namespace, opt: opt, idle: 30 * time.Second, pace: 1, lock: make(chan struct{}, 1),
 		replicas: o.Replicas, within: o.ReplicasTimeout, confirming: make(chan struct{}, maxConfirming),
 	}
 	s.ear = newEar(s)
@@ -62,11 +63,17 @@ func New(o Options) (*Store, error) {
 // InBubble prepares for a test on the fake time of a bubble, before the first call.
 // Connections are kept until Close: rueidis holds a lock over a round trip when it
 // closes them, and who waits for a lock there stops the clock. All of them get small
-// buffers, as a simulation makes many.
-func (s *Store) InBubble() {
-	s.idle, s.inBubble = 0, true
+// buffers, as a simulation makes many. pace is for Paced: 1 is that of the clock.
+func (s *Store) InBubble(pace int) {
+	s.idle, s.inBubble, s.pace = 0, true, time.Duration(pace)
+	s.opt.Dialer.KeepAlive = s.Paced(s.opt.Dialer.KeepAlive)
 	s.opt.ReadBufferEachConn, s.opt.WriteBufferEachConn, s.opt.RingScaleEachConn = 16<<10, 16<<10, 6
 }
+
+// Paced is how long d is for what a worker does again and again without being asked: beats,
+// rounds, looks in case that something was missed. It is d, but in a test that lets days
+// pass. There nobody is taken for dead: rounds so far apart are not good ones.
+func (s *Store) Paced(d time.Duration) time.Duration { return s.pace * d }
 
 // ErrClosed is what calls get after Close.
 var ErrClosed = errors.New("the client is closed")

@@ -62,7 +62,7 @@ func (w *Waiter) Move(ctx context.Context, hand string) (element string, ok bool
 			return b.Right().Right().Timeout(limit).Build()
 		}
 		return b.Left().Right().Timeout(limit).Build()
-	}, waitLimit)
+	}, w.s.Paced(waitLimit))
 	if !ok {
 		return "", false, err
 	}
@@ -73,12 +73,11 @@ func (w *Waiter) Move(ctx context.Context, hand string) (element string, ok bool
 	return element, true, nil
 }
 
-// Alarm waits until somebody leaves a token in the queue's alarm list, for d at
-// most and about 20 s.
-func (w *Waiter) Alarm(ctx context.Context, d time.Duration) (rung bool, err error) {
+// Alarm waits until somebody leaves a token in the queue's alarm list, for about 20 s.
+func (w *Waiter) Alarm(ctx context.Context) (rung bool, err error) {
 	_, rung, err = w.block(ctx, "alarm of "+w.q.Name, func(limit float64) rueidis.Completed {
 		return w.conn.B().Blpop().Key(w.q.Alarm).Timeout(limit).Build()
-	}, min(d, waitLimit))
+	}, w.s.Paced(waitLimit))
 	return rung, err
 }
 
