@@ -1,4 +1,4 @@
-// Package tasukitest is for tests of programs that use tasuki. It needs no Redis.
+// Package tasukitest is for tests of programs that use tasuki. Most of it needs no Redis.
 //
 // What a program enqueues: give it a Recorder where it takes a tasuki.Enqueuer,
 // and look at what was recorded.
@@ -17,10 +17,11 @@
 //
 // Inline runs jobs where they are enqueued, and Recorder.Drain those that were recorded.
 //
-// Both go the ways of a Client and a Worker, short of Redis: the same checks, the
-// same encoding, the same middlewares, the same decision. What is between them,
-// such as the order of jobs or what a crash leaves, package embedded tests, a
-// server inside the process, with a real Client and a real Worker.
+// All these go the ways of a Client and a Worker, short of Redis: the same checks, the
+// same encoding, the same middlewares, the same decision. What is between them, such as the
+// order of jobs, delays or uniqueness, a real Client and a real Worker show: on the fake
+// time of testing/synctest with Embedded, or with Redis, a redis-server for one test. Start
+// runs the Worker.
 package tasukitest
 
 import (

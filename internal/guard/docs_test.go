@@ -197,6 +197,21 @@ func TestReadmeProgram(t *testing.T) {
 	}
 }
 
+// TestTestingChapter: what docs/testing.md shows is in examples/testing, where it runs.
+func TestTestingChapter(t *testing.T) {
+	t.Parallel()
+	source := read(t, "examples/testing/main.go") + read(t, "examples/testing/main_test.go")
+	pieces := strings.Split(read(t, "docs/testing.md"), "```go\n")[1:]
+	if len(pieces) == 0 {
+		t.Error("docs/testing.md shows no code")
+	}
+	for _, piece := range pieces {
+		if piece, _, _ = strings.Cut(piece, "```\n"); !strings.Contains(source, piece) {
+			t.Errorf("this is in docs/testing.md, and not in examples/testing:\n%s", piece)
+		}
+	}
+}
+
 // withoutComment leaves out what stands before the package clause: a command has a
 // comment there, which a README does not need.
 func withoutComment(text string) string {
