@@ -153,6 +153,32 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+// TestNoteUnderWay ends a job while a note of it is under way that does not arrive.
+//
+//fault:network a note of progress or a checkpoint is under way when its job ends, and gets lost | what it carried is written with the outcome
+func TestNoteUnderWay(t *testing.T) {
+	t.Parallel()
+	e, _, proxy := proxied(t)
+	hit := proxy.Once(redistest.Hole, isScript(t, "run_note"))
+	w := e.worker(tasuki.WorkerConfig{})
+	tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
+		job.SetProgress(3, 4, "nearly")
+		err := job.Checkpoint(3)
+		<-hit
+		return errors.Join(err, tasuki.Snooze(time.Hour, "later"))
+	})
+	e.run(w)
+	info, err := number.With(recorded).Enqueue(e.ctx, e.client, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.waitQueue("default", func(q inspect.Queue) bool { return q.Retry == 1 })
+	if r, err := e.client.Get(e.ctx, info.Address()); err != nil || r.Progress.Done != 3 || string(r.Cursor) != "3" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	proxy.CutAll() // for the worker to stop in order
+}
+
 // TestRecordOfKilled kills the process that runs a recorded job.
 //
 //fault:process the process that runs a recorded job is killed | it runs again elsewhere; its record has both runs, and Wait goes on
