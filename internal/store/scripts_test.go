@@ -364,6 +364,17 @@ var operations = map[string]operation{
 		},
 		tolerates: "count rec:a",
 	},
+	"Trim of one that was left behind": {
+		script:  "sweep_trim",
+		prepare: func(b *box) { b.record("a", "gen", "2", "job", "ja", "state", "dead", "left", "1") },
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Trim(ctx, q, []Trimmed{{Element: "x1", ID: "a", Gen: 2}})
+			return err
+		},
+		jobs:      []string{"rec:a"},
+		changes:   []string{"-dead x1 T", "-rec:a gen 2", "-rec:a job ja", "+count trimmed 1"},
+		tolerates: "count rec:a",
+	},
 	"EnqueueRecorded": {
 		script:  "enqueue_record",
 		prepare: func(b *box) { b.do("SET", b.q.Lock("b1"), "z") },
@@ -655,6 +666,20 @@ var operations = map[string]operation{
 			"-rec:a at 5", "-rec:a gen 1", "-rec:a job ja", "-rec:a state ready", "+count withdrawn 1", "+rec:a left 1",
 			"+rec:a state cancelled",
 		},
+		tolerates: "count",
+	},
+	"Act: remove of one that has ended": {
+		script:  "settle_act",
+		prepare: func(b *box) { b.record("a", "job", "ja", "state", "done", "left", "1") },
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			err := s.Act(ctx, q, &Act{What: "remove", ID: "a", Was: "ja", State: "cancelled"})
+			if errors.Is(err, ErrMissing) {
+				return nil
+			}
+			return err
+		},
+		jobs:      []string{"rec:a"},
+		changes:   []string{"-rec:a job ja"},
 		tolerates: "count",
 	},
 	"TrimEnded": {

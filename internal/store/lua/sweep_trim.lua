@@ -22,7 +22,12 @@ local removed = 0
 for i = 1, jobs do
   if redis.call('ZREM', dead, ARGV[i + 1]) == 1 then
     local r = records[i]
-    if r and redis.pcall('HGET', r.record, 'gen') == r.gen then redis.call('DEL', r.record) end
+    local of = r and redis.pcall('HMGET', r.record, 'gen', 'left')
+    if of and of[1] == r.gen then
+      redis.call('DEL', r.record)
+      -- Pointers to it lie somewhere: whoever claims one has to see that it has ended.
+      if of[2] then redis.call('HSET', r.record, 'state', 'dead', 'left', of[2]) end
+    end
     removed = removed + 1
   end
 end
