@@ -10,6 +10,10 @@
 // late, die and are taken for dead. Search goes through everything that can happen in
 // it up to a depth, and checks in each state that no job is lost or doubled.
 //
+// Records is the same for recorded jobs: their records, pointers and locks, in a queue of
+// their own, so that a World stays small. It is compared with the server after each call
+// of random sequences, in which every call may come again at any time later.
+//
 // What the model leaves out: keys of a wrong type, a full server, the bounds of one
 // call (500 jobs, 250 due), messages on channels, and bytes: an element is a job's
 // number with what the scripts' callers write into it.
