@@ -506,6 +506,27 @@ var operations = map[string]operation{
 		},
 		tolerates: "alarm count dead rec:a rules running:b1 scheduled suspect unique:b1",
 	},
+	"Fetch of a stale pointer while its job runs": {
+		script: "fetch",
+		who:    "me",
+		prepare: func(b *box) {
+			b.record("a", "gen", "2", "job", "ja", "state", "running", "left", "1")
+			b.do("SET", b.q.Running("r1"), "a")
+			b.do("RPUSH", b.q.Parked("r1"), "parked")
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: FirstTag + 100, Request: source.Request{
+				Outcomes: []source.Outcome{{Tag: FirstTag, State: source.Stale, Record: &source.Record{ID: "a", Lock: "r1", Gen: 1}}},
+			}}, s.Waiter(q))
+			return err
+		},
+		jobs: []string{"rec:a", "running:r1", "parked:r1"},
+		changes: []string{
+			"-held:me 1000000000000 h0", "-ready [r1, r2]", "-rec:a left 1", "-retry due retry T", "-scheduled due T",
+			"+count stale 1", "+ready [r1, r2, due, due retry]",
+		},
+		tolerates: "alarm count dead rec:a retry rules scheduled suspect",
+	},
 	"Fetch of recorded that go on": {
 		script: "fetch",
 		who:    "me",

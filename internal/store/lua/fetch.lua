@@ -128,11 +128,15 @@ if behind <= #ARGV then
 
   -- pass lets the next run that waits for the one that runs under the same key, if that is this job, or
   -- none: then this job had the turn, and goes without having run. One that comes too early parks again.
-  local function pass(r)
+  -- A stale pointer may have had the turn, but it is another one by which its job runs.
+  local function pass(r, stale)
     if r.running == r.record then return end
     local owner = redis.pcall('GET', r.running)
-    if owner == r.id then redis.call('DEL', r.running) end
-    if owner == r.id or not owner then
+    if owner == r.id and not stale then
+      redis.call('DEL', r.running)
+      owner = false
+    end
+    if not owner then
       local next = redis.pcall('LPOP', r.parked)
       if type(next) == 'string' then redis.call('LPUSH', ready, next) end
     end
@@ -170,7 +174,7 @@ if behind <= #ARGV then
   end
   -- A record knows how many pointers were left behind. What is left of one that has gone goes with the last.
   forget = function(r)
-    pass(r)
+    pass(r, true)
     local left = r.is[2] and redis.call('HGET', r.record, 'left')
     if not left then return end
     if tonumber(left) > 1 then

@@ -50,11 +50,13 @@ end
 
 -- pass lets the next run that waits for the one that runs under the same key, if that is this job; or, of
 -- one that goes for good, if it is none: then this job had the turn. One that comes too early parks again.
-local function pass(r, gone)
+-- A stale pointer may have had the turn, but it is another one by which its job runs.
+local function pass(r, gone, stale)
   if r.running == r.record then return end
   local owner = redis.pcall('GET', r.running)
-  if owner == r.id then redis.call('DEL', r.running) end
-  if owner == r.id or gone and not owner then
+  local ours = owner == r.id and not stale
+  if ours then redis.call('DEL', r.running) end
+  if ours or gone and not owner then
     local next = redis.pcall('LPOP', r.parked)
     if type(next) == 'string' then redis.call('LPUSH', ready, next) end
   end
@@ -83,7 +85,7 @@ for i = 4, behind - 1, 5 do
       redis.call('HDEL', r.record, 'left')
       if not of[2] then redis.call('DEL', r.record) end
     end
-    pass(r, true)
+    pass(r, true, true)
   elseif there == 1 then
     if r then
       redis.call('HSET', r.record, 'state', to, 'at', now, 'gen', r.gen, 'job', r.job)
