@@ -45,7 +45,9 @@ func servers(t *testing.T) map[string]string {
 	return map[string]string{"redis": redistest.Shared(t).URL(), "embedded": srv.URL()}
 }
 
-func conform(t *testing.T, name, url string) {
+// dial returns a client that is closed with the test.
+func dial(t *testing.T, url string) rueidis.Client {
+	t.Helper()
 	option, err := rueidis.ParseURL(url)
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +57,12 @@ func conform(t *testing.T, name, url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer redis.Close()
+	t.Cleanup(redis.Close)
+	return redis
+}
+
+func conform(t *testing.T, name, url string) {
+	redis := dial(t, url)
 	sequences, calls, start := 0, 0, time.Now()
 	done := map[string]int{}
 	for time.Since(start) < *walkFor && !t.Failed() {

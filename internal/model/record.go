@@ -110,7 +110,14 @@ func (q *Records) pass(j Job, gone bool) {
 	if owner == j {
 		delete(q.Running, k)
 	}
-	if next := q.Parked[k]; len(next) > 0 && (owner == j || gone && !taken) {
+	if owner == j || gone && !taken {
+		q.turn(k)
+	}
+}
+
+// turn lets the next run that waits.
+func (q *Records) turn(k Key) {
+	if next := q.Parked[k]; len(next) > 0 {
 		q.Parked[k] = next[1:]
 		q.Ready = slices.Insert(q.Ready, 0, next[0])
 	}
@@ -123,9 +130,13 @@ func (q *Records) free(j Job) {
 	}
 }
 
-// forget is for a pointer that was left behind and is no more.
+// forget is for a pointer that was left behind and is no more. It may have had the turn, but it
+// is another one by which its job runs.
 func (q *Records) forget(j Job) {
 	r := q.Of(j)
+	if _, taken := q.Running[r.Key]; r.Key.turns() && !taken {
+		q.turn(r.Key)
+	}
 	if r.Left == 0 {
 		return
 	}

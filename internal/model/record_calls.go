@@ -128,7 +128,6 @@ func (q *Records) settle(o RecordOutcome) {
 	ends := state == "done" || state == "cancelled"
 	switch {
 	case state == "stale":
-		q.pass(o.Job, true)
 		q.forget(o.Job)
 		return
 	case moved: // the pointer goes back, to be found left behind by whoever claims it
@@ -357,7 +356,6 @@ func (c RecordSweep) do(q *Records) any {
 			continue
 		case r.Gen != b.Gen:
 			q.forget(b.Job)
-			q.pass(b.Job, true)
 			continue
 		}
 		r.State, r.Gen, r.Body, r.Worker = b.To, next.Gen, &b.Body, false
