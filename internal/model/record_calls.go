@@ -166,7 +166,12 @@ func (q *Records) settle(o RecordOutcome) {
 	case "suspect":
 		q.Suspect = slices.Insert(q.Suspect, 0, o.Next)
 	case "parked":
-		if _, taken := q.Running[r.Key]; taken {
+		owner, taken := q.Running[r.Key]
+		if owner == o.Job { // it was opened once more since, by a call that came late
+			delete(q.Running, r.Key)
+			taken = false
+		}
+		if taken {
 			q.Parked[r.Key] = append(slices.Clone(q.Parked[r.Key]), o.Next)
 		} else { // who was before it has ended
 			q.Ready = slices.Insert(q.Ready, 0, o.Next)

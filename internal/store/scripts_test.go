@@ -506,26 +506,46 @@ var operations = map[string]operation{
 		},
 		tolerates: "alarm count dead rec:a rules running:b1 scheduled suspect unique:b1",
 	},
+	"Fetch of a parked one that was opened once more": {
+		script: "fetch",
+		who:    "me",
+		prepare: func(b *box) {
+			b.record("a", "gen", "1", "job", "ja", "state", "running")
+			b.do("SET", b.q.Running("b1"), "a")
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: FirstTag + 100, Request: source.Request{
+				Outcomes: []source.Outcome{{Tag: FirstTag, State: source.Parked, Element: "pa", Record: &source.Record{ID: "a", Lock: "b1", Gen: 1}}},
+			}}, s.Waiter(q))
+			return err
+		},
+		jobs: []string{"rec:a", "running:b1", "parked:b1"},
+		changes: []string{
+			"-held:me 1000000000000 h0", "-ready [r1, r2]", "-rec:a state running", "-retry due retry T", "-running:b1 is a", "-scheduled due T",
+			"+count parked 1", "+ready [pa, r1, r2, due, due retry]", "+rec:a at T", "+rec:a state ready",
+		},
+		tolerates: "alarm count dead rec:a retry rules running:b1 scheduled suspect",
+	},
 	"Fetch of a stale pointer while its job runs": {
 		script: "fetch",
 		who:    "me",
 		prepare: func(b *box) {
 			b.record("a", "gen", "2", "job", "ja", "state", "running", "left", "1")
-			b.do("SET", b.q.Running("r1"), "a")
-			b.do("RPUSH", b.q.Parked("r1"), "parked")
+			b.do("SET", b.q.Running("b1"), "a")
+			b.do("RPUSH", b.q.Parked("b1"), "parked")
 		},
 		run: func(ctx context.Context, s *Store, q *Queue) error {
 			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: FirstTag + 100, Request: source.Request{
-				Outcomes: []source.Outcome{{Tag: FirstTag, State: source.Stale, Record: &source.Record{ID: "a", Lock: "r1", Gen: 1}}},
+				Outcomes: []source.Outcome{{Tag: FirstTag, State: source.Stale, Record: &source.Record{ID: "a", Lock: "b1", Gen: 1}}},
 			}}, s.Waiter(q))
 			return err
 		},
-		jobs: []string{"rec:a", "running:r1", "parked:r1"},
+		jobs: []string{"rec:a", "running:b1", "parked:b1"},
 		changes: []string{
 			"-held:me 1000000000000 h0", "-ready [r1, r2]", "-rec:a left 1", "-retry due retry T", "-scheduled due T",
 			"+count stale 1", "+ready [r1, r2, due, due retry]",
 		},
-		tolerates: "alarm count dead rec:a retry rules scheduled suspect",
+		tolerates: "alarm count dead rec:a retry rules running:b1 scheduled suspect",
 	},
 	"Fetch of recorded that go on": {
 		script: "fetch",

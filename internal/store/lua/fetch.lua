@@ -258,7 +258,12 @@ for i = outcomes, behind - 1, 4 do
     elseif state == 'stale' then
       if r then forget(r) end
     elseif state == 'parked' then
-      if redis.pcall('EXISTS', r.running) == 1 then
+      local owner = redis.pcall('GET', r.running)
+      if owner == r.id then -- it was opened once more since, by a call that came late
+        redis.call('DEL', r.running)
+        owner = false
+      end
+      if owner then
         redis.call('RPUSH', r.parked, kept)
       else
         redis.call('LPUSH', ready, kept) -- who was before it has ended
