@@ -36,6 +36,7 @@ type Record struct {
 	gen  int64
 	lock string
 	body string
+	to   string // the address to which it is leaving
 }
 
 // HasEnded tells whether the state is an end: done, dead, cancelled or expired. A dead job
@@ -57,6 +58,8 @@ var (
 	ErrLocked = store.ErrLocked
 	// ErrChanged: others have changed it each time that this was tried. Try again later.
 	ErrChanged = store.ErrChanged
+	// ErrIDTaken: another job of the queue has its id, or had it lately.
+	ErrIDTaken = store.ErrThere
 )
 
 // ParseAddress takes an address QUEUE/ID apart.
@@ -121,15 +124,25 @@ func (c *Client) Get(ctx context.Context, address string) (*Record, error) {
 	return r, nil
 }
 
+// get follows the records that jobs leave in the queues that they were moved from.
 func (c *Client) get(ctx context.Context, at located) (*Record, error) {
-	fields, err := c.store.Record(ctx, at.Queue, at.id)
-	if err != nil {
-		return nil, err
+	for range maxHops {
+		fields, err := c.store.Record(ctx, at.Queue, at.id)
+		if err != nil {
+			return nil, err
+		}
+		if fields["state"] == "moved" {
+			if at, err = c.locate(fields["to"]); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if fields["job"] == "" || fields["state"] == "" {
+			return nil, ErrNotFound
+		}
+		return newRecord(at.Name, at.id, fields), nil
 	}
-	if fields["job"] == "" || fields["state"] == "" {
-		return nil, ErrNotFound
-	}
-	return newRecord(at.Name, at.id, fields), nil
+	return nil, fmt.Errorf("it was moved more than %d times: %s is not the last address", maxHops, at.address())
 }
 
 // newRecord reads the fields of a record.
@@ -137,6 +150,9 @@ func newRecord(queue, id string, fields map[string]string) *Record {
 	j, _ := wire.Parse(fields["job"]) // what somebody has made of it by hand is shown as a raw job
 	j.ID = id
 	r := &Record{Info: info(queue, &j), Args: j.Args, Result: j.Result, lock: j.Lock, body: fields["job"]}
+	if r.to = fields["to"]; r.to != "" {
+		r.Reason = "moving to " + r.to
+	}
 	r.gen, _ = strconv.ParseInt(fields["gen"], 10, 64)
 	r.State = State(fields["state"])
 	r.EndedAt = moment(j.EndedAt)
@@ -144,6 +160,10 @@ func newRecord(queue, id string, fields map[string]string) *Record {
 	switch r.State {
 	case StateScheduled, StateRetry:
 		r.DueAt = moment(ms)
+	case StateParked:
+		if r.to != "" {
+			r.DueAt = moment(ms)
+		}
 	case StateRunning:
 		r.StartedAt, r.Place = moment(ms), place
 		r.Attempt++
@@ -211,6 +231,12 @@ func (c *Client) watch(ctx context.Context, address string, yield func(*Record) 
 	if err != nil {
 		return err
 	}
+	var l *store.Listener
+	defer func() {
+		if l != nil {
+			l.Close()
+		}
+	}()
 	var told chan string // nil while SUBSCRIBE is refused, or its connection does not answer
 	var tried time.Time
 	timer := time.NewTimer(askAfter)
@@ -220,11 +246,10 @@ func (c *Client) watch(ctx context.Context, address string, yield func(*Record) 
 		again := c.store.Paced(askAfter) // in case that a message was lost
 		if told == nil && time.Since(tried) >= listenAgain {
 			listening, cancel := context.WithTimeout(ctx, listenLimit)
-			l, err := c.store.Listen(listening, at.Record(at.id))
+			l, err = c.store.Listen(listening, at.Record(at.id))
 			cancel()
 			switch {
 			case err == nil:
-				defer l.Close() // of the one that there is
 				told = l.C
 			case ctx.Err() != nil:
 				return context.Cause(ctx)
@@ -239,6 +264,17 @@ func (c *Client) watch(ctx context.Context, address string, yield func(*Record) 
 		r, err := c.get(ctx, at)
 		if errors.Is(err, ErrNotFound) && last.HasEnded() {
 			r, err = &Record{Info: Info{ID: at.id, Queue: at.Name, State: last}}, nil
+		}
+		if err == nil && r.Address() != at.address() { // it was moved: what is told is told there
+			if at, err = c.locate(r.Address()); err != nil {
+				return err
+			}
+			if l != nil {
+				l.Close()
+				l, told = nil, nil
+			}
+			tried, last = time.Time{}, ""
+			continue
 		}
 		pause := jitter(again)
 		switch {
@@ -422,7 +458,7 @@ func (c *Client) remove(ctx context.Context, at located) error {
 }
 
 // act does something to a recorded job as it is, and does it again when it has changed
-// meanwhile. After a lost reply it looks whether it was done, and else does it again: what
+// or was moved meanwhile; a job that is leaving its queue arrives first. After a lost reply it looks whether it was done, and else does it again: what
 // acts on a generation, and on a job as it was read, acts once.
 func (c *Client) act(ctx context.Context, at located, make func(*Record, *store.Act) error) error {
 	var sent store.Act
@@ -440,6 +476,17 @@ func (c *Client) act(ctx context.Context, at located, make func(*Record, *store.
 		if at.exact && r.gen != at.gen {
 			return ErrChanged
 		}
+		if r.to != "" {
+			if err := c.arrive(ctx, r); err != nil {
+				return err
+			}
+			continue
+		}
+		if r.Address() != at.address() {
+			if at, err = c.locate(r.Address()); err != nil {
+				return err
+			}
+		}
 		a := store.Act{ID: at.id, Lock: r.lock, Gen: r.gen, Was: r.body}
 		j := r.job()
 		a.Old = j.Pointer(r.lock, r.gen)
@@ -451,10 +498,7 @@ func (c *Client) act(ctx context.Context, at located, make func(*Record, *store.
 			sent, lost = a, err
 			continue
 		}
-		if !errors.Is(err, ErrChanged) || tries == 20 {
-			if errors.Is(err, store.ErrMissing) {
-				return ErrNotFound
-			}
+		if !errors.Is(err, ErrChanged) && !errors.Is(err, store.ErrMissing) || tries == 20 {
 			return err
 		}
 	}

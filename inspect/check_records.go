@@ -76,6 +76,9 @@ func (c *check) recordTrouble(q *store.Queue, pointers map[string][]int64) (map[
 		key := q.Record(id)
 		if _, err := wire.Parse(r.Job); err != nil {
 			trouble[key] = Problem{Queue: q.Name, Key: key, What: fmt.Sprintf("its job cannot be read: %v", err), Do: "somebody has changed it: whoever claims it makes it dead"}
+		} else if r.To != "" {
+			trouble[key] = Problem{Queue: q.Name, Key: key, What: fmt.Sprintf("the job is moving to %s, and nobody goes on with that", r.To),
+				Do: "move it once more (tasuki job mv), which finishes it"}
 		} else if r.Gen > 0 && !slices.Contains(pointers[id], r.Gen) {
 			trouble[key] = Problem{Queue: q.Name, Key: key, What: fmt.Sprintf("the job is %s, and nothing leads to it: it would never run", r.State),
 				Do: "Redis has lost writes, or somebody has changed keys: run it again with RunNow, or remove it"}

@@ -145,6 +145,13 @@ func (i *Inspector) Job(ctx context.Context, address string) (Job, error) {
 	if fields["job"] != "" && fields["state"] != "" {
 		return recordedJob(q, id, fields), nil
 	}
+	if fields["state"] == "moved" {
+		r, err := i.client.Get(ctx, address)
+		if err != nil {
+			return Job{}, fmt.Errorf("job: %w", err)
+		}
+		return i.Job(ctx, r.Address())
+	}
 	for j, err := range i.Jobs(ctx, queue, JobFilter{IDs: []string{id}, Limit: 1}) {
 		return j, err
 	}

@@ -24,6 +24,8 @@ var (
 	ErrMoved = errors.New("the job has moved meanwhile")
 	// ErrReady: it waits for a worker already.
 	ErrReady = errors.New("the job is ready already")
+	// ErrBare: it has no record, and only recorded jobs can be moved to another queue.
+	ErrBare = errors.New("the job has no record")
 	// ErrForeign: it lies in the list of another program, where nothing is taken away.
 	ErrForeign = errors.New("the job lies in the list of another program")
 )
@@ -68,6 +70,20 @@ func (i *Inspector) Reschedule(ctx context.Context, to time.Time, jobs ...Job) [
 	return a.act(jobs)
 }
 
+// Move has recorded jobs go to another queue, as Client.Move does. It returns what Act does.
+func (i *Inspector) Move(ctx context.Context, to string, jobs ...Job) []error {
+	a := actor{Inspector: i, ctx: ctx, queue: to}
+	return a.act(jobs)
+}
+
+// MoveAll is ActAll for Move.
+func (i *Inspector) MoveAll(ctx context.Context, to, queue string, f JobFilter) (Acted, error) {
+	if to == queue {
+		return Acted{}, fmt.Errorf("move: %s: the jobs are there", queue)
+	}
+	return i.actAll(ctx, &actor{Inspector: i, ctx: ctx, queue: to}, "move", queue, f)
+}
+
 // Acted is what has become of jobs that were meant.
 type Acted struct {
 	Done int `json:"done"`
@@ -81,6 +97,13 @@ type Acted struct {
 // how many are done at most. Jobs that die or become ready while it goes on may be meant
 // too, but it ends. The error is why it has stopped, or why some were refused.
 func (i *Inspector) ActAll(ctx context.Context, what Action, queue string, f JobFilter) (Acted, error) {
+	if !slices.Contains(Actions, what) {
+		return Acted{}, i.Act(ctx, what, Job{})[0]
+	}
+	return i.actAll(ctx, &actor{Inspector: i, ctx: ctx, what: what}, what, queue, f)
+}
+
+func (i *Inspector) actAll(ctx context.Context, a *actor, what Action, queue string, f JobFilter) (Acted, error) {
 	var all Acted
 	begun, err := i.store.Now(ctx)
 	if err != nil {
@@ -94,7 +117,7 @@ func (i *Inspector) ActAll(ctx context.Context, what Action, queue string, f Job
 			jobs = jobs[:min(len(jobs), f.Limit-all.Done)]
 		}
 		start := time.Now()
-		errs := i.Act(ctx, what, jobs...)
+		errs := a.act(jobs)
 		took := time.Since(start)
 		for k, err := range errs {
 			switch {
@@ -105,7 +128,7 @@ func (i *Inspector) ActAll(ctx context.Context, what Action, queue string, f Job
 				}
 			case isMoved(err):
 				all.Skipped++
-			case errors.Is(err, ErrForeign) || errors.Is(err, tasuki.ErrLocked):
+			case errors.Is(err, ErrForeign) || errors.Is(err, ErrBare) || errors.Is(err, tasuki.ErrLocked) || errors.Is(err, tasuki.ErrIDTaken):
 				all.Refused++
 				refused = fmt.Errorf("%s: %w", jobs[k].Address(), err)
 			default:
@@ -138,9 +161,10 @@ func isMoved(err error) bool {
 // actor does one thing to jobs.
 type actor struct {
 	*Inspector
-	ctx  context.Context
-	what Action    // "": to another time
-	to   time.Time // then
+	ctx   context.Context
+	what  Action    // "": to another time, or queue
+	to    time.Time // then
+	queue string    // "": to another time
 }
 
 func (a *actor) act(jobs []Job) []error {
@@ -186,6 +210,8 @@ func (a *actor) allowed(j *Job) error {
 		return ErrForeign
 	case j.State == tasuki.StateRunning && a.what != Cancel:
 		return tasuki.ErrRunning
+	case a.queue != "" && !j.Recorded:
+		return ErrBare
 	case a.what == Retry && (j.State == tasuki.StateReady || j.State == tasuki.StateSuspect):
 		return ErrReady
 	case a.what == Cancel && j.State.HasEnded(),
@@ -201,7 +227,9 @@ func (a *actor) one(j *Job) error {
 		return fmt.Errorf("a plain element that runs: %w", ErrNotFound)
 	}
 	var err error
-	if j.Recorded {
+	if a.queue != "" {
+		_, err = a.client.Move(a.ctx, j.Address(), a.queue)
+	} else if j.Recorded {
 		err = bridge.ActOn(a.ctx, a.client, string(a.what), &j.Record, a.to)
 	} else {
 		err = a.client.Cancel(a.ctx, j.Address())

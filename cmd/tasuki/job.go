@@ -19,8 +19,8 @@ import (
 )
 
 func newJob(a *app) *cobra.Command {
-	return group("job", "List jobs, look at single ones, retry, cancel, remove, edit, wait for them",
-		newJobCancel(a), newJobEdit(a), newJobGet(a), newJobLogs(a), newJobLs(a), newJobRetry(a), newJobRm(a), newJobWait(a))
+	return group("job", "List jobs, look at single ones, retry, move, cancel, remove, edit, wait for them",
+		newJobCancel(a), newJobEdit(a), newJobGet(a), newJobLogs(a), newJobLs(a), newJobMv(a), newJobRetry(a), newJobRm(a), newJobWait(a))
 }
 
 // addressArg demands one address of a job.

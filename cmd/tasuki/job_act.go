@@ -26,6 +26,7 @@ type jobAct struct {
 	states []tasuki.State // that are allowed
 	one    func(ctx context.Context, client *tasuki.Client, i *inspect.Inspector, address string) (v any, text string, err error)
 
+	to               string // the queue to which they are moved, of mv
 	output           string
 	filter           jobFilter
 	all, dryRun, yes bool
@@ -39,6 +40,12 @@ fits; without a filter --all is needed. Such a call asks before it does anything
 --yes says yes, which is needed where nobody can be asked, and --dry-run lists the
 jobs and does nothing. To repeat it is safe.`
 	cmd.Args = func(_ *cobra.Command, args []string) error {
+		if c.what == "" {
+			if len(args) == 0 {
+				return errors.New("the queue to which they go is missing")
+			}
+			args = args[:len(args)-1]
+		}
 		for _, address := range args {
 			if err := checkAddress(address); err != nil {
 				return err
@@ -47,6 +54,10 @@ jobs and does nothing. To repeat it is safe.`
 		return nil
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if c.what == "" {
+			args, c.to = args[:len(args)-1], args[len(args)-1]
+			c.done = "moved to " + c.to
+		}
 		if err := c.check(cmd, args); err != nil {
 			return usageError(err)
 		}
@@ -158,7 +169,13 @@ func (c *jobAct) bulk(cmd *cobra.Command, i *inspect.Inspector) error {
 			}
 		}
 	}
-	acted, err := i.ActAll(ctx, c.what, queue, c.filter.JobFilter)
+	var acted inspect.Acted
+	var err error
+	if c.what == "" {
+		acted, err = i.MoveAll(ctx, c.to, queue, c.filter.JobFilter)
+	} else {
+		acted, err = i.ActAll(ctx, c.what, queue, c.filter.JobFilter)
+	}
 	text := fmt.Sprintf("%s: %d %s", queue, acted.Done, c.done)
 	if acted.Skipped > 0 {
 		text += fmt.Sprintf(", %d had moved", acted.Skipped)
@@ -217,7 +234,7 @@ func (c *jobAct) ask(ctx context.Context, cmd *cobra.Command) error {
 // jobFailure is failure for what is asked of jobs: that it cannot be done to one is no
 // fault of Redis.
 func jobFailure(err error) error {
-	for _, is := range []error{tasuki.ErrRunning, tasuki.ErrEnded, tasuki.ErrLocked, tasuki.ErrChanged, inspect.ErrMoved, inspect.ErrReady, inspect.ErrForeign} {
+	for _, is := range []error{tasuki.ErrRunning, tasuki.ErrEnded, tasuki.ErrLocked, tasuki.ErrChanged, tasuki.ErrIDTaken, inspect.ErrMoved, inspect.ErrBare, inspect.ErrReady, inspect.ErrForeign} {
 		if errors.Is(err, is) {
 			return &exitError{code: exitFailed, err: err}
 		}
@@ -259,6 +276,40 @@ ones, which have all their attempts before them again. With --queue it means tho
 that wait for a retry or are dead, unless a --state is named.`,
 		Example: `  tasuki job retry mail/01kbr5
   tasuki job retry --queue mail --state dead --error "connection refused" --dry-run`,
+	})
+}
+
+// movedJob is what was done to one job.
+type movedJob struct {
+	Address string `json:"address"`
+	Did     string `json:"did"`
+	To      string `json:"to"` // its address from now on
+}
+
+func newJobMv(a *app) *cobra.Command {
+	c := &jobAct{app: a, usual: waiting, states: append(slices.Clone(waiting), tasuki.StateParked)}
+	c.one = func(ctx context.Context, client *tasuki.Client, i *inspect.Inspector, address string) (any, string, error) {
+		j, err := findJob(ctx, i, address)
+		if err != nil {
+			return nil, "", err
+		}
+		if err := i.Move(ctx, c.to, j)[0]; err != nil {
+			return nil, "", jobFailure(fmt.Errorf("%s: %w", address, err))
+		}
+		to := c.to + "/" + j.ID
+		return movedJob{address, "moved", to}, address + ": moved to " + to, nil
+	}
+	return c.command(&cobra.Command{
+		Use:   "mv {QUEUE/ID…|--queue NAME} TO",
+		Short: "Move recorded jobs that wait to another queue",
+		Long: `mv moves jobs that have a record and do not run to the queue TO. They keep their id,
+arguments, times, attempts and history, and are due when they were. The old address leads
+to the new one, for as long as the record of a job is kept, a day at least. A uniqueness
+key holds in the new queue then; a job stays where it is if another has its key or its id
+there. What was cut off is finished by the same command. With --queue it means those that
+wait, unless a --state is named.`,
+		Example: `  tasuki job mv mail/01kbr5 bulk
+  tasuki job mv --queue mail --kind email.newsletter --yes bulk`,
 	})
 }
 

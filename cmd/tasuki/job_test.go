@@ -52,7 +52,7 @@ func TestJobCancel(t *testing.T) {
 		e.tasuki("job", "cancel", address).want(t, exitUsage, "QUEUE/ID")
 	}
 	e.tasuki("job", "cancel").want(t, exitUsage, "the QUEUE/ID is missing: tasuki job cancel {QUEUE/ID…|--queue NAME}")
-	e.tasuki("job", "cancle").want(t, exitUsage, "cancle", "allowed are cancel, edit, get, logs, ls, retry, rm, wait")
+	e.tasuki("job", "cancle").want(t, exitUsage, "cancle", "allowed are cancel, edit, get, logs, ls, mv, retry, rm, wait")
 }
 
 // some has jobs in most states, bare ones and, with -rec, recorded ones, and a plain one.
@@ -238,6 +238,23 @@ func TestJobActOnMany(t *testing.T) {
 			t.Errorf("left are %q", got)
 		}
 	})
+}
+
+func TestJobMv(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	e.some()
+	e.tasuki("job", "mv", "mail/ready-rec", "bulk").want(t, exitOK, "mail/ready-rec: moved to bulk/ready-rec")
+	e.tasuki("job", "mv", "mail/ready-rec", "bulk", "-o", "json").want(t, exitOK, `"to": "bulk/ready-rec"`)
+	e.tasuki("job", "get", "mail/ready-rec").want(t, exitOK, "bulk/ready-rec")
+	e.tasuki("job", "mv", "mail/ready", "bulk").want(t, exitFailed, "no record")
+	e.tasuki("job", "mv", "mail/dead-rec", "bulk").want(t, exitFailed, "has ended")
+	e.tasuki("job", "mv").want(t, exitUsage, "the queue to which they go is missing")
+	e.tasuki("job", "mv", "bulk").want(t, exitUsage, "the QUEUE/ID is missing")
+	e.tasuki("job", "mv", "--queue", "mail", "bulk").want(t, exitUsage, "--all")
+	e.tasuki("job", "mv", "--queue", "mail", "--kind", "email.later", "--dry-run", "bulk").want(t, exitOK, "mail: 2 would be moved to bulk")
+	e.tasuki("job", "mv", "--queue", "mail", "--all", "--yes", "bulk").want(t, exitFailed, "mail: 2 moved to bulk, 4 refused", "no record")
+	e.tasuki("job", "ls", "--queue", "bulk").want(t, exitOK, "bulk/later-rec", "bulk/ready-rec", "bulk/retry-rec")
 }
 
 func TestJobEdit(t *testing.T) {

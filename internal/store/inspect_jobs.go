@@ -64,7 +64,7 @@ func (s *Store) Snapshots(ctx context.Context, q *Queue, ids []string) ([]map[st
 }
 
 // recordFields are those of a record but the lines of its log.
-var recordFields = []string{"state", "gen", "at", "job", "progress", "cursor", "cancel"}
+var recordFields = []string{"state", "gen", "at", "job", "progress", "cursor", "cancel", "to"}
 
 // fieldsOf reads an answer that has a value for each of recordFields; nil if none is there.
 func fieldsOf(reply rueidis.RedisResult) (map[string]string, error) {

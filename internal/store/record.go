@@ -170,17 +170,18 @@ func (s *Store) LogLines(ctx context.Context, q *Queue, id string) (map[string]s
 
 // Act is what settle_act.lua does to a recorded job that does not run.
 type Act struct {
-	What  string // edit, move, end
+	What  string // edit, move, end, remove, leave, left
 	ID    string
 	Lock  string
 	Gen   int64  // of the record as it was read
 	Was   string // its job as it was read
 	Job   string // as it is to be kept
-	Old   string // the pointer
+	Old   string // the pointer; "" of one that leaves
 	New   string // the next one
 	When  Put    // its times, of a move
 	State string // of an end
 	Keep  time.Duration
+	To    string // of one that leaves: QUEUE/ID
 }
 
 // Why an Act was not done.
@@ -196,7 +197,7 @@ var (
 func (s *Store) Act(ctx context.Context, q *Queue, a *Act) error {
 	own := q.recordKeys(a.ID, a.Lock)
 	keys := []string{own[0], q.Ready, q.Suspect, q.Scheduled, q.Retry, q.Dead, q.Alarm, q.Count, q.Ended, own[1], own[3], own[2]}
-	args := []string{a.What, a.ID, generation(a.Gen), a.Was, a.Job, a.Old, a.New, a.When.when(), a.State, strconv.FormatInt(max(a.Keep.Milliseconds(), 0), 10)}
+	args := []string{a.What, a.ID, generation(a.Gen), a.Was, a.Job, a.Old, a.New, a.When.when(), a.State, strconv.FormatInt(max(a.Keep.Milliseconds(), 0), 10), a.To}
 	var answer string
 	err := s.eval(ctx, scriptAct, keys, args, func(reply rueidis.RedisResult) (err error) {
 		answer, err = reply.ToString()
@@ -222,6 +223,47 @@ func (s *Store) Act(ctx context.Context, q *Queue, a *Act) error {
 	return odd("settle_act", fmt.Errorf("%.40q", answer))
 }
 
+// Coming is a recorded job that has left another queue.
+type Coming struct {
+	ID, Lock string
+	From     string    // the address and generation that it had: it comes in once
+	At       time.Time // when it is due
+	Gen      int64     // of the record here
+	Pointer  string
+	Fields   map[string]string // of the record
+}
+
+// ErrThere: another job of the queue has the id, or had it lately.
+var ErrThere = errors.New("another job has its id")
+
+// Moved is enqueue_moved.lua: it puts in a recorded job that has left another queue. It may
+// be repeated.
+func (s *Store) Moved(ctx context.Context, q *Queue, window time.Duration, c *Coming) error {
+	own := q.recordKeys(c.ID, c.Lock)
+	keys := []string{q.Ready, q.Scheduled, q.Retry, q.Alarm, q.Seen, own[0], own[1]}
+	args := []string{itoa(window.Milliseconds()), c.From, c.ID, itoa(c.At.UnixMilli()), itoa(c.Gen), c.Pointer}
+	for name, value := range c.Fields {
+		args = append(args, name, value)
+	}
+	var answer string
+	err := s.eval(ctx, scriptMoved, keys, args, func(reply rueidis.RedisResult) (err error) {
+		answer, err = reply.ToString()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	switch answer {
+	case "done":
+		return nil
+	case "there":
+		return ErrThere
+	case "locked":
+		return ErrLocked
+	}
+	return odd("enqueue_moved", fmt.Errorf("%.40q", answer))
+}
+
 // Ended returns how many ids of ended jobs are remembered, and the oldest of them.
 func (s *Store) Ended(ctx context.Context, q *Queue, most int) (n int64, oldest []string, err error) {
 	replies, err := s.doMulti(ctx, "ended", func(b rueidis.Builder) []rueidis.Completed {
@@ -242,7 +284,7 @@ func (s *Store) Records(ctx context.Context, q *Queue, ids []string) (map[string
 	replies, err := s.doMulti(ctx, "records", func(b rueidis.Builder) []rueidis.Completed {
 		commands := make([]rueidis.Completed, len(ids))
 		for i, id := range ids {
-			commands[i] = b.Hmget().Key(q.Record(id)).Field("gen", "job", "state", "at").Build()
+			commands[i] = b.Hmget().Key(q.Record(id)).Field("gen", "job", "state", "at", "to").Build()
 		}
 		return commands
 	})
@@ -251,7 +293,7 @@ func (s *Store) Records(ctx context.Context, q *Queue, ids []string) (map[string
 	}
 	records := make(map[string]Recorded, len(ids))
 	for i, reply := range replies {
-		fields, err := exactly(4, reply.ToArray)
+		fields, err := exactly(5, reply.ToArray)
 		if err != nil {
 			if rueidis.IsRedisNil(err) || IsRedis(explain("records", err)) {
 				continue // a key of another type is no record
@@ -271,6 +313,7 @@ func (s *Store) Records(ctx context.Context, q *Queue, ids []string) (map[string
 			ms, r.Place = ParseAt(at)
 			r.At = time.UnixMilli(ms)
 		}
+		r.To, _ = fields[4].ToString()
 		if r.Job != "" {
 			records[ids[i]] = r
 		}
@@ -284,6 +327,7 @@ type Recorded struct {
 	Job, State string
 	At         time.Time // when it began, or is due
 	Place      string    // host:pid of the process in which it runs
+	To         string    // the address to which it is leaving
 }
 
 // ParseAt reads the field of a record that says when, in ms since 1970, and of a running
@@ -362,6 +406,25 @@ func (s *Store) Locks(ctx context.Context, q *Queue, keys []string) ([]Lock, err
 		}
 	}
 	return locks, nil
+}
+
+// Owner returns the id of the job that has a lock, or "".
+func (s *Store) Owner(ctx context.Context, q *Queue, lock string) (string, error) {
+	key := q.recordKeys("", lock)[1]
+	if key == q.Record("") {
+		return "", nil
+	}
+	reply, err := s.do(ctx, "lock", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+		return c.Do(ctx, c.B().Get().Key(key).Build())
+	})
+	if err != nil {
+		return "", err
+	}
+	owner, err := reply.ToString()
+	if rueidis.IsRedisNil(err) {
+		return "", nil
+	}
+	return owner, explain("lock", err)
 }
 
 // Unlock frees a lock, and false if it was free.

@@ -28,6 +28,7 @@ var (
 	scriptQueue     = loadScript("define_queue")
 	scriptEnqueue   = loadScript("enqueue")
 	scriptRecord    = loadScript("enqueue_record")
+	scriptMoved     = loadScript("enqueue_moved")
 	scriptFetch     = loadScript("fetch")
 	scriptRegister  = loadScript("fetch_register")
 	scriptDue       = loadScript("fetch_due")

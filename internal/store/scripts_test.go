@@ -723,6 +723,53 @@ var operations = map[string]operation{
 		changes:   []string{"-rec:a job ja"},
 		tolerates: "count",
 	},
+	"Moved": {
+		script:  "enqueue_moved",
+		prepare: func(b *box) { b.record("a", "state", "moved", "to", "other/a", "left", "1") },
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			return s.Moved(ctx, q, time.Hour, &Coming{
+				ID: "a", Lock: "b1", From: "other/a 4", At: time.UnixMilli(7000), Gen: 5, Pointer: "pa5",
+				Fields: map[string]string{"job": "ja", "cursor": "7"},
+			})
+		},
+		jobs: []string{"rec:a", "unique:b1"},
+		changes: []string{
+			"-ready [r1, r2]", "-rec:a state moved", "-rec:a to other/a", "+ready [r1, r2, pa5]", "+rec:a at 7000", "+rec:a cursor 7",
+			"+rec:a gen 5", "+rec:a job ja", "+rec:a state ready", "+seen a T", "+seen other/a 4 T", "+unique:b1 is a",
+		},
+	},
+	"Act: leave": {
+		script:  "settle_act",
+		prepare: func(b *box) { b.record("a", "gen", "1", "job", "ja", "state", "ready", "at", "5") },
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			return unlessChanged(s.Act(ctx, q, &Act{What: "leave", ID: "a", Gen: 1, Was: "ja", Old: "r1", To: "other/a"}))
+		},
+		jobs: []string{"rec:a"},
+		changes: []string{
+			"-ready [r1, r2]", "-rec:a gen 1", "-rec:a state ready", "+ready [r2]", "+rec:a gen 2", "+rec:a state parked", "+rec:a to other/a",
+		},
+		tolerates: "count",
+	},
+	"Act: left": {
+		script: "settle_act",
+		prepare: func(b *box) {
+			b.record("a", "gen", "2", "job", "ja", "state", "parked", "at", "5", "to", "other/a")
+			b.do("SET", b.q.Lock("b1"), "a")
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			err := s.Act(ctx, q, &Act{What: "left", ID: "a", Lock: "b1", Gen: 2, Was: "ja", Keep: time.Hour, To: "other/a"})
+			if errors.Is(err, ErrMissing) {
+				return nil
+			}
+			return err
+		},
+		jobs: []string{"rec:a", "unique:b1", "parked:b1"},
+		changes: []string{
+			"-rec:a at 5", "-rec:a gen 2", "-rec:a job ja", "-rec:a state parked", "-unique:b1 is a", "+count moved 1", "+ended [a]",
+			"+rec:a has a TTL", "+rec:a state moved",
+		},
+		tolerates: "count unique:b1",
+	},
 	"TrimEnded": {
 		script: "sweep_ended",
 		prepare: func(b *box) {

@@ -1,4 +1,4 @@
--- settle_act.lua: move, change or end a recorded job that does not run.
+-- settle_act.lua: move, change or end a recorded job that does not run, or let it go to another queue.
 --
 -- It is safe to run twice: it acts on one generation of the record, and leaves another.
 --
@@ -14,22 +14,23 @@
 -- KEYS[10] lock STRING that the job's end frees, or the record again
 -- KEYS[11] parked LIST who waits to run under the same key, or the record again
 -- KEYS[12] running STRING id of the job that runs under it, or the record again
--- ARGV[1] what edit, move, end, remove
+-- ARGV[1] what edit, move, end, remove; leave: it goes to another queue; left: it has gone
 -- ARGV[2] id of the job
 -- ARGV[3] was its generation
 -- ARGV[4] body the job as it was read
 -- ARGV[5] job as it is to be kept
--- ARGV[6] pointer as it is there
+-- ARGV[6] pointer as it is there; '' of one that leaves, to which none leads
 -- ARGV[7] next pointer of the generation after it
 -- ARGV[8] when of a move: '' now, '+ms' from now, 'ms' since 1970
 -- ARGV[9] state to end with
 -- ARGV[10] keep of an end: 'ms', or '0' to remove the record
+-- ARGV[11] to the address to which it leaves
 -- RETURN done; or running, changed, ended, missing, locked: a dead one whose lock another job has
 -- COST O(log set); of one in a list that is not long, O(length)
 local record, ready, suspect, scheduled, retry, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local alarm, count, ended, lock, parked, running = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local what, id, was, body, job = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local pointer, next, when, state, keep = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local pointer, next, when, state, keep, to = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 
 for key, kind in pairs({[record] = 'hash', [ready] = 'list', [suspect] = 'list', [scheduled] = 'zset', [retry] = 'zset', [dead] = 'zset', [alarm] = 'list', [ended] = 'list'}) do
   local have = redis.call('TYPE', key).ok
@@ -56,6 +57,7 @@ if is[1] == 'running' then
   return 'running'
 end
 
+if what == 'leave' and is[1] == 'dead' then return 'ended' end
 local owner = is[1] == 'dead' and what == 'move' and lock ~= record and redis.call('GET', lock)
 if owner and owner ~= id then return 'locked' end
 
@@ -76,7 +78,7 @@ local function take(list)
   return redis.call('LLEN', list) <= longest and redis.call('LREM', list, 1, pointer)
 end
 local left = tonumber(is[4] or 0)
-if redis.call('ZREM', scheduled, pointer) + redis.call('ZREM', retry, pointer) + redis.call('ZREM', dead, pointer) == 0
+if pointer ~= '' and redis.call('ZREM', scheduled, pointer) + redis.call('ZREM', retry, pointer) + redis.call('ZREM', dead, pointer) == 0
   and take(ready) ~= 1 and take(suspect) ~= 1 and (parked == record or take(parked) ~= 1) then
   left = left + 1
   redis.call('HSET', record, 'left', left)
@@ -89,6 +91,24 @@ if running ~= record and redis.call('EXISTS', running) == 0 then
     redis.call('LREM', parked, 1, turn)
     redis.call('RPUSH', ready, turn)
   end
+end
+
+if what == 'leave' then
+  -- No pointer leads to it from now on: who has moved it, or acts on it next, puts it in there.
+  redis.call('HSET', record, 'state', 'parked', 'gen', was + 1, 'to', to)
+  redis.pcall('PUBLISH', record, 'parked')
+  return 'done'
+end
+
+if what == 'left' then
+  redis.call('DEL', record)
+  redis.call('HSET', record, 'state', 'moved', 'to', to)
+  if left > 0 then redis.call('HSET', record, 'left', left) else redis.call('PEXPIRE', record, keep) end
+  redis.call('RPUSH', ended, id)
+  if lock ~= record and redis.pcall('GET', lock) == id then redis.call('DEL', lock) end
+  redis.pcall('PUBLISH', record, 'moved')
+  redis.pcall('HINCRBY', count, 'moved', 1)
+  return 'done'
 end
 
 if what == 'end' or what == 'remove' then
@@ -115,6 +135,7 @@ elseif when ~= '' then
 end
 local state = due > now and 'scheduled' or 'ready'
 redis.call('HSET', record, 'state', state, 'at', due, 'gen', was + 1, 'job', job)
+redis.call('HDEL', record, 'to')
 if is[1] == 'dead' then
   redis.call('HDEL', record, 'cancel')
   if lock ~= record then redis.call('SET', lock, id) end
