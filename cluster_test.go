@@ -224,3 +224,26 @@ func TestClusterDeath(t *testing.T) {
 		t.Errorf("%+v", q)
 	}
 }
+
+// TestMoveInCluster moves jobs between queues that lie on several nodes.
+func TestMoveInCluster(t *testing.T) {
+	t.Parallel()
+	e, _ := newCluster(t)
+	k := number.With(tasuki.Opts{Record: true, Queue: "q0"})
+	info, err := k.Enqueue(e.ctx, e.client, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 6 {
+		if _, err := e.client.Move(e.ctx, info.Address(), fmt.Sprint("q", i+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wait := e.waiting(e.client, info.Address())
+	w := e.worker(tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: "q6"}}})
+	collect(w, number)
+	e.run(w)
+	if r, err := wait(); err != nil || r.State != tasuki.StateDone || r.Queue != "q6" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
