@@ -15,6 +15,7 @@ import (
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/embedded"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/bridge"
 	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
 
@@ -158,6 +159,7 @@ func (e *env) worker(cfg tasuki.WorkerConfig) *tasuki.Worker {
 	if err != nil {
 		e.t.Fatal(err)
 	}
+	bridge.OneProcess(w) // a suspect of another test is none of its business
 	return w
 }
 
