@@ -35,7 +35,7 @@ var arrows = []arrow{
 		"a feature imports the core, and the core never learns of it: give it one general primitive instead"},
 	{"inspect", []string{".", "internal/bridge", "internal/holes", "internal/store", "internal/wire"}, "it is beside the core and below the dashboard and the command"},
 	{"tasukitest", []string{".", "embedded", "internal/bridge", "internal/redisserver", "internal/source"}, "what it tells of a job is what the core decides, not what it reads out of Redis"},
-	{"cron", []string{"."}, "a feature imports the core"},
+	{"cron", []string{".", "internal/bridge", "internal/store", "internal/wire"}, "it is a feature: it enqueues as everybody does, and keeps its entries beside the queues"},
 	{"embedded", nil, "it is a server, and knows nothing of jobs"},
 	{"web", []string{".", "inspect"}, "what the dashboard can do, the admin API can do for everybody"},
 	{"cmd/...", public, "the command is a user of the library: what it needs is exported"},
