@@ -48,7 +48,7 @@ func dst(t *testing.T, day time.Time, want []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bridge.Store(client).InBubble()
+		bridge.Store(client).InBubble(1)
 		return client
 	}
 	time.Sleep(time.Until(day.Add(20 * time.Minute)))
