@@ -87,6 +87,7 @@ type portion struct {
 	jobs  []int
 	buf   []byte // their elements, one behind the other
 	ends  []int
+	locks []string // of recorded jobs, their names; "" of one without
 }
 
 // way is how a job goes in.
@@ -211,15 +212,15 @@ func (b *batch) build(p *portion, i int) {
 	var job wire.Job
 	b.specs[i].fill(&job, &b.infos[i], b.now)
 	p.jobs = append(p.jobs, i)
-	if p.way != recorded {
-		p.buf = job.Append(p.buf)
-		p.ends = append(p.ends, len(p.buf))
-	} else {
+	if p.way == recorded {
 		p.buf = job.AppendBody(p.buf)
 		p.ends = append(p.ends, len(p.buf))
 		p.buf = append(p.buf, job.Pointer(job.Lock, 1)...)
-		p.ends = append(p.ends, len(p.buf))
+		p.locks = append(p.locks, job.Lock)
+	} else {
+		p.buf = job.Append(p.buf)
 	}
+	p.ends = append(p.ends, len(p.buf))
 }
 
 // fill makes the job that s, which has been checked, asks for: as its element says

@@ -170,12 +170,7 @@ func (n *notebook) ask() {
 	n.f.mu.Unlock()
 	for _, r := range runs {
 		r.rec.mu.Lock()
-		wake := !r.rec.waiting
-		r.rec.waiting = true
-		r.rec.mu.Unlock()
-		if wake {
-			n.add(r)
-		}
+		r.noted()
 	}
 }
 

@@ -167,6 +167,13 @@ func newRecord(queue, id string, fields map[string]string) *Record {
 	return r
 }
 
+// job is the job as its record has it.
+func (r *Record) job() wire.Job {
+	j, _ := wire.Parse(r.body) // what somebody has made of it by hand is a raw job
+	j.ID = r.ID
+	return j
+}
+
 // listenLimit is how long a subscription may take before the record is read again and
 // again instead.
 const listenLimit = 5 * time.Second
@@ -271,8 +278,7 @@ func (c *Client) cancel(ctx context.Context, at located) error {
 			return ErrEnded
 		}
 		a.What, a.State = "end", string(StateCancelled)
-		j, _ := wire.Parse(r.body)
-		j.ID = at.id
+		j := r.job()
 		a.Keep = time.Duration(j.Keep) * time.Millisecond
 		j.EndedAt = time.Now().UnixMilli()
 		a.Job = j.Body()
@@ -303,12 +309,9 @@ func (c *Client) reschedule(ctx context.Context, at located, to time.Time) error
 	}
 	err := c.act(ctx, at, func(r *Record, a *store.Act) error {
 		a.What, a.When = "move", store.Put{At: to}
-		j, _ := wire.Parse(r.body)
-		j.ID = at.id
+		j := r.job()
 		if r.State == StateDead {
-			j.Attempts, j.Crashes, j.Stops, j.Hosts, j.Unknown, j.UnknownSince, j.EndedAt = 0, 0, 0, nil, 0, 0, 0
-			j.Deadline, j.ExpireAt = 0, 0 // as with Revive
-			j.Reason = "revived"
+			j.Renew()
 		}
 		a.Job = j.Body()
 		a.New = j.Pointer(r.lock, r.gen+1)
@@ -421,8 +424,7 @@ func (c *Client) act(ctx context.Context, at located, make func(*Record, *store.
 			return store.ErrChanged
 		}
 		a := store.Act{ID: at.id, Lock: r.lock, Gen: r.gen, Was: r.body}
-		j, _ := wire.Parse(r.body)
-		j.ID = at.id
+		j := r.job()
 		a.Old = j.Pointer(r.lock, r.gen)
 		if err := make(r, &a); err != nil {
 			return err

@@ -48,35 +48,33 @@ const (
 	maxLine     = 1 << 10 // bytes of each
 )
 
-// errNotOpened says why a pointer led to no job that may run here.
-type errNotOpened struct{ outcome source.Outcome }
-
-func (*errNotOpened) Error() string { return "the record was not opened" }
+// pointerTo is a pointer that is held under a tag, as a source opens it.
+func pointerTo(tag source.Tag, j *wire.Job) source.Pointer {
+	return source.Pointer{Tag: tag, ID: j.ID, Lock: j.Lock, Gen: j.Rec}
+}
 
 // open follows the pointer that a run has claimed, to the job in its record. It goes on
-// until Redis answers, or the run is to end.
-func (w *Worker) open(r *run, pointer *wire.Job) (wire.Job, error) {
-	no := func(state source.State, element string) (wire.Job, error) {
-		return *pointer, &errNotOpened{source.Outcome{Tag: r.tag, State: state, Element: element, Suspect: pointer.Crashes >= suspectCrashes}}
-	}
-	// What was opened, or may have been, is noted as running: the release takes that back.
-	release := func() (wire.Job, error) {
-		o, err := no(source.Release, r.element)
-		err.(*errNotOpened).outcome.Record = &source.Record{ID: pointer.ID, Lock: pointer.Lock, Gen: pointer.Rec}
-		return o, err
+// until Redis answers, or the run is to end. If no job may run here, there is an outcome
+// instead.
+func (w *Worker) open(r *run, pointer *wire.Job) (wire.Job, *source.Outcome, error) {
+	no := func(state source.State, element string) (wire.Job, *source.Outcome, error) {
+		return *pointer, &source.Outcome{
+			Tag: r.tag, State: state, Element: element, Suspect: pointer.Crashes >= suspectCrashes,
+			Record: &source.Record{ID: pointer.ID, Lock: pointer.Lock, Gen: pointer.Rec},
+		}, nil
 	}
 	o := r.opened
 	for pause := 50 * time.Millisecond; o == nil; pause = min(2*pause, 2*time.Second) {
+		// What was opened, or may have been, is noted as running: a release takes that back.
 		if !r.waitAccepted() {
-			return release()
+			return no(source.Release, r.element)
 		}
-		answers, err := r.q.openAll(&r.ctx, []*run{r}, []*wire.Job{pointer})
-		if err == nil {
-			o = &answers[0]
+		var err error
+		if o, err = r.openRecord(pointer); err == nil {
 			break
 		}
 		if r.ctx.cause() != nil || errors.Is(err, store.ErrClosed) {
-			return release()
+			return no(source.Release, r.element)
 		}
 		w.warnOnce("open "+r.q.name+err.Error(), "tasuki: a record cannot be read; trying again", "queue", r.q.name, "id", pointer.ID, "err", err)
 		select {
@@ -84,31 +82,26 @@ func (w *Worker) open(r *run, pointer *wire.Job) (wire.Job, error) {
 		case <-time.After(jitter(pause)):
 		}
 	}
+	f := r.q.fetcher
 	switch o.What {
 	case "run":
 	case "gone":
-		f := r.q.fetcher
 		f.mu.Lock()
 		f.loseRun(r)
 		f.mu.Unlock()
-		return release()
+		return no(source.Release, r.element)
 	case "parked":
-		o, err := no(source.Parked, r.element)
-		err.(*errNotOpened).outcome.Record = &source.Record{ID: pointer.ID, Lock: pointer.Lock, Gen: pointer.Rec}
-		return o, err
+		return no(source.Parked, r.element)
 	case "stale":
-		o, err := no(source.Stale, "")
-		err.(*errNotOpened).outcome.Record = &source.Record{ID: pointer.ID, Lock: pointer.Lock}
-		return o, err
+		return no(source.Stale, "")
 	default:
-		return w.openedNothing(r, pointer, o.What)
+		return *pointer, w.openedNothing(r, pointer, o.What), nil
 	}
 	job, err := wire.Parse(o.Job)
 	if err == nil && job.Rec > 0 {
 		job, err = wire.Job{IsRaw: true, Raw: []byte(o.Job)}, errors.New("the record leads to another")
 	}
 	job.ID, job.IsNew = pointer.ID, false
-	f := r.q.fetcher
 	rec := &recording{pointer: *pointer, body: o.Job, cursor: []byte(o.Cursor), lines: o.Lines, began: f.serverNow()}
 	f.mu.Lock()
 	r.rec = rec // others look whether it is there
@@ -116,12 +109,12 @@ func (w *Worker) open(r *run, pointer *wire.Job) (wire.Job, error) {
 	if o.Cancelled {
 		w.cancel(r, ErrCancelled)
 	}
-	return job, err
+	return job, nil, err
 }
 
 // openedNothing is for a pointer to a record that somebody has taken away or spoilt. Nobody
 // knows what the job was: it is dead, and what is there in place of its record says why.
-func (w *Worker) openedNothing(r *run, pointer *wire.Job, what string) (wire.Job, error) {
+func (w *Worker) openedNothing(r *run, pointer *wire.Job, what string) *source.Outcome {
 	lost := wire.Job{
 		ID: pointer.ID, IsRaw: true, Raw: []byte(r.element), Token: wire.NewToken(),
 		Reason: "its record is gone", EndedAt: r.q.fetcher.serverNow().UnixMilli(),
@@ -130,10 +123,10 @@ func (w *Worker) openedNothing(r *run, pointer *wire.Job, what string) (wire.Job
 		lost.Reason = "its record is gone: its key has a value of another type"
 	}
 	w.logOutcome(r, &lost, slog.LevelError, "tasuki: job dead", nil, "reason", lost.Reason)
-	return *pointer, &errNotOpened{source.Outcome{
+	return &source.Outcome{
 		Tag: r.tag, State: source.Dead, Element: lost.Pointer(pointer.Lock, pointer.Rec+1),
 		Record: &source.Record{ID: pointer.ID, Lock: pointer.Lock, Gen: pointer.Rec + 1, Fields: []string{"job", lost.Element()}},
-	}}
+	}
 }
 
 // waitAccepted waits until Redis has accepted the job; false if it has not, or the run is
@@ -151,22 +144,23 @@ func (r *run) waitAccepted() bool {
 	return !r.lost
 }
 
-// openAll opens the records of runs that are accepted.
-func (q *queue) openAll(ctx context.Context, runs []*run, pointers []*wire.Job) ([]source.Opened, error) {
-	recorder, ok := q.src.(source.Recorder)
+// openRecord opens the record of a run that is accepted.
+func (r *run) openRecord(pointer *wire.Job) (*source.Opened, error) {
+	recorder, ok := r.q.src.(source.Recorder)
 	if !ok {
-		return nil, fmt.Errorf("queue %s has no records", q.name)
+		return nil, fmt.Errorf("queue %s has no records", r.q.name)
 	}
-	f := q.fetcher
-	asked := make([]source.Pointer, len(runs))
+	f := r.q.fetcher
 	f.mu.Lock()
-	for i, r := range runs {
-		asked[i] = source.Pointer{Tag: r.heldAs(), ID: pointers[i].ID, Lock: pointers[i].Lock, Gen: pointers[i].Rec}
-	}
+	asked := pointerTo(r.heldAs(), pointer)
 	f.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, exchangeLimit)
+	ctx, cancel := context.WithTimeout(&r.ctx, exchangeLimit)
 	defer cancel()
-	return recorder.Open(ctx, f.w.place, asked)
+	opened, err := recorder.Open(ctx, f.w.place, []source.Pointer{asked})
+	if err != nil {
+		return nil, err
+	}
+	return &opened[0], nil
 }
 
 // openClaimed opens what an exchange has claimed, in one call: a run that is not opened by
@@ -183,7 +177,7 @@ func (x *exchange) openClaimed(ctx context.Context) {
 			continue
 		}
 		if j, err := wire.Parse(d.Element); err == nil && j.Rec > 0 {
-			asked = append(asked, source.Pointer{Tag: d.Tag, ID: j.ID, Lock: j.Lock, Gen: j.Rec})
+			asked = append(asked, pointerTo(d.Tag, &j))
 			which = append(which, i)
 		}
 	}

@@ -58,9 +58,9 @@ func (r *run) heldAs() source.Tag {
 func (w *Worker) perform(r *run) (source.Outcome, error) {
 	job, err := wire.Parse(r.element)
 	if job.Rec > 0 {
-		var no *errNotOpened
-		if job, err = w.open(r, &job); errors.As(err, &no) {
-			return no.outcome, nil
+		var no *source.Outcome
+		if job, no, err = w.open(r, &job); no != nil {
+			return *no, nil
 		}
 	}
 	if job.IsNew {

@@ -204,20 +204,22 @@ func (s *Spec) uniqueText() (string, error) {
 	return key.String(), nil
 }
 
-// lockName is base32 without padding, in lower case.
-var lockName = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+// lockName is base32 without padding, in the alphabet of ids.
+var lockName = base32.NewEncoding(wire.Alphabet).WithPadding(base32.NoPadding)
+
+// lockModes are how the store locks for each mode.
+var lockModes = map[UniqueMode]byte{
+	UniqueQueued: store.LockQueued, UniqueKeepLast: store.LockQueued, UniqueDebounce: store.LockQueued,
+	UniqueUntilDone: store.LockDone, UniqueRunning: store.LockRunning, UniqueQueuedAndRunning: store.LockBoth,
+	UniqueWindow: store.LockWindow, UniqueThrottle: store.LockWindow,
+}
 
 // uniqueKey is the key as it can be read, cut, and the name of the lock: its mode, and the
 // first 16 bytes of the SHA-256 of kind and key. s has been checked.
 func (s *Spec) uniqueKey() (text, lock string) {
 	text, _ = s.uniqueText() // it was asked for by the check
 	sum := sha256.Sum256([]byte(s.Kind + "\x00" + text))
-	mode := map[UniqueMode]byte{
-		UniqueQueued: store.LockQueued, UniqueKeepLast: store.LockQueued, UniqueDebounce: store.LockQueued,
-		UniqueUntilDone: store.LockDone, UniqueRunning: store.LockRunning, UniqueQueuedAndRunning: store.LockBoth,
-		UniqueWindow: store.LockWindow, UniqueThrottle: store.LockWindow,
-	}[s.Opts.Unique.Mode]
-	return cutText(text, 256), string(mode) + lockName.EncodeToString(sum[:16])
+	return cutText(text, 256), string(lockModes[s.Opts.Unique.Mode]) + lockName.EncodeToString(sum[:16])
 }
 
 // record puts in jobs that have records, and sees to those that meet a lock.
@@ -227,18 +229,14 @@ func (b *batch) record(k *knownQueue, p *portion, elements []string) error {
 		o := &b.specs[i].Opts
 		puts[n] = store.RecordedPut{
 			Put: store.Put{ID: b.infos[i].ID, Element: elements[2*n+1], In: o.In, At: o.At},
-			Own: o.ID != "", Job: elements[2*n],
+			Own: o.ID != "", Job: elements[2*n], Lock: p.locks[n], HoldFor: o.Unique.For,
 		}
-		if o.Unique.Mode != "" {
-			_, puts[n].Lock = b.specs[i].uniqueKey()
-			puts[n].HoldFor = o.Unique.For
-			if o.Unique.Mode == UniqueDebounce {
-				puts[n].In, puts[n].HoldFor = o.Unique.For, 0
-				b.infos[i].State, b.infos[i].DueAt = StateScheduled, b.now.Add(o.Unique.For)
-			}
+		if o.Unique.Mode == UniqueDebounce {
+			puts[n].In, puts[n].HoldFor = o.Unique.For, 0
+			b.infos[i].State, b.infos[i].DueAt = StateScheduled, b.now.Add(o.Unique.For)
 		}
 	}
-	placed, err := b.client.store.EnqueueRecorded(b.ctx, k.Queue, b.client.cfg.SeenFor, b.client.cfg.SeenMax, puts)
+	placed, err := b.place(k, puts...)
 	if err != nil {
 		return err
 	}
@@ -256,6 +254,11 @@ func (b *batch) record(k *knownQueue, p *portion, elements []string) error {
 		}
 	}
 	return nil
+}
+
+// place puts in recorded jobs, and says of each what became of it.
+func (b *batch) place(k *knownQueue, puts ...store.RecordedPut) ([]store.Placed, error) {
+	return b.client.store.EnqueueRecorded(b.ctx, k.Queue, b.client.cfg.SeenFor, b.client.cfg.SeenMax, puts)
 }
 
 // conflict is for a job that has met the lock of another, the owner. By now that one may have
@@ -295,7 +298,7 @@ func (b *batch) conflict(k *knownQueue, i int, put *store.RecordedPut, owner str
 			b.infos[i] = info
 			return nil
 		default:
-			placed, err := b.client.store.EnqueueRecorded(b.ctx, k.Queue, b.client.cfg.SeenFor, b.client.cfg.SeenMax, []store.RecordedPut{*put})
+			placed, err := b.place(k, *put)
 			if err != nil || placed[0].Owner == "" {
 				return err
 			}
@@ -317,7 +320,7 @@ func (b *batch) replace(k *knownQueue, s *Spec, put *store.RecordedPut, other In
 	at := located{Queue: k.Queue, id: other.ID}
 	err := b.client.act(b.ctx, at, func(r *Record, a *store.Act) error {
 		j, _ := wire.Parse(put.Job)
-		was, _ := wire.Parse(r.body)
+		was := r.job()
 		j.ID = r.ID
 		j.EnqueuedAt = was.EnqueuedAt
 		j.Attempts, j.Crashes, j.Stops, j.Hosts, j.History, j.Reason, j.Error = was.Attempts, was.Crashes, was.Stops, was.Hosts, was.History, was.Reason, was.Error
@@ -354,7 +357,7 @@ func (b *batch) trail(k *knownQueue, i int, put *store.RecordedPut) error {
 		return err
 	}
 	trailing.In = max(left, time.Millisecond)
-	placed, err := b.client.store.EnqueueRecorded(b.ctx, k.Queue, b.client.cfg.SeenFor, b.client.cfg.SeenMax, []store.RecordedPut{trailing})
+	placed, err := b.place(k, trailing)
 	switch {
 	case err != nil:
 		return err

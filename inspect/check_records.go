@@ -61,10 +61,8 @@ func (c *check) recordTrouble(q *store.Queue, pointers map[string][]int64) (map[
 			ids = append(ids, id)
 		}
 	}
-	for id := range pointers {
-		if !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
+	if c.noScan {
+		ids = slices.Collect(maps.Keys(pointers))
 	}
 	records := map[string]store.Recorded{}
 	for some := range slices.Chunk(ids, 500) {
@@ -88,29 +86,35 @@ func (c *check) recordTrouble(q *store.Queue, pointers map[string][]int64) (map[
 
 // locks checks that the job exists that has a lock which does not end by itself.
 func (c *check) locks(q *store.Queue, trouble map[string]Problem) error {
-	for _, key := range c.keys {
-		name, ok := strings.CutPrefix(key, q.Lock(""))
-		if !ok {
-			if name, ok = strings.CutPrefix(key, q.Running("")); !ok {
-				continue
+	if q.Foreign {
+		return nil
+	}
+	locks, err := c.store.Locks(c.ctx, q, c.keys)
+	if err != nil {
+		return err
+	}
+	owners := map[string]string{} // key → id
+	for _, l := range locks {
+		if l.Running != "" {
+			owners[q.Running(l.Name)] = l.Running
+		}
+		if l.Owner != "" && !strings.HasPrefix(l.Name, string(store.LockWindow)) {
+			owners[q.Lock(l.Name)] = l.Owner
+		}
+	}
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(owners)), 500) {
+		ids := make([]string, len(some))
+		for i, key := range some {
+			ids[i] = owners[key]
+		}
+		records, err := c.store.Records(c.ctx, q, ids)
+		if err != nil {
+			return err
+		}
+		for i, key := range some {
+			if r, ok := records[ids[i]]; !ok || r.Gen == 0 {
+				trouble[key] = Problem{Queue: q.Name, Key: key, What: fmt.Sprintf("the lock belongs to %s, which does not exist any more", ids[i]), Do: "no job with this uniqueness key can be enqueued: remove the lock"}
 			}
-		}
-		if q.Foreign || name == "" || name[0] == store.LockWindow {
-			continue
-		}
-		owner, err := c.store.Owner(c.ctx, key)
-		if err != nil {
-			return err
-		}
-		if owner == "" {
-			continue
-		}
-		records, err := c.store.Records(c.ctx, q, []string{owner})
-		if err != nil {
-			return err
-		}
-		if r, ok := records[owner]; !ok || r.Gen == 0 {
-			trouble[key] = Problem{Queue: q.Name, Key: key, What: fmt.Sprintf("the lock belongs to %s, which does not exist any more", owner), Do: "no job with this uniqueness key can be enqueued: remove the lock"}
 		}
 	}
 	return nil

@@ -212,7 +212,7 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 				r.ID, r.Lock, r.Gen = j.ID, j.Lock, j.Rec
 				recorded = append(recorded, j.ID)
 			} else {
-				revive(&j)
+				j.Renew()
 				j.Token = wire.NewToken()
 				r.Ready = j.Element()
 			}
@@ -230,7 +230,7 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 				if r := &portion[k]; r.Gen > 0 {
 					j, _ := wire.Parse(records[r.ID].Job)
 					j.ID = r.ID
-					revive(&j)
+					j.Renew()
 					r.Gen++
 					r.Ready, r.Job = j.Pointer(r.Lock, r.Gen), j.Body()
 				}

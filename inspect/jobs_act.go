@@ -258,15 +258,8 @@ func (a *actor) moveSome(q *store.Queue, jobs []Job, which []int, errs []error) 
 func again(j *Job) string {
 	parsed, _ := wire.Parse(j.element) // what is no job is wrapped
 	if j.State == tasuki.StateDead {
-		revive(&parsed)
+		parsed.Renew()
 	}
 	parsed.Token = wire.NewToken()
 	return parsed.Element()
-}
-
-// revive has a dead job begin anew.
-func revive(j *wire.Job) {
-	j.Attempts, j.Crashes, j.Stops, j.Hosts = 0, 0, 0, nil
-	j.Unknown, j.UnknownSince, j.Reason, j.EndedAt = 0, 0, "revived", 0
-	j.Deadline, j.ExpireAt = 0, 0
 }

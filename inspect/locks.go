@@ -28,7 +28,11 @@ func (i *Inspector) Locks(ctx context.Context, queue string) ([]Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("locks: %w", err)
 	}
-	found, err := i.store.Locks(ctx, q)
+	keys, err := i.store.Keys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("locks of %s: %w", queue, err)
+	}
+	found, err := i.store.Locks(ctx, q, keys)
 	if err != nil {
 		return nil, fmt.Errorf("locks of %s: %w", queue, err)
 	}

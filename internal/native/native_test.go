@@ -115,16 +115,7 @@ func TestWaitOutlivesLease(t *testing.T) {
 //fault:network the reply is lost with which a worker enters a queue, and the queue is removed | the worker is none of its workers
 func TestLeavesAfterLostEntry(t *testing.T) {
 	t.Parallel()
-	proxy := redistest.StartProxy(t, redistest.Start(t))
-	s, err := store.New(store.Options{URL: proxy.URL(), Namespace: "t"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	q, err := s.Queue("mail")
-	if err != nil {
-		t.Fatal(err)
-	}
+	proxy, s, q := proxied(t)
 	if _, err := s.Register(t.Context(), q, "another", ""); err != nil { // the server knows the script now
 		t.Fatal(err)
 	}
@@ -213,16 +204,7 @@ func TestTagsOfUnsentAcceptances(t *testing.T) {
 //fault:network an answer that knows nothing of a scheduled job overtakes the alarm for it | the job is due in time
 func TestAnswersOvertake(t *testing.T) {
 	t.Parallel()
-	proxy := redistest.StartProxy(t, redistest.Start(t))
-	s, err := store.New(store.Options{URL: proxy.URL(), Namespace: "t"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	q, err := s.Queue("mail")
-	if err != nil {
-		t.Fatal(err)
-	}
+	proxy, s, q := proxied(t)
 	src := native.New(s, q, "me", func(message string, err error) { t.Errorf("warned: %s: %v", message, err) })
 	var running sync.WaitGroup
 	ctx, cancel := context.WithCancel(t.Context())
@@ -276,6 +258,22 @@ func TestAnswersOvertake(t *testing.T) {
 	if err := src.Leave(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// proxied returns a queue of a server of its own, and the proxy between.
+func proxied(t *testing.T) (*redistest.Proxy, *store.Store, *store.Queue) {
+	t.Helper()
+	proxy := redistest.StartProxy(t, redistest.Start(t))
+	s, err := store.New(store.Options{URL: proxy.URL(), Namespace: "t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	q, err := s.Queue("mail")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return proxy, s, q
 }
 
 // open returns an empty queue in a namespace of its own, which is checked at the

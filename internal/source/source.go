@@ -82,13 +82,11 @@ type Opened struct {
 	Lines     int64 // how many its log has had
 }
 
-// Note is what a running job says of itself: fields of its record, names and values, and
-// names to be removed.
+// Note is what a running job says of itself: fields of its record, names and values.
 type Note struct {
 	Tag    Tag
 	ID     string
 	Fields []string
-	Gone   []string
 }
 
 // Recorder is what a Source is too if its jobs may have records.

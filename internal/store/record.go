@@ -117,8 +117,6 @@ func (s *Store) Note(ctx context.Context, q *Queue, incarnation string, notes []
 		keys = append(keys, q.Record(n.ID))
 		args = append(args, formatTag(n.Tag), strconv.Itoa(len(n.Fields)))
 		args = append(args, n.Fields...)
-		args = append(args, strconv.Itoa(len(n.Gone)))
-		args = append(args, n.Gone...)
 	}
 	cancelled := make([]bool, len(notes))
 	err := s.eval(ctx, scriptNote, keys, args, func(reply rueidis.RedisResult) error {
@@ -286,21 +284,6 @@ func (s *Store) TrimEnded(ctx context.Context, q *Queue, cap int) (int, error) {
 	return int(trimmed), err
 }
 
-// Owner returns the id of the job that has a lock; "" if nobody has.
-func (s *Store) Owner(ctx context.Context, key string) (string, error) {
-	reply, err := s.do(ctx, "lock", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
-		return c.Do(ctx, c.B().Get().Key(key).Build())
-	})
-	if err != nil {
-		return "", err
-	}
-	owner, err := reply.ToString()
-	if rueidis.IsRedisNil(err) {
-		return "", nil
-	}
-	return owner, explain("lock", err)
-}
-
 // Lock is a uniqueness key that a job has.
 type Lock struct {
 	Name    string
@@ -310,12 +293,8 @@ type Lock struct {
 	Left    time.Duration // until it ends by itself; 0: it does not
 }
 
-// Locks returns the locks of a queue, by name, with SCAN.
-func (s *Store) Locks(ctx context.Context, q *Queue) ([]Lock, error) {
-	keys, err := s.Keys(ctx)
-	if err != nil {
-		return nil, err
-	}
+// Locks returns the locks of a queue, by name. keys are those of the namespace.
+func (s *Store) Locks(ctx context.Context, q *Queue, keys []string) ([]Lock, error) {
 	var names []string
 	for _, key := range keys {
 		for _, prefix := range []string{q.Lock(""), q.Running(""), q.Parked("")} {
@@ -340,12 +319,19 @@ func (s *Store) Locks(ctx context.Context, q *Queue) ([]Lock, error) {
 	locks := make([]Lock, 0, len(names))
 	for i, name := range names {
 		l := Lock{Name: name}
-		l.Owner, _ = replies[4*i].ToString()
-		l.Running, _ = replies[4*i+1].ToString()
-		l.Parked, _ = replies[4*i+2].AsInt64()
-		if ms, err := replies[4*i+3].AsInt64(); err == nil && ms > 0 {
-			l.Left = time.Duration(ms) * time.Millisecond
+		for n, to := range []*string{&l.Owner, &l.Running} {
+			if *to, err = replies[4*i+n].ToString(); err != nil && !rueidis.IsRedisNil(err) {
+				return nil, explain("locks", err)
+			}
 		}
+		if l.Parked, err = replies[4*i+2].AsInt64(); err != nil {
+			return nil, explain("locks", err)
+		}
+		ms, err := replies[4*i+3].AsInt64()
+		if err != nil {
+			return nil, explain("locks", err)
+		}
+		l.Left = time.Duration(max(ms, 0)) * time.Millisecond
 		if l.Owner != "" || l.Running != "" || l.Parked > 0 { // else it was freed meanwhile
 			locks = append(locks, l)
 		}

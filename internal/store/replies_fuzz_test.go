@@ -240,7 +240,7 @@ func FuzzReplies(f *testing.F) {
 		case 24:
 			_, err = s.TrimEnded(ctx, q, 10)
 		case 25:
-			_, err = s.Owner(ctx, q.Lock("qx"))
+			_, err = s.Locks(ctx, q, []string{q.Lock("qx")})
 		}
 		if ctx.Err() != nil {
 			t.Fatalf("it took 10 s: %v", err)

@@ -440,12 +440,12 @@ var operations = map[string]operation{
 		script: "run_note",
 		who:    "me",
 		prepare: func(b *box) {
-			b.record("a", "gen", "1", "job", "ja", "state", "running", "old", "x")
+			b.record("a", "gen", "1", "job", "ja", "state", "running")
 			b.record("b", "gen", "1", "job", "jb", "state", "running", "cancel", "1")
 		},
 		run: func(ctx context.Context, s *Store, q *Queue) error {
 			cancelled, err := s.Note(ctx, q, me, []source.Note{
-				{Tag: FirstTag, ID: "a", Fields: []string{"cursor", "1", "progress", "p"}, Gone: []string{"old"}}, {Tag: FirstTag + 1, ID: "b"},
+				{Tag: FirstTag, ID: "a", Fields: []string{"cursor", "1", "progress", "p"}}, {Tag: FirstTag + 1, ID: "b"},
 				{Tag: FirstTag + 2, ID: "c", Fields: []string{"cursor", "1"}}, {Tag: FirstTag + 9, ID: "b", Fields: []string{"cursor", "1"}},
 			})
 			if err == nil && !slices.Equal(cancelled, []bool{false, true, false, false}) {
@@ -455,7 +455,7 @@ var operations = map[string]operation{
 		},
 		jobs: []string{"rec:a"},
 		changes: []string{
-			"-rec:a old x", "+rec:a cursor 1", "+rec:a progress p",
+			"+rec:a cursor 1", "+rec:a progress p",
 		},
 		tolerates: "rec:a",
 	},

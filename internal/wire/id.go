@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// alphabet is Crockford's base 32 in lower case: its order is that of ASCII, so
+// Alphabet is Crockford's base 32 in lower case: its order is that of ASCII, so
 // that ids sort by the time in front of them.
-const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+const Alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
 const idLen = 26
 
@@ -23,7 +23,7 @@ func NewID(now time.Time) string {
 	var b [idLen]byte
 	ms := uint64(now.UnixMilli())
 	for i := 9; i >= 0; i-- {
-		b[i] = alphabet[ms&31]
+		b[i] = Alphabet[ms&31]
 		ms >>= 5
 	}
 	encode(b[10:18], rand.Uint64())
@@ -53,7 +53,7 @@ func NewIncarnation() string {
 // encode fills dst with the low bits of v, five to a character.
 func encode(dst []byte, v uint64) {
 	for i := range dst {
-		dst[i] = alphabet[v&31]
+		dst[i] = Alphabet[v&31]
 		v >>= 5
 	}
 }

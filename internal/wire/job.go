@@ -78,6 +78,15 @@ type Job struct {
 	Args []byte // JSON; "null" when the element has none; nil in a raw job
 }
 
+// Renew has a dead job begin anew, with all its attempts before it, and without the limits
+// in time that it may have outlived.
+func (j *Job) Renew() {
+	j.Attempts, j.Crashes, j.Stops, j.Hosts = 0, 0, 0, nil
+	j.Unknown, j.UnknownSince, j.EndedAt = 0, 0, 0
+	j.Deadline, j.ExpireAt = 0, 0
+	j.Reason = "revived"
+}
+
 // ErrFuture says that an element is of a newer version than this package reads.
 // Parse returns it together with a Job that has the element's bytes in Raw, so
 // that it can be kept until a newer worker takes it.

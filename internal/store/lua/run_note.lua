@@ -4,8 +4,7 @@
 --
 -- KEYS[1] held HASH tag → element: what I hold
 -- KEYS[2...] records HASH of the jobs
--- ARGV[1...] for each job: its tag    how many fields, names and values, follow    the fields    how many
---     names of fields to remove follow    the names
+-- ARGV[1...] for each job: its tag    how many fields, names and values, follow    the fields
 -- RETURN for each 1; 2 when somebody has asked to cancel it; 0 when it is not held, or has no record
 -- COST O(fields)
 local held = KEYS[1]
@@ -14,13 +13,13 @@ local result, i = {}, 1
 for k = 2, #KEYS do
   local record, tag, n = KEYS[k], ARGV[i], tonumber(ARGV[i + 1])
   local first = i + 2
-  local gone = tonumber(ARGV[first + n])
-  i = first + n + 1 + gone
+  i = first + n
   local there = redis.call('HEXISTS', held, tag)
   if there == 1 and redis.call('TYPE', record).ok == 'hash' then
-    if n > 0 then redis.call('HSET', record, unpack(ARGV, first, first + n - 1)) end
-    if gone > 0 then redis.call('HDEL', record, unpack(ARGV, first + n + 1, i - 1)) end
-    if n + gone > 0 then redis.pcall('PUBLISH', record, 'note') end
+    if n > 0 then
+      redis.call('HSET', record, unpack(ARGV, first, i - 1))
+      redis.pcall('PUBLISH', record, 'note')
+    end
     if redis.call('HEXISTS', record, 'cancel') == 1 then there = 2 end
   else
     there = 0
