@@ -66,10 +66,10 @@ func (s set) cycle(n int) (step int, ok bool) {
 	return step, ok && s.has(0) && s.count()*step == n
 }
 
-// pieces writes a set as a list. What has four or more regular numbers is a range,
-// and so is any piece of three or more in a row.
+// pieces writes a set as a list: in steps if it has five or more numbers which are
+// regular, and any three or more in a row as a range.
 func (s set) pieces(one func(n int) string, to func(lo, hi string) string, steps func(lo, hi string, step int) string) []string {
-	if step, ok := s.regular(); ok && step > 1 && s.count() > 4 {
+	if step, ok := s.regular(); ok && steps != nil && step > 1 && s.count() > 4 {
 		return []string{steps(one(s.first()), one(s.last()), step)}
 	}
 	var all []string

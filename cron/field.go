@@ -41,7 +41,7 @@ func (s set) all() iter.Seq[int] {
 // values is what a field allows.
 type values struct {
 	plain set
-	// The field begins with *, ? or H/n.
+	// The field begins with *, ? or H/.
 	wildcard bool
 	// The step of a wildcard, if it has one.
 	step int
@@ -82,7 +82,7 @@ var fields = [6]field{
 // made of it.
 func (f *field) read(text, name string) (values, error) {
 	text = strings.ToUpper(text)
-	v := values{wildcard: strings.HasPrefix(text, "*") || text == "?" || strings.HasPrefix(text, "H/")}
+	v := values{wildcard: strings.HasPrefix(text, "*") || strings.HasPrefix(text, "?") || strings.HasPrefix(text, "H/")}
 	for part := range strings.SplitSeq(text, ",") {
 		if err := f.readPart(&v, part, name); err != nil {
 			return values{}, err
@@ -220,14 +220,10 @@ func (f *field) readRange(begin, end string) (lo, hi int, err error) {
 		hi = 7 // FRI-SUN
 	}
 	if lo > hi {
-		return 0, 0, fmt.Errorf("range %.80q: allowed are ranges that go up; one around the end is two, such as %s", begin+"-"+end, f.around(lo, hi))
+		around := (span(f.min, hi) | span(lo, f.top)).pieces(strconv.Itoa, func(lo, hi string) string { return lo + "-" + hi }, nil)
+		return 0, 0, fmt.Errorf("range %.80q: allowed are ranges that go up; one around the end is a list, %s", begin+"-"+end, strings.Join(around, ","))
 	}
 	return lo, hi, nil
-}
-
-// around writes a range that goes around the end as two.
-func (f *field) around(lo, hi int) string {
-	return fmt.Sprintf("%d-%d,%d-%d", lo, f.top, f.min, hi)
 }
 
 func (f *field) readHashRange(base string) (lo, hi int, err error) {

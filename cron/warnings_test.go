@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestWarnings(t *testing.T) {
+func TestExpressionWarnings(t *testing.T) {
 	t.Parallel()
 	now := instant(t, "2026-11-23T12:00:00Z")
 	for _, c := range []struct {

@@ -64,6 +64,7 @@ func flagError(cmd *cobra.Command, err error) error {
 // allowedNumbers is what the flags that are numbers allow.
 var allowedNumbers = map[string]string{
 	"concurrency":  "allowed are 1 to 10000",
+	"count":        "allowed are 1 to 10000",
 	"limit":        "allowed are 1 and more, and 0 for no limit",
 	"min-attempt":  "allowed are 0 and more",
 	"max-attempts": "allowed are 1 to 1000000, and -1 for no limit",

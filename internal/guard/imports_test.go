@@ -11,7 +11,7 @@ import (
 )
 
 // public are the packages that a user of the library sees. "." is the root.
-var public = []string{".", "inspect", "embedded", "tasukitest", "web"}
+var public = []string{".", "cron", "inspect", "embedded", "tasukitest", "web"}
 
 // arrow is a rule for one package.
 type arrow struct {
@@ -35,6 +35,7 @@ var arrows = []arrow{
 		"a feature imports the core, and the core never learns of it: give it one general primitive instead"},
 	{"inspect", []string{".", "internal/bridge", "internal/holes", "internal/store", "internal/wire"}, "it is beside the core and below the dashboard and the command"},
 	{"tasukitest", []string{".", "internal/bridge", "internal/source"}, "what it tells of a job is what the core decides, not what it reads out of Redis"},
+	{"cron", []string{"."}, "a feature imports the core"},
 	{"embedded", nil, "it is a server, and knows nothing of jobs"},
 	{"web", []string{".", "inspect"}, "what the dashboard can do, the admin API can do for everybody"},
 	{"cmd/...", public, "the command is a user of the library: what it needs is exported"},
