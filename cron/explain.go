@@ -38,7 +38,7 @@ func (s *Schedule) times() []string {
 
 // time writes a time of the day, without the second if all are at second 0.
 func (s *Schedule) time(h, m, sec int) string {
-	if s.second.plain == 1 {
+	if s.second.plain == only0 {
 		return fmt.Sprintf("%02d:%02d", h, m)
 	}
 	return fmt.Sprintf("%02d:%02d:%02d", h, m, sec)
@@ -164,17 +164,17 @@ func (e english) clockPart() string {
 	single := m.count() == 1 && sec.count() == 1
 	inRow := regular && step == 1
 	switch minutes, ok := m.cycle(60); {
-	case h == span(0, 23) && m == span(0, 59) && sec == 1:
+	case h == span(0, 23) && m == span(0, 59) && sec == only0:
 		return "every minute"
-	case h == span(0, 23) && single && m == 1 && sec == 1:
+	case h == span(0, 23) && single && m == only0 && sec == only0:
 		return "every hour, on the hour"
 	case single && regular && h.count() > 2 && h != span(0, 23):
 		return e.each(step, "hour") + " from " + first + " to " + last
 	case e.times() != nil:
 		return "at " + e.list(e.times())
-	case sec == 1 && ok && h == span(0, 23):
+	case sec == only0 && ok && h == span(0, 23):
 		return e.each(minutes, "minute")
-	case sec == 1 && ok && (inRow || h.count() == 1):
+	case sec == only0 && ok && (inRow || h.count() == 1):
 		return e.each(minutes, "minute") + " from " + first + " to " + last
 	}
 	hours := "every hour"
@@ -185,7 +185,7 @@ func (e english) clockPart() string {
 	if m == span(0, 59) {
 		minutes = "every minute"
 	}
-	if step, ok := m.cycle(60); ok && sec == 1 {
+	if step, ok := m.cycle(60); ok && sec == only0 {
 		return e.each(step, "minute") + " of " + hours
 	}
 	of := minutes + " of " + hours
@@ -194,7 +194,7 @@ func (e english) clockPart() string {
 	}
 	seconds, inCycle := sec.cycle(60)
 	switch {
-	case sec == 1:
+	case sec == only0:
 		return "at " + of
 	case inCycle && of == "every minute":
 		return e.each(seconds, "second")

@@ -62,18 +62,18 @@ func (j japanese) clockPart() string {
 	inRow := regular && step == 1
 	between := first + "から" + last + "まで"
 	switch minutes, ok := m.cycle(60); {
-	case h == span(0, 23) && m == span(0, 59) && sec == 1:
+	case h == span(0, 23) && m == span(0, 59) && sec == only0:
 		return "毎分"
 	case single && regular && h.count() > 2 && h != span(0, 23):
 		return fmt.Sprintf("%s%d時間ごと", between, step)
 	case j.times() != nil:
 		return strings.Join(j.times(), "、")
-	case sec == 1 && ok && h == span(0, 23):
+	case sec == only0 && ok && h == span(0, 23):
 		return j.each(minutes, "分")
-	case sec == 1 && ok && (inRow || h.count() == 1):
+	case sec == only0 && ok && (inRow || h.count() == 1):
 		return between + j.each(minutes, "分")
 	}
-	if step, ok := m.cycle(60); ok && sec == 1 {
+	if step, ok := m.cycle(60); ok && sec == only0 {
 		return j.numbers(h, "時") + "に" + j.each(step, "分")
 	}
 	of := ""
@@ -89,7 +89,7 @@ func (j japanese) clockPart() string {
 	}
 	seconds, inCycle := sec.cycle(60)
 	switch {
-	case sec == 1:
+	case sec == only0:
 		return of
 	case inCycle && of == "毎分":
 		return j.each(seconds, "秒")

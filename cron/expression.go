@@ -141,7 +141,7 @@ func (s *Schedule) readFields(words []string, name string) error {
 	kinds := fields[:]
 	switch len(words) {
 	case 5:
-		s.second.plain = 1
+		s.second.plain = only0
 		into, kinds = into[1:], kinds[1:]
 	case 6:
 	default:

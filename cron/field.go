@@ -14,6 +14,9 @@ import (
 // set is a set of numbers from 0 to 63.
 type set uint64
 
+// only0 has no number but 0.
+const only0 set = 1
+
 // span is the set of the numbers from lo to hi.
 func span(lo, hi int) set { return set(1)<<(hi+1) - set(1)<<lo }
 
@@ -149,8 +152,11 @@ func (f *field) readPart(v *values, part, name string) error {
 		if lo, err = f.readValue(base); err != nil {
 			return err
 		}
-		if !stepped {
+		switch {
+		case !stepped:
 			hi = lo
+		case lo > f.top: // 7/2 is from Sunday on
+			lo = f.min
 		}
 	}
 	for n := lo; n <= hi; n += step {
