@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Explain says in words when an entry runs: in English ("en"), or in Japanese
-// ("ja"). Two schedules have the same words only if they name the same times.
+// Explain says in words when an entry runs: in Japanese ("ja"), and else in English
+// ("en"). Two schedules have the same words only if they name the same times.
 func (s *Schedule) Explain(lang string) string {
 	if lang == "ja" {
 		return japanese{s}.sentence()
