@@ -24,6 +24,22 @@ func (c *clock) at(u int64) *period {
 	if p := c.last.Load(); p != nil && p.start <= u && u < p.end {
 		return p
 	}
+	p := c.lookup(u)
+	// Where the list of a zone's file ends and a rule goes on, ZoneBounds says where
+	// the rule would have started, and that can be long before the list ends.
+	for p.start > math.MinInt64 {
+		before := c.lookup(p.start)
+		if before.end > u {
+			break
+		}
+		p.start = before.end
+	}
+	c.last.Store(p)
+	return p
+}
+
+// lookup returns the period of an instant, as package time has it.
+func (c *clock) lookup(u int64) *period {
 	t := time.Unix(u, 0).In(c.zone)
 	_, offset := t.Zone()
 	p := &period{start: math.MinInt64, end: math.MaxInt64, offset: int64(offset)}
@@ -35,11 +51,10 @@ func (c *clock) at(u int64) *period {
 		p.end = end.Unix()
 	}
 	if p.end <= u {
-		// Beyond the changes that a zone's file lists, ZoneBounds ends every year
-		// after 365 days. Nothing changes on the last day of a leap year.
+		// By such a rule every year ends after 365 days. Nothing changes on the last
+		// day of a leap year.
 		p.end = time.Date(t.UTC().Year()+1, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
 	}
-	c.last.Store(p)
 	return p
 }
 

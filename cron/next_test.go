@@ -118,6 +118,18 @@ func TestNever(t *testing.T) {
 	}
 }
 
+// What was asked before has no influence. The last change that the file of this zone lists
+// is where its rule would not have one.
+func TestNextBackwards(t *testing.T) {
+	t.Parallel()
+	s := schedule(t, "0 0 * * *", "America/Ciudad_Juarez")
+	for _, c := range [][2]string{{"2022-12-01T12:00:00Z", "2022-12-02T07:00:00Z"}, {"2022-11-29T06:00:59Z", "2022-11-30T07:00:00Z"}, {"2022-10-01T12:00:00Z", "2022-10-02T06:00:00Z"}} {
+		if at := s.Next(instant(t, c[0])); !at.Equal(instant(t, c[1])) {
+			t.Errorf("after %s: %v", c[0], at)
+		}
+	}
+}
+
 func TestConcurrentNext(t *testing.T) {
 	t.Parallel()
 	s := schedule(t, "30 2 * * *", "Europe/Berlin")

@@ -20,6 +20,14 @@ import (
 
 var zonesReport = flag.String("cron.report", "", "compare the runs of every zone from 2016 to 2036, and write a report to this directory")
 
+// The database is that of Go, and not the machine's. Its files are shorter: what a rule
+// can say they do not list.
+func init() {
+	os.Setenv("ZONEINFO", zoneinfo) //nolint:errcheck // a name without = is set
+}
+
+var zoneinfo = filepath.Join(build.Default.GOROOT, "lib", "time", "zoneinfo.zip")
+
 // sample is an expression, and once more what it means, said without the parser:
 // which days, hours and minutes match.
 type sample struct {
@@ -60,7 +68,7 @@ var samples = []sample{
 	{"30 2 * * *", false, anyDay, one(2), one(30)},
 	{"0,30 2,3 * * *", false, anyDay, one(2, 3), one(0, 30)},
 	{"15,45 0,1,22-23 * * *", false, anyDay, one(0, 1, 22, 23), one(15, 45)},
-	{"0-59 0-23 * * *", false, anyDay, anyOf, anyOf},
+	{"0-59/10 0-23 * * *", false, anyDay, anyOf, each(10)},
 	{"59 23 * * *", false, anyDay, one(23), one(59)},
 	{"0 9 * * MON-FRI", false, workday, one(9), one(0)},
 	{"30 1 * * 7", false, func(d civil) bool { return d.weekday == time.Sunday }, one(1), one(30)},
@@ -92,7 +100,7 @@ type group struct {
 // clocks show in a time.
 func allZones(t *testing.T, from, to time.Time) []*group {
 	t.Helper()
-	archive, err := zip.OpenReader(filepath.Join(build.Default.GOROOT, "lib", "time", "zoneinfo.zip"))
+	archive, err := zip.OpenReader(zoneinfo)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,6 +194,16 @@ func (s *scanner) scan(from, to time.Time) {
 	}
 	today := int64(-1)
 	var due [64]bool
+	var minutes [64][60]bool
+	var hours [64][24]bool
+	for i, sample := range samples {
+		for m := range 60 {
+			minutes[i][m] = sample.minute(m)
+		}
+		for h := range 24 {
+			hours[i][h] = sample.hour(h)
+		}
+	}
 	match := func(minute int64, wild, fixed bool) {
 		if n := minute / (24 * 60); n != today {
 			today = n
@@ -197,8 +215,11 @@ func (s *scanner) scan(from, to time.Time) {
 		}
 		h, m := int(minute/60%24), int(minute%60)
 		for i := range samples {
-			if sample := &samples[i]; s.days[i] && (sample.wild && wild || !sample.wild && fixed) && sample.minute(m) && sample.hour(h) {
-				due[i] = true
+			if wanted := fixed; s.days[i] && minutes[i][m] && hours[i][h] {
+				if samples[i].wild {
+					wanted = wild
+				}
+				due[i] = due[i] || wanted
 			}
 		}
 	}
@@ -291,13 +312,12 @@ func TestZones(t *testing.T) {
 	}
 	close(work)
 	workers.Wait()
-	for i, wrong := range total.wrong {
-		if i < 20 {
+	told := map[string]bool{}
+	for _, wrong := range total.wrong {
+		if expr, _, _ := strings.Cut(wrong, ": Next("); !told[expr] {
+			told[expr] = true
 			t.Error(wrong)
 		}
-	}
-	if len(total.wrong) > 20 {
-		t.Errorf("and %d more", len(total.wrong)-20)
 	}
 	all := 0
 	for _, n := range total.runs {
