@@ -101,6 +101,9 @@ func (c *check) run() error {
 			return err
 		}
 	}
+	if err := c.cron(); err != nil {
+		return err
+	}
 	return c.strangers()
 }
 

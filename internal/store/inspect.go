@@ -239,7 +239,10 @@ func (s *Store) Type(ctx context.Context, key string) (string, error) {
 
 // NamespaceKeys are the keys that belong to no queue, with their types.
 func (s *Store) NamespaceKeys() map[string]string {
-	return map[string]string{s.workersKey(): "hash", s.infoKey(): "hash", s.queuesKey(): "set"}
+	return map[string]string{
+		s.workersKey(): "hash", s.infoKey(): "hash", s.queuesKey(): "set",
+		s.cronKey("due"): "zset", s.cronKey("names"): "zset", s.cronKey("sets"): "hash",
+	}
 }
 
 // Workers returns the workers that are in the list, with their beats, and who

@@ -48,7 +48,7 @@ var rights = []right{
 	{Producer | Worker | Operator, "ZCARD {seen}", ""},
 	{Producer | Worker | Operator, "ZCOUNT {scheduled} 0 0", ""},
 	{Producer | Worker, "ZREMRANGEBYRANK {seen} 0 0", ""},
-	{Producer | Worker, "ZSCORE {seen} x", ""},
+	{Producer | Worker | Operator, "ZSCORE {seen} x", ""},
 	{Producer | Worker, "WAIT 0 0", "an enqueue cannot wait for replicas (ClientConfig.Replicas)"},
 
 	{Producer | Worker | Operator, "EXISTS {record}", ""},

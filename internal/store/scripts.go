@@ -25,6 +25,8 @@ type script struct {
 
 // One variable for each file of lua/; a test demands it.
 var (
+	scriptCronTake  = loadScript("cron_take")
+	scriptCronWrite = loadScript("cron_write")
 	scriptQueue     = loadScript("define_queue")
 	scriptEnqueue   = loadScript("enqueue")
 	scriptRecord    = loadScript("enqueue_record")

@@ -657,6 +657,72 @@ var operations = map[string]operation{
 		},
 		tolerates: "count",
 	},
+	"CronTake": {
+		script: "cron_take",
+		run: func(ctx context.Context, s *Store, _ *Queue) error {
+			_, _, _, err := s.CronTake(ctx, 10, time.Hour)
+			return err
+		},
+		changes: []string{"-cron:due now 5", "+cron:due now T"},
+	},
+	"CronWrites": {
+		script: "cron_write",
+		run: func(ctx context.Context, s *Store, _ *Queue) error {
+			_, err := s.CronWrites(ctx, true, nil, []CronWrite{
+				{Name: "now", Version: 1, Turn: time.UnixMilli(7), Entry: "e2", State: "s2"},
+				{Name: "later", Version: 1}, {Name: "new", Entry: "e", State: "s"}, {Name: "other", Version: 5, Entry: "e"},
+			})
+			return err
+		},
+		jobs: []string{"cron:entry:now", "cron:entry:later", "cron:entry:new", "cron:entry:other"},
+		changes: []string{
+			"-cron:due later T", "-cron:due now 5", "-cron:entry:later entry e", "-cron:entry:later state s",
+			"-cron:entry:later turn T", "-cron:entry:later version 1",
+			"-cron:entry:now entry e", "-cron:entry:now state s", "-cron:entry:now turn 5", "-cron:entry:now version 1",
+			"-cron:names later 0",
+			"+cron:due now 7", "+cron:entry:new entry e", "+cron:entry:new state s", "+cron:entry:new turn ", "+cron:entry:new version T",
+			"+cron:entry:now entry e2", "+cron:entry:now state s2", "+cron:entry:now turn 7", "+cron:entry:now version T",
+			"+cron:names new 0",
+		},
+	},
+	"CronWrites of a declared set": {
+		script: "cron_write",
+		run: func(ctx context.Context, s *Store, _ *Queue) error {
+			_, err := s.CronWrites(ctx, true, &CronDeclared{Name: "set", Was: "1", Is: "2"}, []CronWrite{{Name: "later", Version: 1}})
+			return err
+		},
+		jobs: []string{"cron:entry:later"},
+		changes: []string{
+			"-cron:due later T", "-cron:entry:later entry e", "-cron:entry:later state s", "-cron:entry:later turn T",
+			"-cron:entry:later version 1", "-cron:names later 0", "-cron:sets set 1",
+			"+cron:sets set 2",
+		},
+	},
+	"CronWrites of a declared set that is another by now": {
+		script: "cron_write",
+		run: func(ctx context.Context, s *Store, _ *Queue) error {
+			_, err := s.CronWrites(ctx, true, &CronDeclared{Name: "set", Was: "0", Is: "2"}, []CronWrite{{Name: "later", Version: 1}})
+			return err
+		},
+		jobs: []string{"cron:entry:later"},
+	},
+	"CronWrites of a declared set of which an entry has changed": {
+		script: "cron_write",
+		run: func(ctx context.Context, s *Store, _ *Queue) error {
+			_, err := s.CronWrites(ctx, true, &CronDeclared{Name: "set", Was: "1", Is: "2"}, []CronWrite{{Name: "later", Version: 1}, {Name: "now", Version: 7}})
+			return err
+		},
+		jobs: []string{"cron:entry:later", "cron:entry:now"},
+	},
+	"CronWrites of one that a scheduler has": {
+		script:  "cron_write",
+		prepare: func(b *box) { b.do("ZADD", b.s.cronKey("due"), "1900000000000", "now") },
+		run: func(ctx context.Context, s *Store, _ *Queue) error {
+			_, err := s.CronWrites(ctx, true, nil, []CronWrite{{Name: "now", Version: 1}})
+			return err
+		},
+		jobs: []string{"cron:entry:now"},
+	},
 	"TrimEnded": {
 		script: "sweep_ended",
 		prepare: func(b *box) {
@@ -727,6 +793,12 @@ func newBox(t testing.TB, url, queue string) *box {
 	b.do("HSET", s.workersKey(), me, "5", "@observer", dead)
 	b.do("HSET", s.infoKey(), me, "old")
 	b.do("SADD", s.queuesKey(), "other")
+	for name, turn := range map[string]string{"now": "5", "later": late} {
+		b.do("ZADD", s.cronKey("due"), turn, name)
+		b.do("ZADD", s.cronKey("names"), "0", name)
+		b.do("HSET", s.CronEntry(name), "version", "1", "turn", turn, "entry", "e", "state", "s")
+	}
+	b.do("HSET", s.cronKey("sets"), "set", "1")
 	return b
 }
 
@@ -766,6 +838,9 @@ func (b *box) parts() map[string]string {
 		parts["list"] = q.List
 	}
 	parts["ended"] = q.Ended
+	for _, part := range []string{"due", "names", "sets", "entry:now", "entry:later", "entry:new", "entry:other"} {
+		parts["cron:"+part] = b.s.cronKey(part)
+	}
 	for _, id := range []string{"a", "b", "c", "d"} {
 		parts["rec:"+id] = q.Record(id)
 	}
@@ -964,6 +1039,10 @@ func (b *box) kinds() map[string]string {
 		switch name, _, _ := strings.Cut(part, ":"); name {
 		case "rec":
 			kinds[key] = "hash"
+		case "cron":
+			if strings.HasPrefix(part, "cron:entry:") {
+				kinds[key] = "hash"
+			}
 		case "unique", "running":
 			kinds[key] = "string"
 		case "parked":
@@ -978,8 +1057,10 @@ func (op *operation) gets(part string) bool {
 	header := loadScript(op.script).text
 	name, who, incarnation := strings.Cut(part, ":")
 	switch {
-	case slices.Contains([]string{"rec", "unique", "running", "parked"}, name):
+	case slices.Contains([]string{"rec", "unique", "running", "parked"}, name), strings.HasPrefix(who, "entry:"):
 		return slices.Contains(op.jobs, part)
+	case name == "cron":
+		return strings.Contains(header, "] "+who+" ") && strings.HasPrefix(op.script, "cron_")
 	case name == "all":
 		return strings.Contains(header, "] "+who+" HASH ") || strings.Contains(header, "] "+who+" SET ")
 	case name == "workers":
