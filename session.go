@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -51,6 +52,9 @@ type about struct {
 	Started     int64    `json:"started"` // ms since 1970
 	Queues      []string `json:"queues"`
 	Concurrency int      `json:"concurrency"`
+	// Kinds are those that it has handlers for. Others says that it takes all others too.
+	Kinds  []string `json:"kinds,omitempty"`
+	Others bool     `json:"others,omitempty"`
 	// Subscribed says that its death shows at once. Without it only a counter
 	// that stands still for long does.
 	Subscribed bool `json:"subscribed"`
@@ -76,7 +80,8 @@ func newSession(w *Worker, base context.Context) *session {
 		w: w, id: wire.NewIncarnation(), base: base,
 		failed: make(chan error, 1), channels: make(chan []string, 1),
 		sources: map[string]*native.Source{}, served: map[string]int{},
-		about: about{Host: hostname(), PID: os.Getpid(), Started: time.Now().UnixMilli(), Concurrency: w.cfg.Concurrency},
+		about: about{Host: hostname(), PID: os.Getpid(), Started: time.Now().UnixMilli(), Concurrency: w.cfg.Concurrency,
+			Kinds: slices.Sorted(maps.Keys(w.kinds)), Others: w.other != nil},
 	}
 	s.ctx, s.quit = context.WithCancel(context.Background())
 	s.observer.session = s

@@ -6,6 +6,7 @@ package bridge
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/source"
@@ -14,6 +15,9 @@ import (
 
 // Store returns the store of a *tasuki.Client.
 var Store func(client any) *store.Store
+
+// Logger returns the one of a *tasuki.Client.
+var Logger func(client any) *slog.Logger
 
 // Record makes a *tasuki.Record of the fields of a record; of a bare job they are what its
 // element and its place say: job, state and at.

@@ -11,7 +11,7 @@ import (
 )
 
 // public are the packages that a user of the library sees. "." is the root.
-var public = []string{".", "inspect", "embedded", "tasukitest", "web"}
+var public = []string{".", "cron", "inspect", "embedded", "tasukitest", "web"}
 
 // arrow is a rule for one package.
 type arrow struct {
@@ -34,6 +34,7 @@ var arrows = []arrow{
 	{".", []string{"internal/bridge", "internal/failpoint", "internal/holes", "internal/native", "internal/source", "internal/store", "internal/wire"},
 		"a feature imports the core, and the core never learns of it: give it one general primitive instead"},
 	{"inspect", []string{".", "internal/bridge", "internal/holes", "internal/store", "internal/wire"}, "it is beside the core and below the dashboard and the command"},
+	{"cron", []string{".", "internal/bridge", "internal/store", "internal/wire"}, "it is a feature: it enqueues as everybody does, and keeps its entries beside the queues"},
 	{"tasukitest", []string{".", "internal/bridge", "internal/source"}, "what it tells of a job is what the core decides, not what it reads out of Redis"},
 	{"embedded", nil, "it is a server, and knows nothing of jobs"},
 	{"web", []string{".", "inspect"}, "what the dashboard can do, the admin API can do for everybody"},

@@ -19,8 +19,9 @@ var (
 
 // The variables that make the test binary another process.
 const (
-	workerEnv   = "TASUKI_PROOF_WORKER"
-	producerEnv = "TASUKI_PROOF_PRODUCER"
+	workerEnv    = "TASUKI_PROOF_WORKER"
+	producerEnv  = "TASUKI_PROOF_PRODUCER"
+	schedulerEnv = "TASUKI_PROOF_SCHEDULER"
 )
 
 func TestMain(m *testing.M) {
@@ -31,6 +32,10 @@ func TestMain(m *testing.M) {
 	var p producerConfig
 	if redistest.Self(producerEnv, &p) {
 		os.Exit(p.main())
+	}
+	var s schedulerConfig
+	if redistest.Self(schedulerEnv, &s) {
+		os.Exit(s.main())
 	}
 	redistest.Main(m)
 }

@@ -1,0 +1,249 @@
+package cron_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/cron"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
+)
+
+// TestRuns: an entry that is made while a scheduler sleeps wakes it; its jobs say what they are
+// for; the history says what became of them.
+func TestRuns(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		e.schedule()
+		ticks := make(chan string, 100)
+		e.work(func(_ context.Context, job *tasuki.Job[json.RawMessage]) error {
+			ticks <- job.Meta[cron.MetaTick] + " " + job.Meta[cron.MetaEntry] + " " + string(job.Args) + job.Meta["mine"]
+			return nil
+		})
+		begun := time.Now()
+		e.set(cron.Entry{Name: "quick", Expr: "@every 1s", Kind: "report", Args: json.RawMessage(`{"a":1}`), Opts: tasuki.Opts{Meta: map[string]string{"mine": "!"}}})
+		for i := range 2 {
+			text := <-ticks
+			stamp, rest, _ := strings.Cut(text, " ")
+			tick, err := time.Parse(time.RFC3339Nano, stamp)
+			if late := time.Since(tick); err != nil || rest != `quick {"a":1}!` || late < 0 || late > time.Second {
+				t.Errorf("run %d says %q, %v late, %v", i, text, late, err)
+			}
+		}
+		if took := time.Since(begun); took > 4*time.Second {
+			t.Errorf("two runs took %v", took)
+		}
+		runs := e.await("quick", "two that are done", func(runs []cron.Run) bool {
+			return len(runs) >= 2 && runs[0].Outcome == "done" && runs[1].Outcome == "done"
+		})
+		if runs[1].Tick.Sub(runs[0].Tick) != time.Second || runs[0].Address != fmt.Sprintf("default/cron:quick:%d", runs[0].Tick.UnixMilli()) {
+			t.Errorf("the history is %+v", runs)
+		}
+		// It was noted, not only read.
+		text, _ := e.do("HGET", e.key("entry:quick"), "state").ToString()
+		if !strings.Contains(text, `"o":"done"`) {
+			t.Errorf("kept is %s", text)
+		}
+	})
+}
+
+// TestManySchedulers: any number of them make each tick one job.
+func TestManySchedulers(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		for range 4 {
+			e.schedule()
+		}
+		for i := range 5 {
+			e.set(often(fmt.Sprint("e", i)))
+		}
+		redistest.WaitFor(t, "15 jobs", func() error {
+			if n := len(e.jobs("default")); n < 15 {
+				return fmt.Errorf("%d jobs", n)
+			}
+			return nil
+		})
+		seen := map[string]bool{}
+		for _, job := range e.jobs("default") {
+			id, _, _ := strings.Cut(job, ",")
+			if seen[id] {
+				t.Errorf("%s is there twice", id)
+			}
+			seen[id] = true
+		}
+	})
+}
+
+// TestOverlap: what becomes of a tick whose predecessor is still there.
+func TestOverlap(t *testing.T) {
+	for overlap, want := range map[cron.Overlap][]cron.Outcome{ // of the runs after the first, in order
+		"":                  {"skipped", "skipped", "skipped"},
+		cron.OverlapQueue:   {"parked", "skipped", "skipped"},
+		cron.OverlapReplace: {"parked", "replaced", "replaced"},
+		cron.OverlapAllow:   {"running", "running", "running"},
+	} {
+		t.Run(string(overlap), func(t *testing.T) {
+			onBoth(t, func(t *testing.T, e *env) {
+				begun, end := make(chan string, 100), make(chan struct{})
+				e.work(func(ctx context.Context, job *tasuki.Job[json.RawMessage]) error {
+					begun <- job.Meta[cron.MetaTick]
+					<-end
+					return nil
+				})
+				defer close(end)
+				// Each run is asked for when the one before is where it stays.
+				stop := e.schedule()
+				entry := daily("slow")
+				entry.Overlap = overlap
+				e.set(entry)
+				e.runNow("slow", 1)
+				<-begun
+				for i := range want {
+					e.runNow("slow", i+2)
+				}
+				stop()
+				runs := e.await("slow", "the outcomes", func(runs []cron.Run) bool {
+					var got []cron.Outcome
+					for _, r := range runs[1:] {
+						got = append(got, r.Outcome)
+					}
+					return slices.Equal(got, want)
+				})
+				in := runs[0].Address // in the way
+				if overlap == cron.OverlapReplace || overlap == cron.OverlapQueue {
+					in = runs[1].Address
+				}
+				for _, r := range runs[1:] {
+					if (r.Outcome == "skipped" || r.Outcome == "replaced") && r.Address != in {
+						t.Errorf("%s by %s, not by %s", r.Outcome, r.Address, in)
+					}
+				}
+				if overlap == cron.OverlapReplace {
+					job, err := e.client.Get(e.ctx, runs[1].Address)
+					if err != nil || job.Meta[cron.MetaTick] != runs[3].Tick.Format(time.RFC3339Nano) {
+						t.Errorf("the job that waits is for %v, %v: want the last, %v", job.Meta, err, runs[3].Tick)
+					}
+				}
+			})
+		})
+	}
+}
+
+// runNow asks for a run, and waits until the history has n.
+func (e *env) runNow(name string, n int) {
+	e.t.Helper()
+	address, err := e.table.RunNow(e.ctx, name)
+	if err != nil || !strings.HasPrefix(address, "default/cron:"+name+":now:") {
+		e.t.Fatalf("%q, %v", address, err)
+	}
+	e.await(name, "a run that was asked for", func(runs []cron.Run) bool { return len(runs) >= n && runs[len(runs)-1].Asked })
+}
+
+// TestMissed: what becomes of ticks that no scheduler was there for.
+func TestMissed(t *testing.T) {
+	for missed, want := range map[cron.Missed]string{
+		"":              "missed,enqueued 9",
+		cron.MissedNone: "missed",
+		cron.MissedLast: "missed,enqueued 9",
+		cron.MissedAll:  "missed,enqueued 7,enqueued 8,enqueued 9",
+	} {
+		t.Run(string(missed), func(t *testing.T) {
+			onBoth(t, func(t *testing.T, e *env) {
+				entry := daily("e")
+				entry.Missed, entry.Overlap, entry.Opts.Keep = missed, cron.OverlapAllow, -1
+				if missed == cron.MissedAll {
+					entry.MissedMost = 3
+				}
+				next := e.set(entry).Next
+				first := next.AddDate(0, 0, -10)
+				e.behind("e", first)
+				e.schedule()
+				e.await("e", want, func(runs []cron.Run) bool {
+					var got []string
+					for _, r := range runs {
+						text := string(r.Outcome)
+						if r.Outcome == "enqueued" {
+							text += fmt.Sprint(" ", int(r.Tick.Sub(first)/(24*time.Hour)))
+						} else if !r.Tick.Equal(first) {
+							text += " from " + r.Tick.String()
+						}
+						got = append(got, text)
+					}
+					return strings.Join(got, ",") == want
+				})
+				if got := e.get("e").Next; !got.Equal(next) {
+					t.Errorf("the next is %v, not %v", got, next)
+				}
+			})
+		})
+	}
+}
+
+// TestPause: a pause keeps ticks from running, is kept by an edit, and what was in it is not made
+// up for.
+func TestPause(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		e.schedule()
+		e.set(daily("e"))
+		if err := e.table.Pause(e.ctx, "e", "me"); err != nil {
+			t.Fatal(err)
+		}
+		e.set(often("e"))
+		s := e.get("e")
+		if !s.Paused || s.PausedBy != "me" || !s.Next.IsZero() || time.Since(s.PausedSince) > time.Minute {
+			t.Errorf("%+v", s)
+		}
+		e.runNow("e", 1)
+		if runs := e.history("e"); len(runs) != 1 {
+			t.Errorf("it was paused, and the history is %+v", runs)
+		}
+		before := time.Now()
+		if err := e.table.Resume(e.ctx, "e"); err != nil {
+			t.Fatal(err)
+		}
+		runs := e.await("e", "a tick", func(runs []cron.Run) bool { return len(runs) > 1 })
+		if tick := runs[1].Tick; runs[1].Outcome != "enqueued" || tick.Before(before.Add(-time.Second)) {
+			t.Errorf("%+v", runs)
+		}
+	})
+}
+
+// TestFailedRuns: what cannot be enqueued is noted, and is in nobody's way.
+func TestFailedRuns(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		bad := e.namespace + ":{bad}"
+		if err := e.do("SET", bad, "x").Error(); err != nil {
+			t.Fatal(err)
+		}
+		defer e.do("DEL", bad)
+		entry := often("bad")
+		entry.Opts.Queue = "bad"
+		e.set(entry)
+		e.set(often("good"))
+		e.do("HSET", e.key("entry:broken"), "version", "5", "turn", "5", "entry", "{", "state", "{}")
+		e.do("SET", e.key("entry:wrong"), "x")
+		e.do("ZADD", e.key("due"), "1", "gone", "5", "broken", "5", "wrong")
+		e.schedule()
+		runs := e.await("bad", "two failures", func(runs []cron.Run) bool { return len(runs) >= 2 })
+		if runs[1].Outcome != "failed" || !strings.Contains(runs[1].Error, "bad") {
+			t.Errorf("%+v", runs)
+		}
+		e.await("good", "two jobs", func(runs []cron.Run) bool { return len(runs) >= 2 && runs[1].Outcome == "enqueued" })
+		due, _ := e.do("ZRANGE", e.key("due"), "0", "-1").AsStrSlice()
+		if slices.Contains(due, "gone") || !slices.Contains(due, "broken") {
+			t.Errorf("due are %v", due)
+		}
+		problems, err := e.inspector.Check(e.ctx)
+		if err != nil || len(problems) < 3 {
+			t.Errorf("the check finds %v, %v", problems, err)
+		}
+		e.do("DEL", e.key("entry:wrong"))
+		e.do("ZREM", e.key("due"), "wrong")
+		if err := e.table.Remove(e.ctx, "broken"); err != nil {
+			t.Error(err)
+		}
+	})
+}
