@@ -67,6 +67,7 @@ var allowedNumbers = map[string]string{
 	"limit":        "allowed are 1 and more, and 0 for no limit",
 	"min-attempt":  "allowed are 0 and more",
 	"max-attempts": "allowed are 1 to 1000000, and -1 for no limit",
+	"missed-most":  "allowed are 1 to 1000",
 	"replicas":     "allowed are 0 to 100",
 	"runs":         "allowed are 1 to 100",
 }

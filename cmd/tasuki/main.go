@@ -79,6 +79,7 @@ exit-codes tells what the exit codes mean.`,
 	root.AddCommand(
 		newBench(a),
 		newCheck(a),
+		newCron(a),
 		newDemo(a),
 		newDoctor(a),
 		newEnqueue(a),

@@ -55,7 +55,7 @@ func TestHelp(t *testing.T) {
 // Every command that prints something has -o.
 func TestOutputFlag(t *testing.T) {
 	t.Parallel()
-	for _, args := range []string{"bench", "check", "doctor", "enqueue", "job cancel", "job edit", "job get", "job logs", "job ls", "job retry", "job rm", "job wait", "queue get", "queue ls", "queue pause", "queue resume", "queue revive", "version"} {
+	for _, args := range []string{"bench", "check", "cron get", "cron history", "cron ls", "cron pause", "cron resume", "cron rm", "cron run", "cron set", "doctor", "enqueue", "job cancel", "job edit", "job get", "job logs", "job ls", "job retry", "job rm", "job wait", "queue get", "queue ls", "queue pause", "queue resume", "queue revive", "version"} {
 		cmd, _, err := newRoot().Find(strings.Fields(args))
 		if err != nil || cmd.Flags().Lookup("output") == nil {
 			t.Errorf("tasuki %s has no --output (%v)", args, err)
