@@ -46,8 +46,8 @@ type declared struct {
 // Declare writes a set, with all its entries or none. It returns false if a higher revision is
 // there: then it has changed nothing.
 //
-// Errors are ErrRevision, and what is not allowed: an entry that belongs to another set or was
-// made by Set, for one.
+// Errors are ErrRevision, ErrInvalid, and what is in the way: an entry that belongs to another
+// set, or was made by Set.
 func (t *Table) Declare(ctx context.Context, d Declared) (bool, error) {
 	is, err := t.declare(ctx, &d)
 	if err != nil {
@@ -62,27 +62,27 @@ func (t *Table) declare(ctx context.Context, d *Declared) (bool, error) {
 		return false, err
 	}
 	if d.Revision < 1 {
-		return false, errors.New("revision: allowed are 1 and more")
+		return false, invalid{errors.New("revision: allowed are 1 and more")}
 	}
 	if err := wire.CheckQueue("name", d.Name); err != nil {
-		return false, err
+		return false, invalid{err}
 	}
 	entries, schedules, size := map[string]*Entry{}, map[string]*Schedule{}, 0
 	for i := range d.Entries {
 		e := &d.Entries[i]
 		s, err := e.check(now)
 		if err != nil {
-			return false, err
+			return false, invalid{err}
 		}
 		if entries[e.Name] != nil {
-			return false, fmt.Errorf("entry %q is there twice", e.Name)
+			return false, invalid{fmt.Errorf("entry %q is there twice", e.Name)}
 		}
 		entries[e.Name], schedules[e.Name] = e, s
 		text, _ := json.Marshal(e) // it was checked
 		size += len(text)
 	}
 	if len(entries) > maxDeclared || size > maxDeclaredBytes {
-		return false, fmt.Errorf("%d entries of %d bytes: allowed are %d of %d in a set; make several", len(entries), size, maxDeclared, maxDeclaredBytes)
+		return false, invalid{fmt.Errorf("%d entries of %d bytes: allowed are %d of %d in a set; make several", len(entries), size, maxDeclared, maxDeclaredBytes)}
 	}
 	names := slices.Sorted(maps.Keys(entries))
 	sum := sha256.New()

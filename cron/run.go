@@ -14,8 +14,9 @@ import (
 
 const (
 	// lease is for how long a scheduler has the entries that it has taken. If it dies, the
-	// next one takes them this much later.
-	lease = 2 * time.Second
+	// next one takes them this much later: so three may die one after the other until a tick
+	// is 3 s late.
+	lease = time.Second
 	// portion is how many entries it takes at a time.
 	portion = 100
 	// lookAfter is how long a scheduler sleeps at most: messages can be lost, and clocks step.
@@ -119,7 +120,7 @@ func isPassing(err error) bool { return store.IsPassing(err) || errors.Is(err, t
 // listen has messages heard, and returns how long to sleep at most.
 func (s *scheduler) listen(ctx context.Context) (told <-chan string, most time.Duration) {
 	if s.ear == nil {
-		call, cancel := context.WithTimeout(ctx, lease)
+		call, cancel := context.WithTimeout(ctx, 2*lease)
 		defer cancel()
 		var err error
 		if s.ear, err = s.store.Listen(call, s.store.CronChannel()); err != nil {
@@ -146,7 +147,7 @@ func (s *scheduler) turn(ctx context.Context) (time.Duration, error) {
 		return left, err
 	}
 	// What has begun is brought to its end, also when the scheduler stops.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*lease)
 	defer cancel()
 	found, err := s.store.CronEntries(ctx, names)
 	if err != nil {

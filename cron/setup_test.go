@@ -227,3 +227,12 @@ func (e *env) behind(name string, next time.Time) {
 		}
 	}
 }
+
+// awaitThere waits until an entry is there.
+func (e *env) awaitThere(name string) {
+	e.t.Helper()
+	redistest.WaitFor(e.t, name, func() error {
+		_, err := e.table.Get(e.ctx, name)
+		return err
+	})
+}

@@ -38,9 +38,17 @@ func New(client *tasuki.Client, declared ...Declared) *Table {
 var (
 	// ErrNotFound: there is no such entry.
 	ErrNotFound = errors.New("there is no such entry")
+	// ErrInvalid: what was given is not allowed, and the error says what is.
+	ErrInvalid = errors.New("not allowed")
 	// ErrDeclared: the entry belongs to a declared set, and is changed where that is.
 	ErrDeclared = errors.New("it belongs to a declared set: change it there and raise its revision; it can be paused, and run by hand")
 )
+
+// invalid is an error that is an ErrInvalid, and says it in its own words.
+type invalid struct{ error }
+
+func (invalid) Is(target error) bool { return target == ErrInvalid }
+func (i invalid) Unwrap() error      { return i.error }
 
 // Status is an entry, and what is known of it.
 type Status struct {
@@ -156,7 +164,7 @@ func (t *Table) Edit(ctx context.Context, name string, change func(*Entry) error
 // set is Set and Edit: change gets an entry without an expression if there is none.
 func (t *Table) set(ctx context.Context, name string, change func(*Entry) error) (*Status, error) {
 	if err := wire.CheckQueue("name", name); err != nil {
-		return nil, fmt.Errorf("cron: entry: %w", err)
+		return nil, invalid{fmt.Errorf("cron: entry: %w", err)}
 	}
 	now, err := t.now(ctx)
 	if err != nil {
@@ -171,13 +179,16 @@ func (t *Table) set(ctx context.Context, name string, change func(*Entry) error)
 			return err
 		}
 		if e.Name != name {
-			return fmt.Errorf("name: %.120q: it cannot be changed", e.Name)
+			return invalid{fmt.Errorf("name: %.120q: it cannot be changed", e.Name)}
 		}
 		s, err := e.checked(now)
-		if err == nil && !reflect.DeepEqual(e, k.Entry) {
+		if err != nil {
+			return invalid{err}
+		}
+		if !reflect.DeepEqual(e, k.Entry) {
 			k.become(&e, s, now)
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -269,7 +280,7 @@ func (t *Table) changeThere(ctx context.Context, name string, change func(*kept)
 
 // patience is for how long a change leaves a scheduler alone that has the entry, before it is
 // made all the same: then that scheduler has died, or cannot fire it.
-const patience = lease + time.Second
+const patience = 2 * lease
 
 // change changes one entry, of which the version is 0 if it is not there, and does it again when
 // it has changed meanwhile.
@@ -329,7 +340,7 @@ func (t *Table) changeAll(ctx context.Context, set *store.CronDeclared, make fun
 			}
 			return nil
 		}
-		if time.Since(begun) > 4*patience {
+		if time.Since(begun) > 5*patience {
 			return errors.New("others change it all the time: try again")
 		}
 		select {
