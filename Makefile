@@ -73,6 +73,10 @@ fuzz: ## Fuzz every target for ten minutes
 model-long: ## Compare the scripts with their model for long, and search deeper
 	$(GO) test ./internal/model -count=1 -v -timeout 3h -model.for=10m -model.deeper=4 -model.most=4000000 -proof.report=$(CURDIR)/docs/proof
 
+.PHONY: cron-zones
+cron-zones: ## Compare the runs of cron entries in every time zone with a scan over 20 years of minutes
+	ZONEINFO=$$($(GO) env GOROOT)/lib/time/zoneinfo.zip $(GO) test ./cron -count=1 -v -run TestZones -timeout 6h -cron.report=$(CURDIR)/docs/proof
+
 .PHONY: vuln
 vuln: ## Look for known holes in what is called: needs the network, no part of test
 	@./scripts/vuln.sh $(filter-out ./tools,$(MODULES))
