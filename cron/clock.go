@@ -34,6 +34,11 @@ func (c *clock) at(u int64) *period {
 	if !end.IsZero() {
 		p.end = end.Unix()
 	}
+	if p.end <= u {
+		// Beyond the changes that a zone's file lists, ZoneBounds ends every year
+		// after 365 days. Nothing changes on the last day of a leap year.
+		p.end = time.Date(t.UTC().Year()+1, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	}
 	c.last.Store(p)
 	return p
 }
