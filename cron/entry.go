@@ -106,7 +106,7 @@ func (e *Entry) checked(now time.Time) (*Schedule, error) {
 	if len(e.Name) > maxName {
 		return nil, fmt.Errorf("name: %d bytes: allowed are %d", len(e.Name), maxName)
 	}
-	s, err := Parse(e.Expr, e.Zone, e.Name)
+	s, err := parse(e.Expr, e.Zone, e.Name)
 	if err != nil {
 		return nil, err
 	}

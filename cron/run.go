@@ -216,7 +216,7 @@ func (s *scheduler) schedule(k *kept) (*Schedule, error) {
 	if p := s.schedules[k.Name]; p.Schedule != nil && p.expr == k.Expr && p.zone == k.Zone {
 		return p.Schedule, nil
 	}
-	schedule, err := Parse(k.Expr, k.Zone, k.Name)
+	schedule, err := parse(k.Expr, k.Zone, k.Name)
 	if err != nil {
 		return nil, err
 	}

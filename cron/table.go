@@ -218,7 +218,7 @@ func (t *Table) Resume(ctx context.Context, name string) error {
 		if k.Paused == 0 {
 			return nil
 		}
-		s, err := Parse(k.Expr, k.Zone, k.Name)
+		s, err := parse(k.Expr, k.Zone, k.Name)
 		if err != nil {
 			return err
 		}
@@ -420,7 +420,7 @@ func (k *kept) status(workers []served) *Status {
 		s.Warnings = []string{k.broken.Error()}
 		return s
 	}
-	if schedule, err := Parse(k.Expr, k.Zone, k.Name); err != nil {
+	if schedule, err := parse(k.Expr, k.Zone, k.Name); err != nil {
 		s.Warnings = append(s.Warnings, err.Error())
 	} else {
 		s.Warnings = append(s.Warnings, schedule.Warnings()...)

@@ -103,8 +103,8 @@ func TestSet(t *testing.T) {
 	})
 }
 
-// TestWarnings: a kind that no worker serves is told.
-func TestWarnings(t *testing.T) {
+// TestUnserved: a kind that no worker serves is told.
+func TestUnserved(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		e.work(nil)
 		entry := daily("e")
