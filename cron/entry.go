@@ -154,7 +154,7 @@ func (e *Entry) checkJitter(s *Schedule, tick time.Time) error {
 			break
 		}
 		if gap := next.Sub(tick); e.Jitter >= gap {
-			return fmt.Errorf("jitter: %v: allowed is less than %v, the time from the tick at %v to the next", e.Jitter, gap, tick.Format(time.RFC3339))
+			return fmt.Errorf("jitter: %v: allowed is less than %v, the time between two ticks", e.Jitter, gap)
 		}
 		tick = next
 	}

@@ -73,17 +73,18 @@ func TestKillSchedulers(t *testing.T) {
 	var mu sync.Mutex
 	var killed, frozen int
 	var blows []time.Time // when one was killed or frozen
+	var ice sync.Mutex // one is frozen at a time
 	var all sync.WaitGroup
 	for range schedulers {
 		rng, p := r.fork(), startScheduler(t, config, logs)
 		all.Go(func() {
 			for time.Now().Before(end) {
-				wake := time.Now().Add(time.Duration(300+rng.IntN(1500)) * time.Millisecond)
+				wake := time.Now().Add(time.Duration(500+rng.IntN(2500)) * time.Millisecond)
 				if rng.IntN(2) == 0 { // all entries are fired at a whole second, within few milliseconds
 					wake = wake.Truncate(time.Second).Add(time.Second + time.Duration(rng.IntN(15_000))*time.Microsecond)
 				}
 				time.Sleep(time.Until(wake))
-				freeze := rng.IntN(5) == 0
+				freeze := rng.IntN(5) == 0 && ice.TryLock()
 				mu.Lock()
 				blows = append(blows, time.Now())
 				if freeze {
@@ -96,6 +97,7 @@ func TestKillSchedulers(t *testing.T) {
 					p.Signal(t, syscall.SIGSTOP)
 					time.Sleep(time.Duration(2500+rng.IntN(2000)) * time.Millisecond)
 					p.Signal(t, syscall.SIGCONT)
+					ice.Unlock()
 					continue
 				}
 				p.Kill()
