@@ -127,14 +127,14 @@ func (t *Table) declare(ctx context.Context, d *Declared) (bool, error) {
 				k.become(entries[k.Name], schedules[k.Name], now)
 				k.Declared = d.Name
 			}
-			kept := all[:len(names)]
+			changed := all[:len(names)]
 			for _, k := range all[len(names):] {
 				if k.Declared == d.Name { // else it was removed, and perhaps made anew
 					k.text = ""
-					kept = append(kept, k)
+					changed = append(changed, k)
 				}
 			}
-			return kept, nil
+			return changed, nil
 		})
 		if err != errOvertaken {
 			return err == nil, err

@@ -18,14 +18,7 @@ import (
 func (e *env) demandTicks(name string, first time.Time) {
 	e.t.Helper()
 	runs := e.history(name)
-	times := map[string]int{}
-	for _, job := range e.jobs("default") {
-		var j struct{ ID string }
-		if err := json.Unmarshal([]byte(job), &j); err != nil {
-			e.t.Fatal(err)
-		}
-		times[j.ID]++
-	}
+	times := e.demandNoTwins()
 	last := runs[len(runs)-1].Tick
 	for tick := first; !tick.After(last); tick = tick.Add(time.Second) {
 		if n := times[fmt.Sprintf("cron:%s:%d", name, tick.UnixMilli())]; n != 1 {
@@ -38,6 +31,22 @@ func (e *env) demandTicks(name string, first time.Time) {
 			break
 		}
 	}
+}
+
+// demandNoTwins demands that no id is in the default queue twice, and returns those that are.
+func (e *env) demandNoTwins() map[string]int {
+	e.t.Helper()
+	times := map[string]int{}
+	for _, job := range e.jobs("default") {
+		var j struct{ ID string }
+		if err := json.Unmarshal([]byte(job), &j); err != nil {
+			e.t.Fatal(err)
+		}
+		if times[j.ID]++; times[j.ID] > 1 {
+			e.t.Errorf("%s is there %d times", j.ID, times[j.ID])
+		}
+	}
+	return times
 }
 
 // TestLostReplies loses the replies of what a scheduler sends, one after the other, and has others

@@ -17,6 +17,9 @@ const (
 	// next one takes them this much later: so three may die one after the other until a tick
 	// is 3 s late.
 	lease = time.Second
+	// enough is how long a scheduler works at what it has taken. Then it is left to others: also
+	// by one that was frozen meanwhile.
+	enough = 10 * time.Second
 	// portion is how many entries it takes at a time.
 	portion = 100
 	// lookAfter is how long a scheduler sleeps at most: messages can be lost, and clocks step.
@@ -142,12 +145,14 @@ func (s *scheduler) listen(ctx context.Context) (told <-chan string, most time.D
 // enqueue comes after that of another, and the id is remembered for a day (ClientConfig.SeenFor).
 func (s *scheduler) turn(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
-	now, left, names, err := s.store.CronTake(ctx, portion, lease)
+	taking, cancel := context.WithTimeout(ctx, enough)
+	now, left, names, err := s.store.CronTake(taking, portion, lease)
+	cancel()
 	if err != nil || len(names) == 0 {
 		return left, err
 	}
 	// What has begun is brought to its end, also when the scheduler stops.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*lease)
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), enough)
 	defer cancel()
 	found, err := s.store.CronEntries(ctx, names)
 	if err != nil {
@@ -162,8 +167,8 @@ func (s *scheduler) turn(ctx context.Context) (time.Duration, error) {
 		}
 		firings = append(firings, f)
 	}
-	if time.Since(began) > lease/2 {
-		return 0, nil // by now another may have them
+	if time.Since(began) > enough {
+		return 0, nil // the end of ctx may not have been noticed yet
 	}
 	return 0, s.fire(ctx, firings, now)
 }
@@ -278,8 +283,8 @@ func (s *scheduler) enqueue(ctx context.Context, firings []*firing) {
 			byQueue[f.queue()] = append(byQueue[f.queue()], job{f, &f.runs[i], f.specs[i]})
 		}
 	}
-	delete(s.warned, "enqueue")
-	var mu sync.Mutex // of what was warned of
+	var mu sync.Mutex // of what was warned of, and waits
+	waits := false
 	var queues sync.WaitGroup
 	for _, jobs := range byQueue {
 		queues.Go(func() {
@@ -292,7 +297,7 @@ func (s *scheduler) enqueue(ctx context.Context, firings []*firing) {
 			defer mu.Unlock()
 			for i, j := range jobs {
 				if j.r.note(&j.spec, infos[i], errs[i]); isPassing(errs[i]) && !errors.Is(errs[i], tasuki.ErrNotReplicated) {
-					j.f.failed = true
+					j.f.failed, waits = true, true
 					s.warnOnce("enqueue", "tasuki: cron: jobs cannot be enqueued; trying again", errs[i])
 				} else if errs[i] != nil && j.r.Outcome == OutcomeFailed {
 					s.log.Warn("tasuki: cron: a run could not be enqueued", "entry", j.f.Name, "tick", at(j.r.Tick), "err", errs[i])
@@ -301,6 +306,9 @@ func (s *scheduler) enqueue(ctx context.Context, firings []*firing) {
 		})
 	}
 	queues.Wait()
+	if !waits {
+		delete(s.warned, "enqueue")
+	}
 }
 
 // enqueueEach enqueues jobs together, and those alone that are refused then: what is wrong with

@@ -73,7 +73,7 @@ func TestKillSchedulers(t *testing.T) {
 	var mu sync.Mutex
 	var killed, frozen int
 	var blows []time.Time // when one was killed or frozen
-	var ice sync.Mutex // one is frozen at a time
+	var ice sync.Mutex    // one is frozen at a time
 	var all sync.WaitGroup
 	for range schedulers {
 		rng, p := r.fork(), startScheduler(t, config, logs)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -77,9 +78,12 @@ func (s *Store) CronEntries(ctx context.Context, names []string) ([]CronEntry, e
 	entries := make([]CronEntry, len(names))
 	for i, reply := range replies {
 		fields, err := exactly(4, reply.ToArray)
-		if err != nil {
-			entries[i].Err = explain("cron entry", err)
+		if err = explain("cron entry", err); errors.Is(err, ErrWrongType) {
+			entries[i].Err = err
 			continue
+		}
+		if err != nil {
+			return nil, err
 		}
 		version, _ := fields[0].ToString() // nil: it is not there
 		entries[i].Version, _ = strconv.ParseInt(version, 10, 64)
