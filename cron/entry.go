@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,9 +28,10 @@ type Entry struct {
 	// KiB. Of the Opts, ID, In, At, Deadline and ExpireAt are refused: they are for one
 	// job. The job's Meta says which entry and which tick it is for: MetaEntry, MetaTick.
 	//
-	// A job has a record, so that the history can say what became of it; it is kept until
-	// some time after the next tick, unless Opts.Keep says otherwise. With a Keep of -1 it
-	// has none, unless Overlap needs one, and the history says only that it was enqueued.
+	// A job has a record, so that the history can say what became of it. It stays after the
+	// job's end for as long as from one tick to the next, and ten minutes, unless Opts.Keep
+	// says otherwise. With a Keep of -1 there is none, unless Overlap needs one, and the
+	// history says only that the job was enqueued.
 	Kind string          `json:"kind"`
 	Args json.RawMessage `json:"args,omitempty"`
 	Opts tasuki.Opts     `json:"opts,omitzero"`
@@ -115,7 +117,7 @@ func (e *Entry) checked(now time.Time) (*Schedule, error) {
 	case len(e.Args) > maxArgs:
 		return nil, fmt.Errorf("args: %d bytes: allowed are %d; have the job look up what is bigger", len(e.Args), maxArgs)
 	case o.ID != "" || o.In != 0 || !o.At.IsZero() || !o.Deadline.IsZero() || !o.ExpireAt.IsZero():
-		return nil, errors.New("opts: id, in, at, deadline and expire_at are for one job: leave them out; expire_in counts from each tick")
+		return nil, errors.New("opts: id, in, at, deadline and expire_at are for one job: leave them out; expire_in counts from each enqueue")
 	case e.Missed != "" && e.Missed != MissedNone && e.Missed != MissedLast && e.Missed != MissedAll:
 		return nil, fmt.Errorf("missed: %.40q: allowed are none, last and all", e.Missed)
 	case e.MissedMost != 0 && e.Missed != MissedAll:
@@ -210,18 +212,17 @@ func (e *Entry) queue() string {
 	return e.Opts.Queue
 }
 
-// keepMargin is how long after the next tick the record of a job is there, so that a scheduler
-// finds in it what became of the job.
+// keepMargin is how much longer than until the next tick the record of a job is there, so that
+// a scheduler finds in it what became of the job.
 const keepMargin = 10 * time.Minute
 
 // spec is the job of a tick, or of a run that was asked for. next is the tick after it, or zero.
 func (e *Entry) spec(tick, next time.Time, asked bool) tasuki.Spec {
 	o := e.Opts
 	o.ID = e.id(tick, asked)
-	o.Meta = map[string]string{MetaEntry: e.Name, MetaTick: tick.UTC().Format(time.RFC3339Nano)}
-	for name, value := range e.Opts.Meta {
-		o.Meta[name] = value
-	}
+	o.Meta = make(map[string]string, len(e.Opts.Meta)+2)
+	maps.Copy(o.Meta, e.Opts.Meta)
+	o.Meta[MetaEntry], o.Meta[MetaTick] = e.Name, tick.UTC().Format(time.RFC3339Nano)
 	if o.Keep == 0 {
 		o.Keep = 24 * time.Hour
 		if wait := next.Sub(tick) + e.Jitter + keepMargin; !next.IsZero() && (wait > o.Keep || !o.Record) {
