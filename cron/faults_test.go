@@ -1,6 +1,7 @@
 package cron_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -83,6 +84,42 @@ func TestLostReplies(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestFrozenScheduler freezes a scheduler between its look at an entry and its enqueue. Meanwhile
+// another one fires the entry, and somebody changes it.
+//
+//fault:process a scheduler is frozen just before it enqueues, and goes on when another has fired the entry and somebody has changed it | each tick is one job, and the change stays
+func TestFrozenScheduler(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		first := e.set(often("e")).Next
+		frozen, thaw := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		e.client = e.openWith(e.url, func(next tasuki.Enqueuer) tasuki.Enqueuer {
+			return tasuki.EnqueueFunc(func(ctx context.Context, specs []tasuki.Spec) ([]tasuki.Info, error) {
+				once.Do(func() { close(frozen); <-thaw })
+				return next.EnqueueMany(ctx, specs)
+			})
+		})
+		e.schedule()
+		<-frozen
+		e.client = e.open(e.url)
+		e.schedule()
+		e.await("e", "two runs by the other", func(runs []cron.Run) bool { return len(runs) >= 2 })
+		if _, err := e.table.Edit(e.ctx, "e", func(x *cron.Entry) error { x.Args = json.RawMessage("7"); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		close(thaw)
+		n := len(e.history("e"))
+		e.await("e", "three more runs", func(runs []cron.Run) bool { return len(runs) >= n+3 })
+		if args := e.get("e").Args; string(args) != "7" {
+			t.Errorf("the arguments are %s", args)
+		}
+		e.demandTicks("e", first)
+		if late := e.history("e")[0]; late.At.Sub(late.Tick) > 3*time.Second {
+			t.Errorf("%+v was late", late)
+		}
+	})
 }
 
 // TestEditWhileItFires: whoever is quicker, each tick is one job, and no edit is lost.

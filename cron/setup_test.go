@@ -86,7 +86,12 @@ func newEnv(t testing.TB, url string) *env {
 
 func (e *env) open(url string) *tasuki.Client {
 	e.t.Helper()
-	client, err := tasuki.Open(url, &tasuki.ClientConfig{Namespace: e.namespace, Logger: slog.New(slog.NewTextHandler(e.log, nil))})
+	return e.openWith(url)
+}
+
+func (e *env) openWith(url string, use ...tasuki.EnqueueMiddleware) *tasuki.Client {
+	e.t.Helper()
+	client, err := tasuki.Open(url, &tasuki.ClientConfig{Namespace: e.namespace, Logger: slog.New(slog.NewTextHandler(e.log, nil)), Use: use})
 	if err != nil {
 		e.t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func TestRefusals(t *testing.T) {
 			`args: 70002 bytes: allowed are 65536`:             func(x *cron.Entry) { x.Args, _ = json.Marshal(strings.Repeat("x", 70_000)) },
 			`opts: id, in, at, deadline and expire_at are for`: func(x *cron.Entry) { x.Opts.ID = "mine" },
 			`are for one job: leave them out`:                  func(x *cron.Entry) { x.Opts.In = time.Second },
-			`expire_in counts from each enqueue`:                  func(x *cron.Entry) { x.Opts.Deadline = now.Add(time.Hour) },
+			`expire_in counts from each enqueue`:               func(x *cron.Entry) { x.Opts.Deadline = now.Add(time.Hour) },
 			`max_attempts: -2: allowed are`:                    func(x *cron.Entry) { x.Opts.MaxAttempts = -2 },
 			`queue: "a b": allowed are`:                        func(x *cron.Entry) { x.Opts.Queue = "a b" },
 			`unique.key and unique.fields: both are empty`:     func(x *cron.Entry) { x.Opts.Unique.Mode = tasuki.UniqueQueued },
