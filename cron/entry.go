@@ -132,8 +132,10 @@ func (e *Entry) checked(now time.Time) (*Schedule, error) {
 		return nil, fmt.Errorf("end: %v: allowed are times after start, %v", e.End.Format(time.RFC3339), e.Start.Format(time.RFC3339))
 	}
 	first := e.after(s, now)
-	if first.IsZero() {
-		return nil, errors.New("it never runs: there is no tick from now on, or from start to end")
+	if first.IsZero() { // one that has ended may be declared all the same
+		if first = e.after(s, time.Time{}); first.IsZero() || e.End.IsZero() {
+			return nil, errors.New("it never runs: there is no tick from now on, or from start to end")
+		}
 	}
 	if err := e.checkJitter(s, first); err != nil {
 		return nil, err

@@ -425,6 +425,9 @@ func (k *kept) status(workers []served) *Status {
 	} else {
 		s.Warnings = append(s.Warnings, schedule.Warnings()...)
 	}
+	if k.Next == 0 && k.Paused == 0 {
+		s.Warnings = append(s.Warnings, "it has ended: there are no more ticks")
+	}
 	if warning := unserved(workers, &k.Entry); warning != "" {
 		s.Warnings = append(s.Warnings, warning)
 	}

@@ -43,7 +43,7 @@ func TestRefusals(t *testing.T) {
 			`jitter: -1s: allowed are 1 ms and more`:                      func(x *cron.Entry) { x.Jitter = -time.Second },
 			`jitter: 24h0m0s: allowed is less than 24h0m0s`:               func(x *cron.Entry) { x.Jitter = 24 * time.Hour },
 			`end: `:         func(x *cron.Entry) { x.Start, x.End = now.Add(time.Hour), now.Add(time.Minute) },
-			`it never runs`: func(x *cron.Entry) { x.End = now },
+			`it never runs`: func(x *cron.Entry) { x.Start, x.End = now.Add(time.Minute), now.Add(time.Hour) },
 		} {
 			entry := daily("e")
 			change(&entry)
@@ -99,6 +99,28 @@ func TestSet(t *testing.T) {
 		keys, _ := e.do("KEYS", e.key("*")).AsStrSlice()
 		if len(keys) > 0 {
 			t.Errorf("left are %v", keys)
+		}
+	})
+}
+
+// TestEnded: what has ended may be declared, as programs live on.
+func TestEnded(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		entry := often("e")
+		entry.End = time.Now().Add(-time.Hour)
+		if is, err := e.table.Declare(e.ctx, cron.Declared{Name: "app", Revision: 1, Entries: []cron.Entry{entry}}); err != nil || !is {
+			t.Fatal(is, err)
+		}
+		if s := e.get("e"); !s.Next.IsZero() || !slices.Contains(s.Warnings, "it has ended: there are no more ticks") {
+			t.Errorf("%+v", s)
+		}
+		ending := often("f")
+		ending.End = time.Now().Add(3 * time.Second)
+		e.set(ending)
+		e.schedule()
+		e.await("f", "the last run", func(runs []cron.Run) bool { return len(runs) >= 2 && e.get("f").Next.IsZero() })
+		if runs := e.history("e"); len(runs) > 0 {
+			t.Errorf("it had ended, and has run: %+v", runs)
 		}
 	})
 }
