@@ -149,7 +149,10 @@ func (e *Entry) checked(now time.Time) (*Schedule, error) {
 
 // checkJitter looks at the time between ticks, of as many as show what is usual.
 func (e *Entry) checkJitter(s *Schedule, tick time.Time) error {
-	if e.Jitter < 0 || e.Jitter > 0 && e.Jitter < time.Millisecond {
+	if e.Jitter == 0 {
+		return nil
+	}
+	if e.Jitter < time.Millisecond {
 		return fmt.Errorf("jitter: %v: allowed are 1 ms and more, and 0 for none", e.Jitter)
 	}
 	for range 100 {
@@ -179,7 +182,7 @@ func (e *Entry) after(s *Schedule, t time.Time) time.Time {
 
 // moment is when a tick is due: all schedulers put it off by the same.
 func (e *Entry) moment(tick time.Time) time.Time {
-	if tick.IsZero() || e.Jitter <= 0 {
+	if tick.IsZero() || e.Jitter < time.Millisecond {
 		return tick
 	}
 	h := fnv.New64a()

@@ -115,6 +115,7 @@ func TestJitter(t *testing.T) {
 // FuzzRead: what is kept of an entry may be anything.
 func FuzzRead(f *testing.F) {
 	f.Add(`{"expr":"@every 1s","kind":"k"}`, `{"next":1}`)
+	f.Add(`{"jitter":5}`, `{"next":5}`)
 	f.Add(`{"jitter":-5,"opts":{"unique":{"mode":"x"}}}`, `{"next":-1,"runs":[{"t":9223372036854775807}]}`)
 	f.Fuzz(func(t *testing.T, entry, state string) {
 		k := read("e", &store.CronEntry{Version: 1, Entry: entry, State: state})
