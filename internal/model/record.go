@@ -71,12 +71,25 @@ type Record struct {
 	Gen    uint8 // 0: it has ended
 	State  string
 	Body   *Body
-	Worker bool
+	At     At
 	Cursor string
 	Cancel bool
 	Left   uint8 // pointers that were left behind
 	TTL    bool
 }
+
+// At is the field of that name: none, a time, or a time and where the job runs.
+type At uint8
+
+// What at says.
+const (
+	NoTime At = iota
+	Time
+	TimeAndPlace
+)
+
+// plain tells whether there is nothing but the job in a record.
+func (r *Record) plain() bool { return r.Cursor == "" && !r.Cancel && r.Left == 0 }
 
 // NewRecords returns an empty queue, with room for so many jobs.
 func NewRecords(jobs int) *Records {
@@ -95,9 +108,9 @@ func (r *Record) gone(state string) {
 	}
 }
 
-// ended is a record that is kept.
+// ended is a record that is kept, without an end if pointers were left behind.
 func (r *Record) ended(state string, body Body) {
-	*r = Record{Key: r.Key, Seen: r.Seen, Left: r.Left, State: state, Body: &body, TTL: true}
+	*r = Record{Key: r.Key, Seen: r.Seen, Left: r.Left, State: state, Body: &body, TTL: r.Left == 0}
 }
 
 // pass lets the next run that waits for this one. One that goes without having run had the turn.
@@ -127,6 +140,15 @@ func (q *Records) turn(k Key) {
 func (q *Records) free(j Job) {
 	if k := q.Of(j).Key; k.held() && q.Owner[k] == j {
 		delete(q.Owner, k)
+	}
+}
+
+// lock takes the lock of a job that waits again, if it is free.
+func (q *Records) lock(j Job) {
+	if k := q.Of(j).Key; k.held() {
+		if _, taken := q.Owner[k]; !taken {
+			q.Owner[k] = j
+		}
 	}
 }
 

@@ -42,7 +42,7 @@ func (c RecordEnqueue) do(q *Records) any {
 		}
 		*r = Record{Key: p.Key, Seen: true, Gen: 1, State: "ready", Body: &p.Body}
 		if next := (Pointer{p.Job, 1}); p.Later {
-			r.State = "scheduled"
+			r.State, r.At = "scheduled", Time
 			q.Scheduled = append(q.Scheduled, Waiting{next, false})
 		} else {
 			q.Ready = append(q.Ready, next)
@@ -69,6 +69,7 @@ type RecordOutcome struct {
 	Gen   uint8 // of the pointer that is kept; of a release of what was opened 0
 	Next  Pointer
 	Keep  bool  // of an end
+	Plain bool  // of an end: the record has nothing but the job
 	Body  *Body // nil: it stays
 }
 
@@ -126,6 +127,9 @@ func (q *Records) settle(o RecordOutcome) {
 		state = "stale"
 	}
 	ends := state == "done" || state == "cancelled"
+	if o.Plain {
+		r.Left = 0 // nobody looks
+	}
 	switch {
 	case state == "stale":
 		q.forget(o.Job)
@@ -137,7 +141,7 @@ func (q *Records) settle(o RecordOutcome) {
 	case ends:
 		r.gone(state)
 	default:
-		r.State, r.Worker = state, false
+		r.State, r.At = state, Time
 		if state == "release" {
 			r.State = "ready"
 		}
@@ -151,6 +155,9 @@ func (q *Records) settle(o RecordOutcome) {
 	if !moved {
 		if ends || state == "dead" {
 			q.free(o.Job)
+		}
+		if state == "release" || state == "suspect" {
+			q.lock(o.Job)
 		}
 		if state != "parked" {
 			q.pass(o.Job, true)
@@ -189,6 +196,7 @@ type RecordOpened struct {
 	Body   string
 	Cursor string
 	Cancel bool
+	Plain  bool
 }
 
 func (c RecordOpen) do(q *Records) any {
@@ -211,8 +219,8 @@ func (c RecordOpen) do(q *Records) any {
 	if k.frees() && q.Owner[k] == c.Job {
 		delete(q.Owner, k)
 	}
-	r.State, r.Worker = "running", true
-	return RecordOpened{"run", r.Body.String(), r.Cursor, r.Cancel}
+	r.State, r.At = "running", TimeAndPlace
+	return RecordOpened{"run", r.Body.String(), r.Cursor, r.Cancel, r.plain()}
 }
 
 // RecordNote is run_note.lua, of a checkpoint.
@@ -296,7 +304,7 @@ func (c RecordAct) do(q *Records) any {
 		}
 	}
 	r.Gen++
-	r.Body, r.State = &c.Next, "ready"
+	r.Body, r.State, r.At = &c.Next, "ready", Time
 	if p.Gen++; c.Later {
 		r.State = "scheduled"
 		q.Scheduled = append(q.Scheduled, Waiting{p, false})
@@ -308,24 +316,32 @@ func (c RecordAct) do(q *Records) any {
 
 // RecordRevive is settle_revive.lua.
 type RecordRevive struct {
-	Dead Pointer
-	Next Body
+	Dead       Pointer
+	Read, Next Body
 }
 
-// do answers how many were moved.
+// RecordRevived is the answer.
+type RecordRevived struct{ Moved, Stay int }
+
 func (c RecordRevive) do(q *Records) any {
 	r := q.Of(c.Dead.Job)
 	owner, taken := q.Owner[r.Key]
-	if r.Key.held() && taken && owner != c.Dead.Job || r.Gen != c.Dead.Gen || !withdraw(&q.Dead, c.Dead) {
-		return 0
+	switch {
+	case r.Key.held() && taken && owner != c.Dead.Job || r.Gen != c.Dead.Gen:
+		if slices.ContainsFunc(q.Dead, func(w Waiting) bool { return w.Pointer == c.Dead }) {
+			return RecordRevived{Stay: 1}
+		}
+		return RecordRevived{}
+	case *r.Body != c.Read || !withdraw(&q.Dead, c.Dead):
+		return RecordRevived{}
 	}
-	r.State, r.Body, r.Cancel = "ready", &c.Next, false
+	r.State, r.At, r.Body, r.Cancel = "ready", Time, &c.Next, false
 	r.Gen++
 	if r.Key.held() {
 		q.Owner[r.Key] = c.Dead.Job
 	}
 	q.Ready = append(q.Ready, Pointer{c.Dead.Job, r.Gen})
-	return 1
+	return RecordRevived{Moved: 1}
 }
 
 // RecordSweep is sweep.lua.
@@ -338,6 +354,7 @@ type RecordSweep struct {
 type RecordBack struct {
 	HeldPointer
 	To   string // ready, suspect or dead
+	Read *Body  // nil where there was none
 	Body Body
 }
 
@@ -348,13 +365,13 @@ func (c RecordSweep) do(q *Records) any {
 	}
 	moved := 0
 	for _, b := range c.Back {
+		r, next := q.Of(b.Job), Pointer{b.Job, b.Gen + 1}
 		i := q.holds(c.Incarnation, b.Tag)
-		if i < 0 {
+		if i < 0 || r.Gen == b.Gen && (b.Read == nil || *r.Body != *b.Read) {
 			continue
 		}
 		q.Held = slices.Delete(q.Held, i, i+1)
 		moved++
-		r, next := q.Of(b.Job), Pointer{b.Job, b.Gen + 1}
 		switch {
 		case r.State == "":
 			q.Ready = slices.Insert(q.Ready, 0, b.Pointer)
@@ -363,7 +380,7 @@ func (c RecordSweep) do(q *Records) any {
 			q.forget(b.Job)
 			continue
 		}
-		r.State, r.Gen, r.Body, r.Worker = b.To, next.Gen, &b.Body, false
+		r.State, r.At, r.Gen, r.Body = b.To, Time, next.Gen, &b.Body
 		if b.To == "dead" {
 			q.free(b.Job)
 		}

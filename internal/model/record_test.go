@@ -77,8 +77,8 @@ type recordWalk struct {
 	workers  [2]model.Incarnation
 	next     model.Tag
 	versions uint8
-	opened   map[model.HeldPointer]string // what the worker was told
-	read     map[model.Job]model.Record   // by somebody who may act on it later
+	opened   map[model.HeldPointer]model.RecordOpened // what the worker was told; not Plain once there was a note
+	read     map[model.Job]model.Record               // by somebody who may act on it later
 	portion  model.RecordSweep
 	before   []model.RecordCall
 	unlocked bool
@@ -95,7 +95,7 @@ func newRecordWalk(url string, redis rueidis.Client, done map[string]int) (*reco
 	}
 	w := &recordWalk{
 		s: s, q: q, waiter: s.Waiter(q), redis: redis, m: model.NewRecords(recordedJobs), done: done,
-		opened: map[model.HeldPointer]string{}, read: map[model.Job]model.Record{},
+		opened: map[model.HeldPointer]model.RecordOpened{}, read: map[model.Job]model.Record{},
 	}
 	for i := range w.workers {
 		w.workers[i].Worker = uint8(i)
@@ -196,6 +196,7 @@ func (w *recordWalk) real(c model.RecordCall) (any, error) {
 			switch o.State {
 			case "done", "cancelled":
 				r.Ended = true
+				r.Plain = o.Plain
 				if o.Keep {
 					r.Keep = later
 				}
@@ -227,7 +228,7 @@ func (w *recordWalk) real(c model.RecordCall) (any, error) {
 			return nil, err
 		}
 		o := opened[0]
-		return model.RecordOpened{What: o.What, Body: o.Job, Cursor: o.Cursor, Cancel: o.Cancelled}, nil
+		return model.RecordOpened{What: o.What, Body: o.Job, Cursor: o.Cursor, Cancel: o.Cancelled, Plain: o.Plain}, nil
 	case model.RecordNote:
 		cancelled, err := s.Note(ctx, q, c.Incarnation.String(), []source.Note{{Tag: tag(c.Tag), ID: c.Job.ID(), Fields: []string{"cursor", c.Cursor}}})
 		return err == nil && cancelled[0], err
@@ -253,15 +254,21 @@ func (w *recordWalk) real(c model.RecordCall) (any, error) {
 	case model.RecordRevive:
 		next := c.Dead
 		next.Gen++
-		return s.Revive(ctx, q, []store.Revival{{
-			Dead: c.Dead.String(), Ready: next.String(), ID: c.Dead.Job.ID(), Lock: string(w.m.Of(c.Dead.Job).Key), Gen: int64(next.Gen), Job: c.Next.String(),
+		moved, stay, err := s.Revive(ctx, q, []store.Revival{{
+			Dead: c.Dead.String(), Ready: next.String(), ID: c.Dead.Job.ID(), Lock: string(w.m.Of(c.Dead.Job).Key), Gen: int64(next.Gen),
+			Read: c.Read.String(), Job: c.Next.String(),
 		}})
+		return model.RecordRevived{Moved: moved, Stay: stay}, err
 	case model.RecordSweep:
 		var back []store.PutBack
 		for _, b := range c.Back {
+			read := ""
+			if b.Read != nil {
+				read = b.Read.String()
+			}
 			back = append(back, store.PutBack{
 				Left: store.Left{Tag: tag(b.Tag), Element: b.Pointer.String()}, To: b.To, As: "crashed", Element: model.Pointer{Job: b.Job, Gen: b.Gen + 1}.String(),
-				ID: b.Job.ID(), Lock: string(w.m.Of(b.Job).Key), Was: int64(b.Gen), Gen: int64(b.Gen) + 1, Job: b.Body.String(),
+				ID: b.Job.ID(), Lock: string(w.m.Of(b.Job).Key), Was: int64(b.Gen), Gen: int64(b.Gen) + 1, Read: read, Job: b.Body.String(),
 			})
 		}
 		moved, dead, err := s.Sweep(ctx, q, c.String(), back)
@@ -388,7 +395,12 @@ func (w *recordWalk) dump() ([]string, error) {
 		read(b.Ttl().Key(q.Record(j.ID())).Build(), func(reply rueidis.RedisResult) error {
 			seconds, err := reply.AsInt64()
 			if len(fields) > 0 {
-				delete(fields, "at")
+				if at, there := fields["at"]; there {
+					fields["at"] = "T"
+					if _, place := store.ParseAt(at); place != "" {
+						fields["at"] = "T " + place
+					}
+				}
 				add("record %d ends %v %v", j, seconds >= 0, fields)
 			}
 			return err
@@ -455,14 +467,16 @@ func (w *recordWalk) lines() []string {
 		if r.State == "" {
 			continue
 		}
-		fields := map[string]string{"state": r.State}
+		fields := map[string]string{}
 		set := func(name, value string, there bool) {
 			if there {
 				fields[name] = value
 			}
 		}
 		set("gen", strconv.Itoa(int(r.Gen)), r.Gen != 0)
-		set("worker", "host:1", r.Worker)
+		set("state", r.State, r.State != "done" || !r.TTL) // of most it is memory for nothing
+		set("at", "T", r.At == model.Time)
+		set("at", "T host:1", r.At == model.TimeAndPlace)
 		set("cursor", r.Cursor, r.Cursor != "")
 		set("cancel", "1", r.Cancel)
 		set("left", strconv.Itoa(int(r.Left)), r.Left != 0)
@@ -483,15 +497,15 @@ func (w *recordWalk) body(crashes uint8) model.Body {
 // outcome is what a worker says of a pointer that it holds.
 func (w *recordWalk) outcome(t *rapid.T, h model.HeldPointer) model.RecordOutcome {
 	o := model.RecordOutcome{Tag: h.Tag, Job: h.Job, Gen: h.Gen, Next: h.Pointer}
-	switch what := w.opened[h]; what {
+	switch told := w.opened[h]; told.What {
 	case "stale", "parked":
-		o.State = what
+		o.State = told.What
 	case "run":
 		o.State = rapid.SampledFrom([]string{"done", "done", "cancelled", "retry", "dead", "dead", "release", "suspect"}).Draw(t, "outcome")
 		body := w.body(w.m.Of(h.Job).Body.Crashes)
 		switch o.State {
 		case "done", "cancelled":
-			o.Gen, o.Keep = 0, rapid.Bool().Draw(t, "keep")
+			o.Gen, o.Keep, o.Plain = 0, rapid.Bool().Draw(t, "keep"), told.Plain
 			if o.Keep {
 				o.Body = &body
 			}
@@ -522,7 +536,7 @@ func (w *recordWalk) settle(t *rapid.T, it model.Incarnation, want int) {
 
 // open has the worker follow a pointer.
 func (w *recordWalk) open(t *rapid.T, h model.HeldPointer) {
-	w.opened[h] = w.call(t, model.RecordOpen{HeldPointer: h}).(model.RecordOpened).What
+	w.opened[h] = w.call(t, model.RecordOpen{HeldPointer: h}).(model.RecordOpened)
 }
 
 // sweep reads what an incarnation has left, and says what becomes of it.
@@ -534,7 +548,7 @@ func (w *recordWalk) sweep(it model.Incarnation) model.RecordSweep {
 		}
 		b := model.RecordBack{HeldPointer: h, To: "ready"}
 		if r := w.m.Of(h.Job); r.Body != nil {
-			b.Body = w.body(r.Body.Crashes + 1)
+			b.Read, b.Body = r.Body, w.body(r.Body.Crashes+1)
 		}
 		if b.Body.Crashes >= 3 {
 			b.To = "dead"
@@ -598,15 +612,20 @@ func (w *recordWalk) exchange(t *rapid.T) {
 }
 
 func (w *recordWalk) openOne(t *rapid.T) {
-	w.open(t, w.held(t, func(h model.HeldPointer) bool { return w.opened[h] == "" }))
+	w.open(t, w.held(t, func(h model.HeldPointer) bool { return w.opened[h].What == "" }))
+}
+
+// look is a record as somebody has read it, now or before.
+func (w *recordWalk) look(t *rapid.T, j model.Job) model.Record {
+	if _, known := w.read[j]; !known || rapid.IntRange(0, 3).Draw(t, "read") > 0 {
+		w.read[j] = *w.m.Of(j)
+	}
+	return w.read[j]
 }
 
 func (w *recordWalk) act(t *rapid.T) {
 	j := w.job(t)
-	if _, known := w.read[j]; !known || rapid.IntRange(0, 3).Draw(t, "read") > 0 {
-		w.read[j] = *w.m.Of(j)
-	}
-	r := w.read[j]
+	r := w.look(t, j)
 	c := model.RecordAct{
 		What: rapid.SampledFrom([]string{"edit", "move", "move", "end", "remove"}).Draw(t, "what"), Job: j, Was: r.Gen, Body: r.Body,
 		Later: rapid.Bool().Draw(t, "later"), Keep: rapid.Bool().Draw(t, "keep"),
@@ -634,9 +653,12 @@ func (w *recordWalk) actions() map[string]func(*rapid.T) {
 		"open":          w.openOne,
 		"open more":     w.openOne,
 		"note": func(t *rapid.T) {
-			h := w.held(t, func(h model.HeldPointer) bool { return w.opened[h] == "run" })
+			h := w.held(t, func(h model.HeldPointer) bool { return w.opened[h].What == "run" })
 			w.versions++
 			w.call(t, model.RecordNote{HeldPointer: h, Cursor: fmt.Sprint(w.versions)})
+			told := w.opened[h]
+			told.Plain = false
+			w.opened[h] = told
 		},
 		"act":      w.act,
 		"act more": w.act,
@@ -644,7 +666,12 @@ func (w *recordWalk) actions() map[string]func(*rapid.T) {
 			if len(w.m.Dead) == 0 {
 				t.Skip("nothing is dead")
 			}
-			w.call(t, model.RecordRevive{Dead: rapid.SampledFrom(w.m.Dead).Draw(t, "dead").Pointer, Next: w.body(0)})
+			d := rapid.SampledFrom(w.m.Dead).Draw(t, "dead").Pointer
+			r := w.look(t, d.Job)
+			if r.Body == nil {
+				t.Skip("there was no record")
+			}
+			w.call(t, model.RecordRevive{Dead: d, Read: *r.Body, Next: w.body(0)})
 		},
 		"trim": func(t *rapid.T) {
 			if len(w.m.Dead) == 0 {
@@ -711,12 +738,12 @@ func (w *recordWalk) drain(t *rapid.T) {
 				if h.Incarnation != it {
 					continue
 				}
-				if w.opened[h] == "" || w.opened[h] == "gone" {
+				if told := w.opened[h].What; told == "" || told == "gone" {
 					w.open(t, h)
 				}
-				o := model.RecordOutcome{Tag: h.Tag, Job: h.Job, Gen: h.Gen, Next: h.Pointer, State: w.opened[h]}
+				o := model.RecordOutcome{Tag: h.Tag, Job: h.Job, Gen: h.Gen, Next: h.Pointer, State: w.opened[h].What}
 				if o.State == "run" {
-					o.State, o.Gen = "done", 0
+					o.State, o.Gen, o.Plain = "done", 0, w.opened[h].Plain
 				}
 				x.Outcomes = append(x.Outcomes, o)
 			}

@@ -16,16 +16,16 @@ type RecordWorld struct {
 	ToPut   []RecordPut
 	Workers [2]Incarnation
 	Next    Tag
-	Opened  map[Tag]string // what a worker was told of what it holds
-	Portion RecordSweep    // what the sweeper has read
-	Late    RecordCall     // that was done, and comes once more
+	Opened  map[Tag]RecordOpened // what a worker was told of what it holds
+	Portion RecordSweep          // what the sweeper has read
+	Late    RecordCall           // that was done, and comes once more
 
 	Acts, Fails, Dies, Lates uint8 // still to come
 }
 
 // NewRecordWorld returns a world in which jobs with these locks are to be enqueued.
 func NewRecordWorld(acts, fails, dies, lates uint8, keys ...Key) *RecordWorld {
-	w := &RecordWorld{Q: NewRecords(len(keys)), Opened: map[Tag]string{}, Acts: acts, Fails: fails, Dies: dies, Lates: lates}
+	w := &RecordWorld{Q: NewRecords(len(keys)), Opened: map[Tag]RecordOpened{}, Acts: acts, Fails: fails, Dies: dies, Lates: lates}
 	for i, k := range keys {
 		w.ToPut = append(w.ToPut, RecordPut{Job: Job(i + 1), Key: k})
 	}
@@ -79,7 +79,7 @@ func (w *RecordWorld) key() string {
 		if !tags {
 			h.Tag -= first
 		}
-		fmt.Fprint(&b, h.Incarnation, uint(h.Tag), h.Pointer, w.Opened[h.Tag])
+		fmt.Fprint(&b, h.Incarnation, uint(h.Tag), h.Pointer, w.Opened[h.Tag].What, w.Opened[h.Tag].Plain)
 	}
 	fmt.Fprintf(&b, "%d%+v%T%+v%d%d%d%d", len(w.ToPut), w.Portion.Back, w.Late, w.Late, w.Acts, w.Fails, w.Dies, w.Lates)
 	return b.String()
@@ -133,9 +133,9 @@ func (w *RecordWorld) steps() []RecordStep {
 		if !slices.Contains(w.Workers[:], h.Incarnation) {
 			continue // whose it was is dead
 		}
-		told := w.Opened[h.Tag]
+		told := w.Opened[h.Tag].What
 		if told == "" {
-			add(RecordOpen{h}, nil, func(w *RecordWorld, answer any) { w.Opened[h.Tag] = answer.(RecordOpened).What })
+			add(RecordOpen{h}, nil, func(w *RecordWorld, answer any) { w.Opened[h.Tag] = answer.(RecordOpened) })
 		}
 		for _, state := range map[string][]string{"": {"release"}, "run": {"done", "retry", "dead", "release"}, "stale": {"stale"}, "parked": {"parked"}}[told] {
 			costs := fails
@@ -152,7 +152,7 @@ func (w *RecordWorld) steps() []RecordStep {
 		}
 		mays := []RecordAct{{What: "remove"}}
 		if r.Gen != 0 {
-			mays = append(mays, RecordAct{What: "move"}, RecordAct{What: "move", Later: true}, RecordAct{What: "end", Keep: true})
+			mays = append(mays, RecordAct{What: "edit"}, RecordAct{What: "move"}, RecordAct{What: "move", Later: true}, RecordAct{What: "end", Keep: true})
 		}
 		for _, a := range mays {
 			if r.State != "dead" || a.What != "end" {
@@ -162,11 +162,14 @@ func (w *RecordWorld) steps() []RecordStep {
 		}
 	}
 	for _, d := range q.Dead {
-		add(RecordRevive{d.Pointer, Body{9, 0}}, acts, nil)
+		if r := q.Of(d.Job); r.Gen == d.Gen {
+			add(RecordRevive{d.Pointer, *r.Body, Body{r.Body.Version + 1, 0}}, acts, nil)
+		}
 		add(RecordTrim{d.Pointer}, acts, nil)
 	}
 	if len(w.Portion.Back) > 0 {
-		add(w.Portion, nil, func(w *RecordWorld, _ any) { w.Portion = RecordSweep{} })
+		it := w.Portion.Incarnation
+		add(w.Portion, nil, func(w *RecordWorld, _ any) { w.Portion = w.left(it) }) // what was edited since is read again
 	}
 	if len(waiting) > 0 && !slices.ContainsFunc(waiting, isDue) {
 		all = append(all, RecordStep{Calls: []RecordCall{RecordPass{}}})
@@ -180,7 +183,8 @@ func (w *RecordWorld) steps() []RecordStep {
 // outcome is what a worker says of a pointer that it holds.
 func (w *RecordWorld) outcome(h HeldPointer, state string) RecordOutcome {
 	o := RecordOutcome{Tag: h.Tag, State: state, Job: h.Job, Gen: h.Gen, Next: h.Pointer}
-	if w.Opened[h.Tag] != "run" {
+	told := w.Opened[h.Tag]
+	if told.What != "run" {
 		return o
 	}
 	switch body := w.Q.Of(h.Job).Body; state {
@@ -189,7 +193,7 @@ func (w *RecordWorld) outcome(h HeldPointer, state string) RecordOutcome {
 		o.Next.Gen++
 		o.Body = &Body{body.Version + 1, body.Crashes}
 	case "done":
-		o.Gen, o.Keep, o.Body = 0, true, body
+		o.Gen, o.Keep, o.Plain, o.Body = 0, true, told.Plain, body
 	default:
 		o.Gen = 0
 	}
@@ -205,7 +209,7 @@ func (w *RecordWorld) left(it Incarnation) RecordSweep {
 		}
 		b := RecordBack{HeldPointer: h, To: "ready"}
 		if r := w.Q.Of(h.Job); r.Body != nil {
-			b.Body = Body{r.Body.Version + 1, r.Body.Crashes + 1}
+			b.Read, b.Body = r.Body, Body{r.Body.Version + 1, r.Body.Crashes + 1}
 		}
 		c.Back = append(c.Back, b)
 	}
