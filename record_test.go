@@ -11,6 +11,7 @@ import (
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
 
 var recorded = tasuki.Opts{Record: true}
@@ -59,6 +60,43 @@ func TestRecordOfDone(t *testing.T) {
 		}
 		if _, err := e.client.Get(e.ctx, info.Address()); !errors.Is(err, tasuki.ErrNotFound) {
 			t.Errorf("after Remove: %v", err)
+		}
+	})
+}
+
+// TestNotesBeforeTheEnd: what a job has said of itself while it ran is there after its end, when nothing
+// of it is said again.
+func TestNotesBeforeTheEnd(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		next := make(chan struct{})
+		w := e.worker(tasuki.WorkerConfig{})
+		tasuki.Handle(w, number, func(_ context.Context, job *tasuki.Job[int]) error {
+			job.SetProgress(3, 4, "nearly")
+			<-next
+			err := job.Checkpoint(3)
+			<-next
+			return err
+		})
+		info, err := number.With(recorded).Enqueue(e.ctx, e.client, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.run(w)
+		for _, is := range []func(r *tasuki.Record) bool{
+			func(r *tasuki.Record) bool { return r.Progress.Done == 3 },
+			func(r *tasuki.Record) bool { return string(r.Cursor) == "3" }, // so the one before was answered
+		} {
+			redistest.WaitFor(t, "a note", func() error {
+				r, err := e.client.Get(e.ctx, info.Address())
+				if err == nil && !is(r) {
+					err = fmt.Errorf("the record is %+v", r)
+				}
+				return err
+			})
+			next <- struct{}{}
+		}
+		if r, err := e.client.Wait(e.ctx, info.Address()); err != nil || r.State != tasuki.StateDone || r.Progress.Done != 3 || r.Progress.Note != "nearly" {
+			t.Errorf("%+v, %v", r, err)
 		}
 	})
 }
