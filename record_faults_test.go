@@ -179,6 +179,37 @@ func TestNoteUnderWay(t *testing.T) {
 	proxy.CutAll() // for the worker to stop in order
 }
 
+// TestStopWithoutNotes stops a worker while none of its notes is taken.
+//
+//fault:server notes of progress and checkpoints are refused (NOPERM), and the worker is stopped | what they carried is written with the outcome
+func TestStopWithoutNotes(t *testing.T) {
+	t.Parallel()
+	e, _, proxy := proxied(t)
+	isNote := isScript(t, "run_note")
+	proxy.Answer(func(command []string) string {
+		if isNote(command) {
+			return "-NOPERM not now\r\n"
+		}
+		return ""
+	})
+	w := e.worker(tasuki.WorkerConfig{Grace: -1})
+	noted := make(chan error)
+	tasuki.Handle(w, number, func(ctx context.Context, job *tasuki.Job[int]) error {
+		job.SetProgress(3, 4, "nearly")
+		noted <- job.Checkpoint(3)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	stop := e.run(w)
+	info, err := number.With(recorded).Enqueue(e.ctx, e.client, 1)
+	if err := errors.Join(err, <-noted, stop()); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := e.client.Get(e.ctx, info.Address()); err != nil || r.State != tasuki.StateReady || r.Progress.Done != 3 || string(r.Cursor) != "3" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // TestRecordOfKilled kills the process that runs a recorded job.
 //
 //fault:process the process that runs a recorded job is killed | it runs again elsewhere; its record has both runs, and Wait goes on

@@ -631,6 +631,22 @@ var operations = map[string]operation{
 		},
 		tolerates: "count rec:a unique:q1",
 	},
+	"Revive of one whose lock another has": {
+		script: "settle_revive",
+		prepare: func(b *box) {
+			b.record("a", "gen", "1", "job", "ja", "state", "dead")
+			b.do("SET", b.q.Lock("q1"), "z")
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			moved, stay, err := s.Revive(ctx, q, []Revival{{Dead: "x1", Ready: "x1 again", ID: "a", Lock: "q1", Gen: 2, Read: "ja", Job: "ja again"}})
+			if err == nil && (moved != 0 || stay != 1) {
+				err = fmt.Errorf("%d were moved, and %d stay", moved, stay)
+			}
+			return err
+		},
+		jobs:      []string{"rec:a", "unique:q1"},
+		tolerates: "count rec:a unique:q1",
+	},
 	"Act: edit": {
 		script:  "settle_act",
 		prepare: func(b *box) { b.record("a", "gen", "1", "job", "ja", "state", "ready") },
