@@ -36,10 +36,46 @@ func Logger(ctx context.Context) *slog.Logger {
 		return slog.Default()
 	}
 	h := r.q.fetcher.w.log.Handler()
-	if own, ok := h.(*logHandler); ok {
-		return slog.New(own.with(r)) // it would add the fields a second time
+	if !addsFields(h) {
+		h = h.WithAttrs(r.logFields())
 	}
-	return slog.New(h.WithAttrs(r.logFields()))
+	return slog.New(&boundHandler{h, r})
+}
+
+// addsFields tells whether a handler adds the fields of the job in a ctx by itself.
+func addsFields(h slog.Handler) bool {
+	switch h := h.(type) {
+	case *logHandler:
+		return true
+	case *recordLog:
+		return addsFields(h.next)
+	}
+	return false
+}
+
+// boundHandler tells the handlers below whose line it is also where the call has no
+// context, as Info has none.
+type boundHandler struct {
+	slog.Handler
+	run *run
+}
+
+// Handle implements slog.Handler.
+func (h *boundHandler) Handle(ctx context.Context, record slog.Record) error {
+	if running(ctx) == nil {
+		ctx = context.WithValue(ctx, runKey{}, h.run)
+	}
+	return h.Handler.Handle(ctx, record)
+}
+
+// WithAttrs implements slog.Handler.
+func (h *boundHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &boundHandler{h.Handler.WithAttrs(attrs), h.run}
+}
+
+// WithGroup implements slog.Handler.
+func (h *boundHandler) WithGroup(name string) slog.Handler {
+	return &boundHandler{h.Handler.WithGroup(name), h.run}
 }
 
 // LogHandler returns a handler that adds the fields of the job in ctx to a record,

@@ -48,8 +48,9 @@ type Info struct {
 	Error  string `json:"error,omitempty"`
 	Reason string `json:"reason,omitempty"`
 
-	// Existed says that the id of this enqueue was there already, and that
-	// nothing was changed.
+	// Existed says that nothing was enqueued: the id was there already, or another
+	// job has the uniqueness key, and this is that one. Whether it has got the
+	// arguments of this enqueue Unique.Mode and Unique.OnConflict say.
 	Existed bool `json:"existed,omitempty"`
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
 
 func TestRecordLog(t *testing.T) {
@@ -62,6 +63,38 @@ func TestRecordLog(t *testing.T) {
 			t.Errorf("%d lines were passed on, want 604", n)
 		}
 	})
+}
+
+// The worker's own logger knows its job where the call has no context.
+func TestRecordLogOfLogger(t *testing.T) {
+	e := newEnv(t, redistest.Shared(t).URL())
+	var out bytes.Buffer
+	w := e.worker(tasuki.WorkerConfig{Logger: slog.New(tasuki.RecordLog(tasuki.LogHandler(slog.NewTextHandler(&out, nil))))})
+	k := tasuki.Define[int]("k").With(recorded)
+	tasuki.Handle(w, k, func(ctx context.Context, _ *tasuki.Job[int]) error {
+		tasuki.Logger(ctx).With("app", "shop").Info("exported", "rows", 3)
+		return nil
+	})
+	stop := e.run(w)
+	info, err := k.Enqueue(e.ctx, e.client, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.client.Wait(e.ctx, info.Address()); err != nil {
+		t.Fatal(err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := inspect.New(e.client).Log(e.ctx, info.Address(), 0)
+	if err != nil || len(lines) != 1 || !strings.Contains(lines[0].Text, "msg=exported app=shop rows=3") {
+		t.Errorf("%+v, %v", lines, err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if strings.Contains(line, "msg=exported") && strings.Count(line, "id="+info.ID) != 1 {
+			t.Errorf("the fields of the job, once: %s", line)
+		}
+	}
 }
 
 func TestRecordLogIsAHandler(t *testing.T) {

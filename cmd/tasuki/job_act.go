@@ -383,5 +383,5 @@ func cancelOne(ctx context.Context, client *tasuki.Client, i *inspect.Inspector,
 	if err := client.Cancel(ctx, address); err != nil {
 		return nil, "", jobFailure(err)
 	}
-	return cancelledJob{address, "", queue.Workers}, fmt.Sprintf("asked %d workers of %s to cancel %s, if one runs it", queue.Workers, name, id), nil
+	return cancelledJob{address, "", queue.Workers}, fmt.Sprintf("asked %s of %s to cancel %s, if one runs it", count(queue.Workers, "worker"), name, id), nil
 }

@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/tasuki-dev/tasuki"
@@ -16,7 +17,7 @@ import (
 var Welcome = tasuki.Define[string]("email.welcome")
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C kills it
 	client, err := tasuki.Open(cmp.Or(os.Getenv("TASUKI_REDIS_URL"), "redis://localhost:6379"), nil)
 	check(err)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tasuki-dev/tasuki"
@@ -78,7 +79,7 @@ func (a *app) importAll(ctx context.Context, job *tasuki.Job[[]Person]) (int, er
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C kills it
 	client, err := tasuki.Open(cmp.Or(os.Getenv("TASUKI_REDIS_URL"), "redis://localhost:6379"), nil)
 	check(err)
