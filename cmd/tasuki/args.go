@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -83,6 +84,8 @@ func valueError(name string, err *pflag.InvalidValueError) error {
 		allowed = "allowed are true and false"
 	case "duration":
 		allowed = "allowed is a duration, such as 90s or 1h30m"
+	case "duration or -1":
+		allowed = "allowed are a duration, such as 90s or 1h30m, and -1 for none"
 	case "int":
 		allowed = allowedNumbers[flag.Name]
 	case "time":
@@ -90,3 +93,30 @@ func valueError(name string, err *pflag.InvalidValueError) error {
 	}
 	return fmt.Errorf("%s: %.80q: %s", name, err.GetValue(), allowed)
 }
+
+// durationOrNone is a duration that may also be -1, as tasuki.Opts has it for none.
+type durationOrNone struct{ to *time.Duration }
+
+// Set implements pflag.Value.
+func (d durationOrNone) Set(text string) (err error) {
+	if text == "-1" {
+		*d.to = -1
+		return nil
+	}
+	*d.to, err = time.ParseDuration(text)
+	return err
+}
+
+// String implements pflag.Value.
+func (d durationOrNone) String() string {
+	switch {
+	case d.to == nil || *d.to == 0:
+		return ""
+	case *d.to == -1:
+		return "-1"
+	}
+	return d.to.String()
+}
+
+// Type implements pflag.Value.
+func (durationOrNone) Type() string { return "duration or -1" }

@@ -41,8 +41,8 @@ changed: remove it, and enqueue another.`,
 				return usageError(fmt.Errorf("--args: %.80q: allowed is JSON", args))
 			case given("max-attempts") && (maxAttempts < -1 || maxAttempts == 0 || maxAttempts > 1_000_000):
 				return usageError(fmt.Errorf("--max-attempts: %d: %s", maxAttempts, allowedNumbers["max-attempts"]))
-			case given("timeout") && (timeout < 0 || timeout > 0 && timeout < time.Millisecond || timeout > 100*365*24*time.Hour):
-				return usageError(fmt.Errorf("--timeout: %v: allowed are 1ms to 876000h, and 0 for the worker's", timeout))
+			case given("timeout") && timeout != -1 && (timeout < 0 || timeout > 0 && timeout < time.Millisecond || timeout > 100*365*24*time.Hour):
+				return usageError(fmt.Errorf("--timeout: %v: allowed are 1ms to 876000h, 0 for the worker's, and -1 for none", timeout))
 			}
 			for _, pair := range meta {
 				if name, _, ok := strings.Cut(pair, "="); !ok || name == "" {
@@ -103,7 +103,7 @@ changed: remove it, and enqueue another.`,
 	f := cmd.Flags()
 	f.StringVar(&args, "args", "", "`JSON` of its arguments")
 	f.IntVar(&maxAttempts, "max-attempts", 0, "`NUMBER` of times that it may be run, -1 for no limit")
-	f.DurationVar(&timeout, "timeout", 0, "`DURATION` of an attempt at most; 0 is the worker's")
+	f.Var(durationOrNone{&timeout}, "timeout", "`DURATION` of an attempt at most; 0 is the worker's, -1 none")
 	f.StringArrayVar(&meta, "meta", nil, "`NAME=VALUE` that travels with it, NAME= to take it away; repeatable")
 	outputFlag(cmd, &output)
 	return cmd

@@ -33,7 +33,7 @@ func TestJobCancel(t *testing.T) {
 	go func() { ended <- worker.Run(ctx) }()
 	e.tasuki("enqueue", "k", "--id", "endless").want(t, exitOK)
 	e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 1 })
-	e.tasuki("job", "cancel", "default/endless").want(t, exitOK, "asked 1 workers of default to cancel endless")
+	e.tasuki("job", "cancel", "default/endless").want(t, exitOK, "asked 1 worker of default to cancel endless")
 	if err := <-cause; err != tasuki.ErrCancelled {
 		t.Errorf("the cause is %v", err)
 	}
@@ -337,6 +337,8 @@ func TestEnqueueRecord(t *testing.T) {
 	e.tasuki("enqueue", "k", "--id", "recorded", "--record").want(t, exitOK)
 	e.tasuki("enqueue", "--raw", "x", "--record").want(t, exitUsage, "--record")
 	e.tasuki("enqueue", "k", "--keep", "-5m").want(t, exitUsage, "keep")
+	e.tasuki("enqueue", "k", "--keep", "soon").want(t, exitUsage, "allowed are a duration, such as 90s or 1h30m, and -1 for none")
+	e.tasuki("enqueue", "k", "--id", "unkept", "--record", "--keep", "-1", "--timeout", "-1").want(t, exitOK, "")
 	stop := e.handle("default", func(context.Context, *tasuki.RawJob) error { return nil })
 	for _, id := range []string{"kept", "recorded"} {
 		e.tasuki("job", "wait", "default/"+id).want(t, exitOK, "default/"+id+": done")
