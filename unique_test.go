@@ -245,7 +245,7 @@ func TestUniqueQueuedAndRunning(t *testing.T) {
 
 func TestUniqueWindow(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
-		u := tasuki.Unique{Mode: tasuki.UniqueWindow, Key: "x", For: 400 * time.Millisecond}
+		u := tasuki.Unique{Mode: tasuki.UniqueWindow, Key: "x", For: time.Hour}
 		begun, end := e.reports(3)
 		first := e.mustPut(u, 1, "a")
 		begins(t, begun, "a")
@@ -254,7 +254,15 @@ func TestUniqueWindow(t *testing.T) {
 		if info := e.mustPut(u, 1, "b"); !info.Existed || info.ID != first.ID {
 			t.Errorf("%+v, want the first, though it is done", info)
 		}
-		time.Sleep(450 * time.Millisecond)
+		locks := must(e.do("KEYS", e.key("default", "unique", "*")).AsStrSlice())
+		if len(locks) != 1 {
+			t.Fatalf("locks %q", locks)
+		}
+		if left := must(e.do("PTTL", locks[0]).AsInt64()); left <= 0 || left > time.Hour.Milliseconds() {
+			t.Fatalf("the window goes on for %d ms", left)
+		}
+		e.do("PEXPIRE", locks[0], "1")
+		time.Sleep(50 * time.Millisecond)
 		if info := e.mustPut(u, 1, "c"); info.Existed {
 			t.Errorf("%+v, want a new one", info)
 		}
@@ -266,7 +274,7 @@ func TestUniqueWindow(t *testing.T) {
 
 func TestUniqueThrottle(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
-		u := tasuki.Unique{Mode: tasuki.UniqueThrottle, Key: "x", For: 500 * time.Millisecond}
+		u := tasuki.Unique{Mode: tasuki.UniqueThrottle, Key: "x", For: 1500 * time.Millisecond}
 		begun, end := e.reports(3)
 		start := time.Now()
 		for i := range 5 {
@@ -275,7 +283,7 @@ func TestUniqueThrottle(t *testing.T) {
 		}
 		begins(t, begun, "0")
 		begins(t, begun, "4")
-		if d := time.Since(start); d < 490*time.Millisecond {
+		if d := time.Since(start); d < 1490*time.Millisecond {
 			t.Errorf("the second after %v", d)
 		}
 		e.mustPut(u, 1, "5") // in the time of the second
