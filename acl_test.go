@@ -155,31 +155,40 @@ func TestACLFilesLoad(t *testing.T) {
 }
 
 // clusterRights are what users need in a Cluster besides; docs/operating.md says so.
-const clusterRights = "+ssubscribe +pubsub|shardnumsub +asking"
+const (
+	clusterRights         = "+ssubscribe +pubsub|shardnumsub +asking"
+	clusterOperatorRights = "+spublish +asking"
+)
 
 // TestClusterLeastRights: with a few words more, the users of deploy/acl do for a
 // Cluster as well, and nothing is refused to them.
 func TestClusterLeastRights(t *testing.T) {
 	t.Parallel()
-	if text, err := os.ReadFile("docs/operating.md"); err != nil || !strings.Contains(string(text), clusterRights) {
-		t.Errorf("docs/operating.md does not say %q: %v", clusterRights, err)
+	for _, rights := range []string{clusterRights, clusterOperatorRights} {
+		if text, err := os.ReadFile("docs/operating.md"); err != nil || !strings.Contains(string(text), "`"+rights+"`") {
+			t.Errorf("docs/operating.md does not say %q: %v", rights, err)
+		}
 	}
 	at := redistest.StartCluster(t).URL()
 	e := newEnv(t, at)
 	opt := rueidis.MustParseURL(at)
 	opt.DisableCache = true
-	all, err := rueidis.NewClient(opt)
+	nodes, err := rueidis.NewClient(opt)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer all.Close()
+	defer nodes.Close()
 	open := func(role string) *tasuki.Client {
 		command := append([]string{"ACL", "SETUSER"}, redistest.ACL(t, role)[1:]...)
 		for i := range command {
 			command[i] = strings.Replace(command[i], "tasuki:", e.namespace+":", 1)
 		}
-		for address, node := range all.Nodes() {
-			if err := node.Do(t.Context(), node.B().Arbitrary(append(command, strings.Fields(clusterRights)...)...).Build()).Error(); err != nil {
+		for address, node := range nodes.Nodes() {
+			more := clusterRights
+			if role == "operator" {
+				more = clusterOperatorRights
+			}
+			if err := node.Do(t.Context(), node.B().Arbitrary(append(command, strings.Fields(more)...)...).Build()).Error(); err != nil {
 				t.Fatalf("%s: %v", address, err)
 			}
 		}
@@ -210,13 +219,20 @@ func TestClusterLeastRights(t *testing.T) {
 	if problems, err := operator.Check(e.ctx); err != nil || len(problems) > 0 {
 		t.Errorf("%v, %v", problems, err)
 	}
+	all, err := operator.Workers(e.ctx)
+	if err != nil || len(all) != 1 || !all[0].Answered {
+		t.Fatalf("the workers are %+v, %v", all, err)
+	}
+	if err := errors.Join(operator.Quiet(e.ctx, all[0].ID)...); err != nil {
+		t.Error(err)
+	}
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
 	if text := e.log.String(); strings.Contains(text, "level=WARN") {
 		t.Error("there are warnings")
 	}
-	for address, node := range all.Nodes() {
+	for address, node := range nodes.Nodes() {
 		refused, err := node.Do(t.Context(), node.B().Arbitrary("ACL", "LOG").Build()).ToArray()
 		if err != nil || len(refused) > 0 {
 			t.Errorf("%s has refused %v, %v", address, refused, err)

@@ -62,7 +62,7 @@ func BenchmarkRun(b *testing.B) {
 			q := &queue{fetcher: f, name: DefaultQueue}
 			b.ReportAllocs()
 			for b.Loop() {
-				if o := f.runIn(f.newRun(q, source.Delivery{Tag: 1, Element: bb.element})); o.State != source.Done {
+				if o := f.runIn(f.newRun(q, source.Delivery{Tag: 1, Element: bb.element}, 0)); o.State != source.Done {
 					b.Fatal(o)
 				}
 			}

@@ -97,7 +97,7 @@ func (f *fetcher) order() []*queue {
 
 // want is how many jobs an exchange of q could claim.
 func (f *fetcher) want(q *queue, now time.Time) int {
-	if !q.open || q.paused || q.removed || q.single || f.stopping || f.stale || now.Before(q.retryAt) {
+	if !q.open || q.paused || q.removed || q.single || f.resting() || now.Before(q.retryAt) {
 		return 0
 	}
 	return min(f.free, f.portion, max(1, int(claimBytes/max(q.mean, 1))))
@@ -212,7 +212,8 @@ func (f *fetcher) finish(x *exchange) {
 		q.withheld, q.single, q.doubt = false, true, true
 	}
 	r := x.reply
-	f.clock.Store(r.Now.UnixNano() - int64(time.Since(f.epoch)))
+	since := time.Since(f.epoch)
+	f.clock.Store(r.Now.UnixNano() - int64(since))
 	if q.failures > 0 {
 		if q.failures > 1 {
 			f.w.log.Info("tasuki: the queue works again", "queue", q.name, "after", q.failures)
@@ -227,7 +228,7 @@ func (f *fetcher) finish(x *exchange) {
 		f.lose(q, r.Lost)
 	}
 	f.noteAccepted(x)
-	f.noteClaimed(x)
+	f.noteClaimed(x, since)
 	if x.req.Want > 0 {
 		q.open = len(r.Claimed) == x.req.Want || q.told
 	}
@@ -270,10 +271,10 @@ func (f *fetcher) trimEnded(x *exchange) {
 }
 
 // noteClaimed has what was claimed run.
-func (f *fetcher) noteClaimed(x *exchange) {
+func (f *fetcher) noteClaimed(x *exchange, since time.Duration) {
 	q, r := x.q, x.reply
 	for i, d := range r.Claimed {
-		run := f.newRun(q, d)
+		run := f.newRun(q, d, since)
 		run.accepted, run.fence = true, d.Fence
 		run.lone = r.Lone && i == 0
 		run.opened = x.opened[i]

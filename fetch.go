@@ -41,6 +41,7 @@ type fetcher struct {
 	ahead   int // exchanges of a queue that may be under way at a time
 
 	stopping bool
+	quiet    bool // the worker was asked to claim nothing more
 	stale    bool // the worker could not beat for long: it may have been taken for dead
 	closed   bool
 	unleft   bool // a queue could not be left: this worker has to be swept
@@ -197,6 +198,9 @@ func (f *fetcher) serverNow() time.Time {
 	}
 	return time.Now()
 }
+
+// resting tells whether nothing is to be claimed.
+func (f *fetcher) resting() bool { return f.stopping || f.quiet || f.stale }
 
 func (f *fetcher) paced(d time.Duration) time.Duration { return f.w.client.store.Paced(d) }
 

@@ -233,6 +233,46 @@ func TestNoWaitBesideHandOver(t *testing.T) {
 	})
 }
 
+// TestQuietWhileItWaits: what a wait brings late, when the worker was made quiet, is put back
+// and not started, and nothing is claimed from then on, whatever it is told.
+func TestQuietWhileItWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, s := startFake(t, 4, func(context.Context, *RawJob) error {
+			t.Error("a quiet worker has started a job")
+			return nil
+		})
+		s.silent.Store(true)
+		s.next().answer(source.Reply{})
+		if !s.waits() {
+			t.Fatal("it does not wait in an empty queue")
+		}
+		if !f.quieten() || f.quieten() {
+			t.Error("it was quiet before, or is not after")
+		}
+		s.hands <- deliveries(1, 2)[0]
+		x := s.next()
+		if x.Handed != nil || x.Want != 0 || !x.Strays {
+			t.Errorf("after the wait: %+v; want what was handed over put back", x.Request)
+		}
+		x.answer(source.Reply{})
+		for range 30 { // it is asked now and then for what it does not know that it holds
+			f.ask(func(*queue) bool { return true })
+			time.Sleep(time.Second)
+			f.beaten(time.Now(), true)
+			for _, x := range s.underWay() {
+				if x.Want != 0 {
+					t.Errorf("it wants %d", x.Want)
+				}
+				x.answer(source.Reply{})
+			}
+		}
+		if s.waits() {
+			t.Error("it waits again")
+		}
+	})
+}
+
 // TestRemovedWhileItWaits: what a wait brings late, when its queue was removed, is put
 // back and not started: the queue is left then, which gives it to others.
 //

@@ -76,7 +76,7 @@ func FuzzPerform(f *testing.F) {
 			ending = context.Canceled
 		}
 		before, err := wire.Parse(element)
-		r := s.fetcher.newRun(q, source.Delivery{Tag: 7, Element: element})
+		r := s.fetcher.newRun(q, source.Delivery{Tag: 7, Element: element}, 0)
 		outcome, _ := w.perform(r)
 		if r.raw.ID == "" || outcome.Tag != 7 {
 			t.Fatalf("id %q, outcome %+v", r.raw.ID, outcome)

@@ -123,6 +123,13 @@ func (s *session) heard(channel, message string) {
 		s.fetcher.cancelRun(channel, id)
 		return
 	}
+	if _, _, ok := store.Asked(message); ok {
+		select {
+		case s.asks <- message:
+		default: // who asks that often asks again
+		}
+		return
+	}
 	s.fetcher.ask(func(q *queue) bool { return q.channel == channel })
 }
 

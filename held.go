@@ -99,7 +99,7 @@ func (f *fetcher) reconcile(q *queue, nth int) {
 			f.settle(q, o) // it was settled, and that was undone
 			continue
 		}
-		r := f.newRun(q, d)
+		r := f.newRun(q, d, time.Since(f.epoch))
 		r.accepted, r.fence = true, d.Fence
 		if f.free == 0 || f.stopping || q.removed {
 			f.settle(q, f.w.release(r))

@@ -97,8 +97,9 @@ func (f *fetcher) nextRun() *run {
 	return r
 }
 
-func (f *fetcher) newRun(q *queue, d source.Delivery) *run {
-	r := &run{q: q, tag: d.Tag, element: d.Element, place: -1}
+// newRun is a run that was claimed at a time since f.epoch.
+func (f *fetcher) newRun(q *queue, d source.Delivery, since time.Duration) *run {
+	r := &run{q: q, tag: d.Tag, element: d.Element, since: since, place: -1}
 	r.ctx.run, r.ctx.base = r, f.base
 	return r
 }

@@ -21,6 +21,7 @@ type run struct {
 	q       *queue
 	tag     source.Tag
 	element string
+	since   time.Duration // after fetcher.epoch, when it was claimed
 	ctx     runContext
 	handed  chan struct{} // closed when it is known whether Redis accepted it; nil if it was claimed
 

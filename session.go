@@ -38,6 +38,9 @@ type session struct {
 	failed     chan error // of a service, the first
 
 	channels chan []string // to the beat: channels to subscribe to as well
+	asks     chan string   // that were heard and not answered yet
+	told     chan struct{} // closed when the worker was asked to stop
+	stopOnce sync.Once
 
 	mu      sync.Mutex // no other lock is taken while it is held
 	about   about
@@ -61,6 +64,9 @@ type about struct {
 	// Stopping says that it was told to stop: what it leaves behind was
 	// interrupted, it did not crash.
 	Stopping bool `json:"stopping"`
+	// Quiet says that it claims nothing more.
+	Quiet   bool   `json:"quiet,omitempty"`
+	Version string `json:"version,omitempty"` // of this module
 }
 
 // place is how the worker's process is called where its jobs crashed. No name of a host
@@ -79,9 +85,10 @@ func newSession(w *Worker, base context.Context) *session {
 	s := &session{
 		w: w, id: wire.NewIncarnation(), base: base,
 		failed: make(chan error, 1), channels: make(chan []string, 1),
+		asks: make(chan string, 16), told: make(chan struct{}),
 		sources: map[string]*native.Source{}, served: map[string]int{},
 		about: about{Host: hostname(), PID: os.Getpid(), Started: time.Now().UnixMilli(), Concurrency: w.cfg.Concurrency,
-			Kinds: slices.Sorted(maps.Keys(w.kinds)), Others: w.other != nil},
+			Kinds: slices.Sorted(maps.Keys(w.kinds)), Others: w.other != nil, Version: version()},
 	}
 	s.ctx, s.quit = context.WithCancel(context.Background())
 	s.observer.session = s
@@ -133,6 +140,7 @@ func (s *session) begin(ctx context.Context) error {
 	beatCtx, endBeat := context.WithCancel(s.ctx)
 	s.endBeat = endBeat
 	s.beating.Go(func() { s.beat(beatCtx, pulse, beaten) })
+	s.beating.Go(func() { s.answerAsks(beatCtx) })
 	s.fetcher.beaten(time.Now(), true)
 	for _, q := range s.w.cfg.Queues {
 		s.serveQueue(q.name(), q.Weight, s.w.queue[q.name()])
@@ -172,10 +180,13 @@ func (s *session) abandon(pulse *store.Pulse) {
 	s.w.client.store.Retire(ctx, s.id) //nolint:errcheck // it was hardly there, and is swept otherwise
 }
 
-// serve returns when the worker has to stop: nil when ctx has ended.
+// serve returns when the worker has to stop: nil when ctx has ended, or somebody has asked
+// for it.
 func (s *session) serve(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
+		return nil
+	case <-s.told:
 		return nil
 	case err := <-s.failed:
 		return fmt.Errorf("tasuki: %w", err)

@@ -56,7 +56,7 @@ func (f *fetcher) waitIn(q *queue) {
 }
 
 func (f *fetcher) mayWait(q *queue) bool {
-	return !q.open && !q.paused && !q.removed && !q.reading && !f.stopping && !f.stale && f.free > 0 &&
+	return !q.open && !q.paused && !q.removed && !q.reading && !f.resting() && f.free > 0 &&
 		!q.hands && q.touching == 0 && !time.Now().Before(q.retryAt)
 }
 
@@ -65,12 +65,13 @@ func (f *fetcher) mayWait(q *queue) bool {
 // way meanwhile. Without a slot, or when the queue is being left, nothing is
 // accepted, and the exchange puts it back at the head.
 func (f *fetcher) afterWait(q *queue, d *source.Delivery, began time.Time) *exchange {
-	if d != nil && f.free > 0 && !f.stopping && !q.removed {
-		run := f.newRun(q, *d)
+	if d != nil && f.free > 0 && !f.stopping && !f.quiet && !q.removed {
+		now := time.Now()
+		run := f.newRun(q, *d, now.Sub(f.epoch))
 		run.handed = make(chan struct{})
 		f.take(1)
 		q.handed = run
-		if time.Since(f.lastBeat) < f.paced(idleBeatLimit) && began.After(f.steady) {
+		if now.Sub(f.lastBeat) < f.paced(idleBeatLimit) && began.After(f.steady) {
 			f.activate(run)
 			f.lineUp(run)
 			f.wakeLoop()
@@ -78,7 +79,7 @@ func (f *fetcher) afterWait(q *queue, d *source.Delivery, began time.Time) *exch
 	}
 	q.open = q.open || f.free == 0
 	want := 0
-	if !q.paused && !q.removed && !f.stopping && !f.stale {
+	if !q.paused && !q.removed && !f.resting() {
 		// The others that are waited on may hand something over as well.
 		others := 0
 		for _, other := range f.queues {

@@ -74,6 +74,10 @@ type WorkerConfig struct {
 	// itself (what is due) and what others do (package inspect) is not told; of an
 	// enqueue an EnqueueMiddleware is told.
 	OnChange func(Change)
+	// OnStop is called when somebody asks this worker to stop (tasuki worker stop), in
+	// place of its stop: a program that has more to end ends the context of Run in it. It
+	// is called once, and must not block. Without it Run stops, and returns nil.
+	OnStop func()
 
 	// MaxAttempts, Timeout and Backoff are for jobs that say nothing of them,
 	// and whose kind says nothing: 20, none, DefaultBackoff unless told.

@@ -39,11 +39,12 @@ func newExitCodes() *cobra.Command {
 		Long: `The exit codes of tasuki:
 
     0    it was done
-    1    it failed, lines of the input were refused, or it cannot be done to the
-         job in its state, or to an entry that a program has declared
+    1    it failed, lines of the input were refused, it cannot be done to the job
+         in its state, or to an entry that a program has declared, or a worker has
+         not answered
     2    the call is wrong: a flag, an argument, a variable or a URL
     3    Redis cannot be reached, or refuses
-    4    the queue, the job or the periodic entry was not found
+    4    the queue, the job, the periodic entry or the worker was not found
     5    the reply of Redis was lost: it was done, or it was not. To pause,
          resume, revive, retry, cancel or remove again is harmless; to enqueue
          again is, if the job has an --id. Or, with --replicas: the job is in and

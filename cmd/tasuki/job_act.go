@@ -114,10 +114,12 @@ func (c *jobAct) check(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if !c.yes && !c.dryRun && !isTerminal(cmd.InOrStdin()) {
-		return errors.New("nobody can be asked here: --yes does it, --dry-run shows what would be done")
+		return errAskNobody
 	}
 	return nil
 }
+
+var errAskNobody = errors.New("nobody can be asked here: --yes does it, --dry-run shows what would be done")
 
 // isTerminal tells whether somebody may answer there.
 func isTerminal(in any) bool {
@@ -164,7 +166,7 @@ func (c *jobAct) bulk(cmd *cobra.Command, i *inspect.Inspector) error {
 		}
 		if n > 0 {
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s of %s will be %s. Go on? [y/N] ", count(n, "job"), queue, c.done)
-			if err := c.ask(ctx, cmd); err != nil {
+			if err := confirm(ctx, cmd); err != nil {
 				return err
 			}
 		}
@@ -213,8 +215,8 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// ask waits for a yes.
-func (c *jobAct) ask(ctx context.Context, cmd *cobra.Command) error {
+// confirm waits for a yes.
+func confirm(ctx context.Context, cmd *cobra.Command) error {
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // the end of the input is no yes

@@ -28,3 +28,19 @@ func TestJobActAsks(t *testing.T) {
 		}
 	}
 }
+
+func TestWorkerStopAsks(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	w := e.work("true")
+	e.waitWorkers(haveAnswered(1))
+	for answer, code := range map[string]int{"y\n": exitOK, "n\n": exitFailed} {
+		p, keyboard := startOnPTY(t, e.command("worker", "quiet", "--all"))
+		p.waitOutput("1 worker will be quieted. Go on? [y/N] ")
+		fmt.Fprint(keyboard, answer)
+		if got := p.wait(); got != code {
+			t.Errorf("after %q it exits with %d", answer, got)
+		}
+	}
+	w.stop()
+}

@@ -88,6 +88,7 @@ exit-codes tells what the exit codes mean.`,
 		newQueue(a),
 		newVersion(),
 		newWork(a),
+		newWorker(a),
 	)
 	root.Flags().Bool("version", false, "say which tasuki this is, as the command does")
 	root.SetVersionTemplate("{{.Version}}\n")

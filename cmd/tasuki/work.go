@@ -145,6 +145,7 @@ type work struct {
 	stdout  io.Writer
 	stderr  io.Writer
 	starter *starter
+	stop    func() // as SIGTERM does; set by run
 
 	stopping chan struct{} // closed when the stop begins: the commands are ended
 	hurry    chan struct{} // closed when there is no grace any more
@@ -184,7 +185,8 @@ func newWorkRun(a *app, cfg workConfig, command []string, stdout, stderr io.Writ
 	}
 	w.worker, err = tasuki.NewWorker(client, &tasuki.WorkerConfig{
 		Queues: queues, Concurrency: cfg.concurrency, Timeout: cfg.timeout, MaxAttempts: cfg.maxAttempts,
-		Grace: -1, // when it stops all commands have ended: see run
+		Grace:  -1, // when it stops all commands have ended: see run
+		OnStop: func() { w.stop() },
 	})
 	if err != nil {
 		client.Close()
@@ -207,6 +209,8 @@ func newWorkRun(a *app, cfg workConfig, command []string, stdout, stderr io.Writ
 func (w *work) run(ctx context.Context) error {
 	w.starter = newStarter()
 	defer w.starter.close()
+	ctx, w.stop = context.WithCancel(ctx)
+	defer w.stop()
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	released := w.listen()

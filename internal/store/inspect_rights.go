@@ -66,7 +66,7 @@ var rights = []right{
 	{Worker, "MULTI", "a wait cannot be woken, so each lasts a second, and a stop or a pause up to that much longer"},
 	{Worker, "EXEC", "a wait cannot be woken, so each lasts a second, and a stop or a pause up to that much longer"},
 	{Worker, "PUBSUB NUMSUB {channel}", "the death of a worker is noticed after 30 s instead of 2"},
-	{Worker | Operator, "PUBLISH {channel} x", "workers are not told of a pause, of a cancel, or of jobs in the lists of other programs that were put back: they look every 20 s"},
+	{Worker | Operator, "PUBLISH {channel} x", "workers are not told of a pause, of a cancel, or of jobs in the lists of other programs that were put back: they look every 20 s; and tasuki worker cannot ask them"},
 	{Worker | Operator, "HDEL {held} x", ""},
 	{Worker | Operator, "DEL {record}", ""},
 	{Worker, "HEXISTS {held} x", ""},

@@ -190,5 +190,8 @@ func (s *Store) queuesKey() string  { return s.ns + ":queues" }
 // subscription and the script that counts it are on one node.
 func (s *Store) alivePrefix() string { return s.ns + ":alive:{" + s.workersKey() + "}:" }
 
+// answerChannel is where a worker answers who has asked it something under an id.
+func (s *Store) answerChannel(id string) string { return s.ns + ":answer:" + id }
+
 // Namespace begins the name of every key.
 func (s *Store) Namespace() string { return s.ns }

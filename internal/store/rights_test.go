@@ -18,7 +18,7 @@ var (
 	luaWords = []string{"LEFT", "RIGHT", "LIMIT", "WITHSCORES", "TIME", "WRONGTYPE"}
 	// Commands are built with methods that have their names: b.Llen(), conn.B().ClientId().
 	goCall  = regexp.MustCompile(`\b(?:b|B\(\))\.([A-Z][a-z]+(?:[A-Z][a-z]+)*)\(`)
-	goCalls = []string{"Build", "Arbitrary", "Ssubscribe", "ConfigGet", "Left", "Right"} // words of others, and what only some servers have or allow
+	goCalls = []string{"Build", "Arbitrary", "Ssubscribe", "Spublish", "ConfigGet", "Left", "Right"} // words of others, and what only some servers have or allow
 )
 
 // sent are the commands that the code of this package sends, by their names in an
