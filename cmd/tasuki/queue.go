@@ -86,19 +86,30 @@ func newQueueLs(a *app) *cobra.Command {
 				return lookFailure(err)
 			}
 			// One queue that cannot be looked at does not hide the others.
-			return errors.Join(show(cmd.OutOrStdout(), output, queues, "%s", queueTable(queues)), lookFailure(err))
+			return errors.Join(show(cmd.OutOrStdout(), output, queues, "%s", queueTable(queues, nil)), lookFailure(err))
 		},
 	}
 	outputFlag(cmd, &output)
 	return cmd
 }
 
-func queueTable(queues []inspect.Queue) string {
+// queueTable sets queues below each other, with their rates if there are any.
+func queueTable(queues []inspect.Queue, rates map[string]inspect.Rate) string {
 	return table(func(w io.Writer) {
-		fmt.Fprintln(w, "NAME\tREADY\tSUSPECT\tSCHEDULED\tRETRY\tRUNNING\tDEAD\tWORKERS\tLATENCY\tPAUSED")
+		head := ""
+		if rates != nil {
+			head = "DONE/S\tFAILED/S\t"
+		}
+		fmt.Fprintln(w, "NAME\tREADY\tSUSPECT\tSCHEDULED\tRETRY\tRUNNING\tDEAD\t"+head+"WORKERS\tLATENCY\tPAUSED")
 		for _, q := range queues {
-			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%v\t%s\n", q.Name, q.Ready, q.Suspect, q.Scheduled, q.Retry, q.Running, q.Dead,
-				q.Workers, q.Latency.Round(time.Millisecond), paused(q))
+			speed := ""
+			if r, ok := rates[q.Name]; ok {
+				speed = fmt.Sprintf("%.1f\t%.1f\t", r.Done, r.Failed)
+			} else if rates != nil {
+				speed = "-\t-\t" // it was not there before
+			}
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s%d\t%v\t%s\n", q.Name, q.Ready, q.Suspect, q.Scheduled, q.Retry, q.Running, q.Dead,
+				speed, q.Workers, q.Latency.Round(time.Millisecond), paused(q))
 		}
 	})
 }
