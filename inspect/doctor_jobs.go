@@ -60,8 +60,9 @@ func (d *doctor) rights() error {
 	return nil
 }
 
-// fewNeed are commands without which most lack nothing: WAIT is for ClientConfig.Replicas.
-var fewNeed = []string{"ACL WHOAMI", "CLUSTER SLOTS", "INFO", "SCAN", "WAIT"}
+// fewNeed are commands without which most lack nothing: WAIT is for ClientConfig.Replicas,
+// PSUBSCRIBE for tasuki events.
+var fewNeed = []string{"ACL WHOAMI", "CLUSTER SLOTS", "INFO", "PSUBSCRIBE", "SCAN", "WAIT"}
 
 // roles says in which roles a user can be used.
 func (d *doctor) roles(who string, refused map[store.Role][]store.Refusal) {

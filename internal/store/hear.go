@@ -41,6 +41,20 @@ func (s *Store) hear(ctx context.Context, subscribe func(b rueidis.Builder) ruei
 	}
 }
 
+// HearRecords hears of all changes of recorded jobs of tasuki's own queues, until ctx ends or
+// the connection is lost: see hear. It subscribes to all queues, also if one is meant: a user
+// may subscribe to no other pattern than the one that its rights name.
+func (s *Store) HearRecords(ctx context.Context, ready func(), f func(queue, id, change string)) error {
+	return s.hear(ctx, func(b rueidis.Builder) rueidis.Completed { return b.Psubscribe().Pattern(s.recordsPattern()).Build() }, ready,
+		func(channel, message string) {
+			rest, ok := strings.CutPrefix(channel, s.ns+":{")
+			queue, id, found := strings.Cut(rest, "}:rec:")
+			if ok && found {
+				f(queue, id, message)
+			}
+		})
+}
+
 // What is asked of a worker goes to the channel that it is subscribed to while it lives, and
 // its answer to one that the asker has made up.
 

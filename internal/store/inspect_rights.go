@@ -91,6 +91,7 @@ var rights = []right{
 	{Worker | Operator, "LINDEX {ready} 0", ""},
 	{Worker | Operator, "PEXPIRE {record} 1", ""},
 	{Producer | Worker | Operator, "PTTL {lock}", ""},
+	{Operator, "PSUBSCRIBE {records}", "tasuki events hears nothing"},
 	{Operator, "SCAN 0", "keys of no known queue or worker cannot be found"},
 }
 
@@ -152,7 +153,7 @@ func (r *right) name() string {
 func (s *Store) wordsOf(r *right, q *Queue) []string {
 	keys := strings.NewReplacer("{ready}", q.Ready, "{count}", q.Count, "{queues}", s.queuesKey(), "{scheduled}", q.Scheduled, "{retry}", q.Retry,
 		"{dead}", q.Dead, "{seen}", q.Seen, "{hand}", q.Hand("w"), "{held}", q.Held("w"), "{alarm}", q.Alarm, "{channel}", q.Channel,
-		"{record}", q.Record("x"), "{lock}", q.Lock("x"))
+		"{record}", q.Record("x"), "{lock}", q.Lock("x"), "{records}", s.recordsPattern())
 	words := strings.Fields(r.words)
 	for i := range words {
 		words[i] = keys.Replace(words[i])
@@ -213,7 +214,7 @@ func (s *Store) queueCommands(ctx context.Context, commands [][]string) ([]int64
 	answers := make([]int64, len(commands))
 	for i, words := range commands {
 		switch words[0] {
-		case "SUBSCRIBE", "UNSUBSCRIBE", "MULTI", "EXEC":
+		case "SUBSCRIBE", "PSUBSCRIBE", "UNSUBSCRIBE", "MULTI", "EXEC":
 			answers[i] = untoldYet // its answer is none of a transaction's
 			continue
 		}

@@ -193,5 +193,8 @@ func (s *Store) alivePrefix() string { return s.ns + ":alive:{" + s.workersKey()
 // answerChannel is where a worker answers who has asked it something under an id.
 func (s *Store) answerChannel(id string) string { return s.ns + ":answer:" + id }
 
+// recordsPattern are the channels of all recorded jobs: see Queue.Record.
+func (s *Store) recordsPattern() string { return s.ns + ":{*}:rec:*" }
+
 // Namespace begins the name of every key.
 func (s *Store) Namespace() string { return s.ns }
