@@ -223,6 +223,38 @@ func TestClusterLeastRights(t *testing.T) {
 	if err != nil || len(all) != 1 || !all[0].Answered {
 		t.Fatalf("the workers are %+v, %v", all, err)
 	}
+	// Jobs on all nodes are heard of on the connection with one.
+	ctx, cancel := context.WithTimeout(e.ctx, 10*time.Second)
+	defer cancel()
+	next := make(chan string)
+	go func() {
+		defer close(next)
+		for ev, err := range operator.Events(ctx, "") {
+			if err != nil {
+				t.Error(err)
+			} else if ev.What == "done" {
+				next <- ev.Queue
+			}
+		}
+	}()
+	for n := 0; n < len(queues); {
+		if _, err := number.With(tasuki.Opts{Queue: queues[n].Name, Record: true}).Enqueue(e.ctx, producer, 1); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case queue, ok := <-next:
+			if !ok {
+				t.Fatalf("nothing is heard of %s", queues[n].Name)
+			}
+			if queue == queues[n].Name {
+				n++
+			}
+		case <-time.After(100 * time.Millisecond): // it was not subscribed yet
+		}
+	}
+	cancel()
+	for range next { // until it has ended
+	}
 	if err := errors.Join(operator.Quiet(e.ctx, all[0].ID)...); err != nil {
 		t.Error(err)
 	}
