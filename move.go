@@ -21,8 +21,9 @@ const movedFor = 24 * time.Hour
 // here, and has its arguments, options, attempts, history and checkpoint. One that runs gives
 // ErrRunning, one that has ended or is dead ErrEnded.
 //
-// The old address leads to the job for its Opts.Keep, a day at least: Get, Wait, Watch, Await,
-// Cancel and the like follow it, up to 8 moves.
+// The old address leads to the job for its Opts.Keep, a day at least, as one of the records that
+// the queue keeps (WorkerConfig.KeepMax): Get, Wait, Watch, Await, Cancel and the like follow it,
+// up to 8 moves.
 //
 // Its uniqueness key holds in the new queue from then on: if another job has it there, the job
 // stays where it is, with ErrLocked, and so it does if the queue knows its id, with ErrIDTaken.

@@ -1,6 +1,7 @@
 package tasuki_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -128,6 +129,67 @@ func TestMoveThereAndBack(t *testing.T) {
 		}
 		if r, err := e.client.Get(e.ctx, "a/x"); err == nil {
 			t.Errorf("%+v after so many moves", r)
+		}
+	})
+}
+
+// TestMoveOfOneThatIsTaken moves a job whose pointer a worker is just taking. The pointer is left
+// behind, and the old address leads to the job also when it was dropped.
+func TestMoveOfOneThatIsTaken(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		info, err := number.With(tasuki.Opts{Record: true, Queue: "a"}).Enqueue(e.ctx, e.client, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pointer, err := e.do("LPOP", e.key("a")).ToString()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.client.Move(e.ctx, info.Address(), "b"); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.do("RPUSH", e.key("a"), pointer).Error(); err != nil {
+			t.Fatal(err)
+		}
+		e.run(e.worker(tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: "a"}}}))
+		e.waitQueue("a", func(q inspect.Queue) bool { return q.Counts["stale"] == 1 })
+		if r, err := e.client.Get(e.ctx, info.Address()); err != nil || r.Address() != "b/"+info.ID {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
+// TestMoveIsForgotten: where too many jobs have ended since, the old address leads nowhere.
+func TestMoveIsForgotten(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		info, err := number.With(tasuki.Opts{Record: true, Queue: "a"}).Enqueue(e.ctx, e.client, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pointer, err := e.do("LPOP", e.key("a")).ToString() // by a worker that does not come to open it
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.client.Move(e.ctx, info.Address(), "b"); err != nil {
+			t.Fatal(err)
+		}
+		ended := number.With(tasuki.Opts{Record: true, Queue: "a"})
+		w := e.worker(tasuki.WorkerConfig{KeepMax: 1, Queues: []tasuki.Queue{{Name: "a"}}})
+		tasuki.Handle(w, ended, func(context.Context, *tasuki.Job[int]) error { return nil })
+		e.run(w)
+		e.enqueue(ended, 1)
+		redistest.WaitFor(t, "the end of the old address", func() error {
+			if _, err := e.client.Get(e.ctx, info.Address()); !errors.Is(err, tasuki.ErrNotFound) {
+				return cmp.Or(err, errors.New("it leads to the job"))
+			}
+			return nil
+		})
+		if err := e.do("RPUSH", e.key("a"), pointer).Error(); err != nil {
+			t.Fatal(err)
+		}
+		e.waitQueue("a", func(q inspect.Queue) bool { return q.Counts["stale"] == 1 })
+		if n, err := e.do("EXISTS", e.key("a", "rec", info.ID)).AsInt64(); n != 0 || err != nil {
+			t.Errorf("%d, %v: something is left", n, err)
 		}
 	})
 }

@@ -131,8 +131,8 @@ func (c *Client) get(ctx context.Context, at located) (*Record, error) {
 		if err != nil {
 			return nil, err
 		}
-		if fields["state"] == "moved" {
-			if at, err = c.locate(fields["to"]); err != nil {
+		if to := fields["to"]; fields["state"] == "moved" && to != "" {
+			if at, err = c.locate(to); err != nil {
 				return nil, err
 			}
 			continue

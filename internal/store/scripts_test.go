@@ -551,7 +551,7 @@ var operations = map[string]operation{
 		script: "fetch",
 		who:    "me",
 		prepare: func(b *box) {
-			for _, id := range []string{"a", "b", "c", "d"} {
+			for _, id := range []string{"a", "b", "c", "d", "e"} {
 				b.record(id, "gen", "1", "job", "j"+id, "state", "running", "at", "5 host:1", "cursor", "7")
 			}
 			b.do("SET", b.q.Lock("q1"), "a")
@@ -586,14 +586,16 @@ var operations = map[string]operation{
 		prepare: func(b *box) {
 			b.record("a", "gen", "1", "job", "ja", "state", "running", "at", "5 host:1", "cursor", "7")
 			b.record("b", "gen", "2", "job", "jb", "state", "ready", "left", "2")
-			b.do("HSET", b.q.Held(dead), formatTag(FirstTag+2), "d2", formatTag(FirstTag+3), "d3")
+			b.do("HSET", b.q.Held(dead), formatTag(FirstTag+2), "d2", formatTag(FirstTag+3), "d3", formatTag(FirstTag+4), "d4")
 			b.record("d", "state", "cancelled", "left", "1")
+			b.record("e", "state", "moved", "to", "other/e", "left", "1")
 			b.do("SET", b.q.Lock("b1"), "a")
 			b.do("SET", b.q.Running("b1"), "a")
 			b.do("RPUSH", b.q.Parked("b1"), "parked")
 		},
 		run: func(ctx context.Context, s *Store, q *Queue) error {
 			back := []PutBack{
+				{Left: Left{FirstTag + 4, "d4"}, To: "ready", As: "crashed", Element: "d4 again", ID: "e", Was: 1, Gen: 2, Job: "je again"},
 				{Left: Left{FirstTag + 3, "d3"}, To: "ready", As: "crashed", Element: "d3 again", ID: "d", Was: 1, Gen: 2, Job: "jd again"},
 				{Left: Left{FirstTag + 2, "d2"}, To: "ready", As: "crashed", Element: "d2 again", ID: "c", Was: 1, Gen: 2, Job: "jc again"},
 				{Left: Left{FirstTag + 1, "d1"}, To: "ready", As: "crashed", Element: "d1 again", ID: "b", Was: 1, Gen: 2, Job: "jb again"},
@@ -604,9 +606,9 @@ var operations = map[string]operation{
 		},
 		jobs: []string{"rec:a", "unique:b1", "running:b1", "parked:b1"},
 		changes: []string{
-			"-held:dead 1000000000000 d0", "-held:dead 1000000000001 d1", "-held:dead 1000000000002 d2", "-held:dead 1000000000003 d3", "-parked:b1 [parked]", "-ready [r1, r2]",
+			"-held:dead 1000000000000 d0", "-held:dead 1000000000001 d1", "-held:dead 1000000000002 d2", "-held:dead 1000000000003 d3", "-held:dead 1000000000004 d4", "-parked:b1 [parked]", "-ready [r1, r2]",
 			"-rec:a at 5 host:1", "-rec:a gen 1", "-rec:a job ja", "-rec:a state running", "-rec:b left 2",
-			"-rec:d left 1", "-rec:d state cancelled", "-running:b1 is a", "-unique:b1 is a", "+count crashed 4", "+count dead 1",
+			"-rec:d left 1", "-rec:d state cancelled", "-rec:e left 1", "-running:b1 is a", "-unique:b1 is a", "+count crashed 5", "+count dead 1",
 			"+count poison 1", "+dead d0 again T", "+ready [parked, d2, r1, r2]", "+rec:a at T", "+rec:a gen 2", "+rec:a job ja again",
 			"+rec:a state dead", "+rec:b left 1",
 		},
@@ -970,7 +972,7 @@ func (b *box) parts() map[string]string {
 	for _, part := range []string{"due", "names", "sets", "entry:now", "entry:later", "entry:new", "entry:other"} {
 		parts["cron:"+part] = b.s.cronKey(part)
 	}
-	for _, id := range []string{"a", "b", "c", "d"} {
+	for _, id := range []string{"a", "b", "c", "d", "e"} {
 		parts["rec:"+id] = q.Record(id)
 	}
 	for _, lock := range []string{"q1", "b1"} {

@@ -181,7 +181,8 @@ if behind <= #ARGV then
       redis.call('HINCRBY', r.record, 'left', -1)
     else
       redis.call('HDEL', r.record, 'left')
-      if redis.call('HEXISTS', r.record, 'job') == 0 then redis.call('DEL', r.record) end
+      local is = redis.call('HMGET', r.record, 'job', 'to') -- to: it leads to where the job has gone
+      if not is[1] and not is[2] then redis.call('DEL', r.record) end
     end
   end
 end

@@ -83,7 +83,7 @@ for i = 4, behind - 1, 5 do
       redis.call('HINCRBY', r.record, 'left', -1)
     elseif of[3] then
       redis.call('HDEL', r.record, 'left')
-      if not of[2] then redis.call('DEL', r.record) end
+      if not of[2] and redis.call('HEXISTS', r.record, 'to') == 0 then redis.call('DEL', r.record) end
     end
     pass(r, true, true)
   elseif there == 1 then
