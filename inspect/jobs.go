@@ -146,16 +146,27 @@ func (i *Inspector) Job(ctx context.Context, address string) (Job, error) {
 		return recordedJob(q, id, fields), nil
 	}
 	if fields["state"] == "moved" {
-		r, err := i.client.Get(ctx, address)
-		if err != nil {
-			return Job{}, fmt.Errorf("job: %w", err)
+		if address, err = i.movedTo(ctx, address); err != nil {
+			return Job{}, fmt.Errorf("job %w", err)
 		}
-		return i.Job(ctx, r.Address())
+		return i.Job(ctx, address)
 	}
 	for j, err := range i.Jobs(ctx, queue, JobFilter{IDs: []string{id}, Limit: 1}) {
 		return j, err
 	}
 	return Job{}, fmt.Errorf("job %.300s: %w", address, ErrNotFound)
+}
+
+// movedTo returns where a job is that an old address leads to.
+func (i *Inspector) movedTo(ctx context.Context, address string) (string, error) {
+	r, err := i.client.Get(ctx, address)
+	if errors.Is(err, tasuki.ErrNotFound) {
+		return "", fmt.Errorf("%s: %w: it was moved, and its record is gone", address, ErrNotFound)
+	}
+	if err != nil {
+		return "", err
+	}
+	return r.Address(), nil
 }
 
 // place is where jobs lie: a list, a sorted set or, of those that are held, a hash.

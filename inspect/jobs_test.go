@@ -373,6 +373,27 @@ func TestReviveRecorded(t *testing.T) {
 	}
 }
 
+// TestJobOfMoved: an old address is that of the job, as long as there is a job.
+func TestJobOfMoved(t *testing.T) {
+	e := setup(t)
+	e.put(kind.With(tasuki.Opts{ID: "a", Record: true}).Spec(1))
+	if _, err := e.client.Move(t.Context(), "default/a", "other"); err != nil {
+		t.Fatal(err)
+	}
+	if j, err := e.inspector.Job(t.Context(), "default/a"); err != nil || j.Address() != "other/a" {
+		t.Errorf("%+v, %v", j, err)
+	}
+	if err := e.client.Remove(t.Context(), "default/a"); err != nil {
+		t.Fatal(err)
+	}
+	if j, err := e.inspector.Job(t.Context(), "default/a"); !errors.Is(err, inspect.ErrNotFound) {
+		t.Errorf("%+v, %v", j, err)
+	}
+	if _, err := e.inspector.Log(t.Context(), "default/a", 0); !errors.Is(err, inspect.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
 func TestLog(t *testing.T) {
 	e := setup(t)
 	e.put(kind.With(tasuki.Opts{ID: "a", Record: true}).Spec(1))
@@ -381,6 +402,12 @@ func TestLog(t *testing.T) {
 	lines, err := e.inspector.Log(t.Context(), "default/a", 1)
 	if err != nil || len(lines) != 2 || lines[0] != (inspect.LogLine{N: 2, Text: "second"}) || lines[1].N != 10 {
 		t.Errorf("%+v, %v", lines, err)
+	}
+	if _, err := e.client.Move(t.Context(), "default/a", "other"); err != nil {
+		t.Fatal(err)
+	}
+	if lines, err := e.inspector.Log(t.Context(), "default/a", 2); err != nil || len(lines) != 1 || lines[0].N != 10 {
+		t.Errorf("of one that was moved: %+v, %v", lines, err)
 	}
 	for _, address := range []string{"default/bare", "default/nobody"} {
 		if _, err := e.inspector.Log(t.Context(), address, 0); !errors.Is(err, inspect.ErrNotFound) {

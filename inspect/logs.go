@@ -32,6 +32,12 @@ func (i *Inspector) Log(ctx context.Context, address string, behind int64) ([]Lo
 	if err != nil {
 		return nil, fmt.Errorf("log of %s: %w", address, err)
 	}
+	if fields["state"] == "moved" {
+		if address, err = i.movedTo(ctx, address); err != nil {
+			return nil, fmt.Errorf("log of %w", err)
+		}
+		return i.Log(ctx, address, behind)
+	}
 	if fields["job"] == "" {
 		return nil, fmt.Errorf("log of %.300s: %w: only a recorded job has one, until its record goes", address, ErrNotFound)
 	}
