@@ -343,6 +343,8 @@ func (o *Opts) due(now time.Time) time.Time {
 		return now.Add(o.In)
 	case o.At.After(now):
 		return o.At
+	case o.Unique.Mode == UniqueDebounce:
+		return now.Add(o.Unique.For)
 	}
 	return time.Time{}
 }

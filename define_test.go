@@ -76,6 +76,7 @@ func TestBadJobs(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 200)
 	good := tasuki.Define[any]("k")
+	putOff := tasuki.Unique{Mode: tasuki.UniqueDebounce, Key: "x", For: time.Hour}
 	for name, tt := range map[string]struct {
 		spec tasuki.Spec
 		want string
@@ -104,6 +105,8 @@ func TestBadJobs(t *testing.T) {
 		"expires too":     {good.With(tasuki.Opts{At: time.Now().Add(time.Hour), ExpireAt: time.Now().Add(time.Minute)}).Spec(1), "or when the job is due"},
 		"far expire at":   {good.With(tasuki.Opts{ExpireAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}).Spec(1), "expire_at: the year 10000: allowed"},
 		"expires late":    {good.With(tasuki.Opts{ExpireIn: 48 * time.Hour, Deadline: time.Now().Add(24 * time.Hour)}).Spec(1), "on, when the job expires"},
+		"expires waiting": {good.With(tasuki.Opts{ExpireIn: time.Minute, Unique: putOff}).Spec(1), "expire_in: 1m0s: allowed are times after 1h0m0s"},
+		"ends waiting":    {good.With(tasuki.Opts{Deadline: time.Now().Add(time.Minute), Unique: putOff}).Spec(1), "or when the job is due"},
 		"meta":            {good.With(tasuki.Opts{Meta: map[string]string{"a": strings.Repeat("x", 5000)}}).Spec(1), "meta: 5001 bytes: allowed"},
 		"meta's names":    {good.With(tasuki.Opts{Meta: map[string]string{"\xff": "x"}}).Spec(1), `meta: "\xff": "x": allowed is UTF-8`},
 		"meta's values":   {good.With(tasuki.Opts{Meta: map[string]string{"a": "\xfe"}}).Spec(1), `meta: "a": "\xfe": allowed is UTF-8`},

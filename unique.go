@@ -234,7 +234,6 @@ func (b *batch) record(k *knownQueue, p *portion, elements []string) error {
 		}
 		if o.Unique.Mode == UniqueDebounce {
 			puts[n].In, puts[n].HoldFor = o.Unique.For, 0
-			b.infos[i].State, b.infos[i].DueAt = StateScheduled, b.now.Add(o.Unique.For)
 		}
 	}
 	placed, err := b.place(k, puts...)
