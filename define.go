@@ -192,7 +192,8 @@ type Opts struct {
 	Unique Unique `json:"unique,omitzero"`
 
 	// Keep is how long the record stays after the end: 24 hours unless told, -1 not
-	// at all. A queue keeps a bounded number of them (WorkerConfig.KeepMax).
+	// at all. It is rounded up to milliseconds. A queue keeps a bounded number of them
+	// (WorkerConfig.KeepMax).
 	Keep time.Duration `json:"keep,omitempty"`
 
 	// Meta travels with the job and is shown with it: at most 4 KiB in all.

@@ -241,7 +241,7 @@ func (s *Spec) fill(job *wire.Job, to *Info, now time.Time) {
 	}
 	switch {
 	case s.Opts.recorded():
-		job.Keep = s.Opts.keep().Milliseconds()
+		job.Keep = millis(s.Opts.keep())
 		if s.Opts.Unique.Mode != "" {
 			job.Unique, job.Lock = s.uniqueKey()
 		}

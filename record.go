@@ -432,7 +432,7 @@ func (c *Client) edited(r *Record, change func(*Spec) error) (string, error) {
 		return "", err
 	}
 	j.Args, j.MaxAttempts, j.Timeout, j.Meta = spec.Args, spec.Opts.MaxAttempts, millis(spec.Opts.Timeout), spec.Opts.Meta
-	j.Keep = spec.Opts.keep().Milliseconds()
+	j.Keep = millis(spec.Opts.keep())
 	return j.Body(), nil
 }
 

@@ -136,6 +136,28 @@ func TestRecordOfDead(t *testing.T) {
 	})
 }
 
+// TestKeepIsRoundedUp: less than a millisecond is not none.
+func TestKeepIsRoundedUp(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		info, err := number.With(tasuki.Opts{Keep: time.Microsecond}).Enqueue(e.ctx, e.client, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			err := e.client.Edit(e.ctx, info.Address(), func(s *tasuki.Spec) error {
+				if s.Opts.Keep != time.Millisecond {
+					t.Errorf("it is kept for %v", s.Opts.Keep)
+				}
+				s.Opts.Keep = time.Nanosecond
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func TestRecordMoves(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		k := tasuki.Define[int]("k").With(recorded)
