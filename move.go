@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/store"
@@ -120,7 +121,7 @@ func (c *Client) arrive(ctx context.Context, r *Record) error {
 		return err // it is looked at again
 	}
 	maps.DeleteFunc(fields, func(name, _ string) bool {
-		return name == "gen" || name == "state" || name == "at" || name == "worker" || name == "cancel" || name == "to" || name == "left"
+		return slices.Contains([]string{"gen", "state", "at", "from", "to", "cancel", "left"}, name)
 	})
 	j := r.job()
 	coming := store.Coming{
@@ -129,7 +130,9 @@ func (c *Client) arrive(ctx context.Context, r *Record) error {
 	}
 	act := store.Act{ID: r.ID, Lock: r.lock, Gen: r.gen, Was: r.body, To: r.to}
 	keep := max(time.Duration(min(j.Keep, maxDelay.Milliseconds()))*time.Millisecond, movedFor)
-	err = store.Repeat(ctx, func(ctx context.Context) error { return c.store.Moved(ctx, to.Queue, c.cfg.SeenFor, &coming) })
+	err = store.Repeat(ctx, func(ctx context.Context) error {
+		return c.store.Moved(ctx, to.Queue, c.cfg.SeenFor, c.cfg.SeenMax, &coming)
+	})
 	refused := err
 	switch {
 	case err == nil:

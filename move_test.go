@@ -194,6 +194,39 @@ func TestMoveIsForgotten(t *testing.T) {
 	})
 }
 
+// TestMoveFinishedLate: a move that was cut is finished by who acts on the job, also when the
+// queue has forgotten its id.
+func TestMoveFinishedLate(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		c := e.openWith(e.url, &tasuki.ClientConfig{Namespace: e.namespace, SeenFor: time.Millisecond})
+		info, err := number.With(tasuki.Opts{Record: true, Queue: "a"}).Enqueue(e.ctx, c, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		job, err := e.do("HGET", e.key("a", "rec", info.ID), "job").ToString()
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := c.Move(e.ctx, info.Address(), "b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// As it was before the last step.
+		if err := e.do("HSET", e.key("a", "rec", info.ID), "state", "parked", "gen", "2", "job", job).Error(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Millisecond)
+		if err := c.Cancel(e.ctx, info.Address()); err != nil {
+			t.Fatal(err)
+		}
+		for _, address := range []string{info.Address(), to} {
+			if r, err := c.Get(e.ctx, address); err != nil || r.Address() != to || r.State != tasuki.StateCancelled {
+				t.Errorf("%s: %+v, %v", address, r, err)
+			}
+		}
+	})
+}
+
 // TestMoveRefused: what may not come into the other queue stays where it is.
 func TestMoveRefused(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {

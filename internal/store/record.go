@@ -238,10 +238,10 @@ var ErrThere = errors.New("another job has its id")
 
 // Moved is enqueue_moved.lua: it puts in a recorded job that has left another queue. It may
 // be repeated.
-func (s *Store) Moved(ctx context.Context, q *Queue, window time.Duration, c *Coming) error {
+func (s *Store) Moved(ctx context.Context, q *Queue, window time.Duration, most int, c *Coming) error {
 	own := q.recordKeys(c.ID, c.Lock)
 	keys := []string{q.Ready, q.Scheduled, q.Retry, q.Alarm, q.Seen, own[0], own[1]}
-	args := []string{itoa(window.Milliseconds()), c.From, c.ID, itoa(c.At.UnixMilli()), itoa(c.Gen), c.Pointer}
+	args := []string{itoa(window.Milliseconds()), strconv.Itoa(most), c.From, c.ID, itoa(c.At.UnixMilli()), itoa(c.Gen), c.Pointer}
 	for name, value := range c.Fields {
 		args = append(args, name, value)
 	}

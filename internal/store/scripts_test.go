@@ -742,18 +742,23 @@ var operations = map[string]operation{
 		tolerates: "count",
 	},
 	"Moved": {
-		script:  "enqueue_moved",
-		prepare: func(b *box) { b.record("a", "state", "moved", "to", "other/a", "left", "1") },
+		script: "enqueue_moved",
+		prepare: func(b *box) {
+			b.record("a", "state", "moved", "to", "other/a", "left", "1")
+			now := strconv.FormatInt(time.Now().UnixMilli(), 10)
+			b.do("ZADD", b.q.Seen, "5", "old", now, "x", now, "y")
+		},
 		run: func(ctx context.Context, s *Store, q *Queue) error {
-			return s.Moved(ctx, q, time.Hour, &Coming{
+			return s.Moved(ctx, q, time.Hour, 3, &Coming{
 				ID: "a", Lock: "b1", From: "other/a 4", At: time.UnixMilli(7000), Gen: 5, Pointer: "pa5",
 				Fields: map[string]string{"job": "ja", "cursor": "7"},
 			})
 		},
 		jobs: []string{"rec:a", "unique:b1"},
 		changes: []string{
-			"-ready [r1, r2]", "-rec:a state moved", "-rec:a to other/a", "+ready [r1, r2, pa5]", "+rec:a at 7000", "+rec:a cursor 7",
-			"+rec:a gen 5", "+rec:a job ja", "+rec:a state ready", "+seen a T", "+seen other/a 4 T", "+unique:b1 is a",
+			"-ready [r1, r2]", "-rec:a state moved", "-rec:a to other/a", "-seen known T", "-seen old 5", "-seen x T",
+			"+ready [r1, r2, pa5]", "+rec:a at 7000", "+rec:a cursor 7",
+			"+rec:a from other/a 4", "+rec:a gen 5", "+rec:a job ja", "+rec:a state ready", "+seen a T", "+seen other/a 4 T", "+unique:b1 is a",
 		},
 	},
 	"Act: leave": {
