@@ -62,13 +62,28 @@ var (
 	ErrIDTaken = store.ErrThere
 )
 
-// ParseAddress takes an address QUEUE/ID apart.
+// ParseAddress takes an address QUEUE/ID apart. An id of another program may have slashes, as
+// the list of one may.
 func ParseAddress(address string) (queue, id string, err error) {
-	at := strings.LastIndexByte(address, '/')
+	at := strings.IndexByte(address, '/')
+	foreign := strings.HasPrefix(address, store.ListPrefix)
+	if foreign {
+		at = strings.LastIndexByte(address, '/')
+	}
 	if at < 1 || at == len(address)-1 {
 		return "", "", fmt.Errorf("address: %.300q: allowed is QUEUE/ID", address)
 	}
-	return address[:at], address[at+1:], nil
+	queue, id = address[:at], address[at+1:]
+	if len(id) > 128 {
+		return "", "", fmt.Errorf("address: an id of %d bytes: allowed are 128", len(id))
+	}
+	if !foreign {
+		err = wire.CheckQueue("queue", queue)
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("address: %w", err)
+	}
+	return queue, id, nil
 }
 
 // located is a job that is named by its address.
@@ -84,9 +99,6 @@ func (c *Client) locate(address string) (located, error) {
 	queue, id, err := ParseAddress(address)
 	if err != nil {
 		return located{}, err
-	}
-	if len(id) > 128 {
-		return located{}, fmt.Errorf("address: an id of %d bytes: allowed are 128", len(id))
 	}
 	q, err := c.store.Queue(queue)
 	return located{Queue: q, id: id}, err

@@ -136,6 +136,19 @@ func TestRecordOfDead(t *testing.T) {
 	})
 }
 
+func TestParseAddress(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"mail/a": "mail a", "mail/a/b c": "mail a/b c", "list:app/jobs/a": "list:app/jobs a", // other programs choose their ids
+		"mail": "", "/a": "", "mail/": "", "": "", "list:jobs": "", "a b/c": "", "mail/" + strings.Repeat("x", 129): "",
+	} {
+		queue, id, err := tasuki.ParseAddress(address)
+		if got := strings.TrimSpace(queue + " " + id); got != want || (err == nil) != (want != "") {
+			t.Errorf("%.40q: %q, %v, want %q", address, got, err, want)
+		}
+	}
+}
+
 // TestKeepIsRoundedUp: less than a millisecond is not none.
 func TestKeepIsRoundedUp(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {

@@ -32,10 +32,8 @@ func addressArg(cmd *cobra.Command, args []string) error {
 }
 
 func checkAddress(address string) error {
-	if _, _, err := tasuki.ParseAddress(address); err != nil {
-		return fmt.Errorf("%.80q: allowed is the address of a job, QUEUE/ID", address)
-	}
-	return nil
+	_, _, err := tasuki.ParseAddress(address)
+	return err
 }
 
 // shownJob is a job as JSON has it.

@@ -51,6 +51,8 @@ func TestJobCancel(t *testing.T) {
 	for _, address := range []string{"x", "/x", "default/", ""} {
 		e.tasuki("job", "cancel", address).want(t, exitUsage, "QUEUE/ID")
 	}
+	e.tasuki("job", "get", "a b/x").want(t, exitUsage, `queue: "a b": allowed are`)
+	e.tasuki("job", "get", "mail/"+strings.Repeat("x", 129)).want(t, exitUsage, "an id of 129 bytes: allowed are 128")
 	e.tasuki("job", "cancel").want(t, exitUsage, "the QUEUE/ID is missing: tasuki job cancel {QUEUE/ID…|--queue NAME}")
 	e.tasuki("job", "cancle").want(t, exitUsage, "cancle", "allowed are cancel, edit, get, logs, ls, mv, retry, rm, wait")
 }
