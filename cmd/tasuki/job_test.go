@@ -257,6 +257,9 @@ func TestJobMv(t *testing.T) {
 	e.tasuki("job", "mv", "--queue", "mail", "--kind", "email.later", "--dry-run", "bulk").want(t, exitOK, "mail: 2 would be moved to bulk")
 	e.tasuki("job", "mv", "--queue", "mail", "--all", "--yes", "bulk").want(t, exitFailed, "mail: 2 moved to bulk, 4 refused", "no record")
 	e.tasuki("job", "ls", "--queue", "bulk").want(t, exitOK, "bulk/later-rec", "bulk/ready-rec", "bulk/retry-rec")
+	e.tasuki("job", "cancel", "mail/ready-rec").want(t, exitOK)
+	e.tasuki("job", "wait", "mail/ready-rec").want(t, exitNotDone, "bulk/ready-rec: cancelled")
+	e.tasuki("job", "wait", "mail/ready-rec", "-o", "json").want(t, exitNotDone, `"address": "bulk/ready-rec"`)
 }
 
 func TestJobEdit(t *testing.T) {

@@ -60,11 +60,11 @@ the value that it has returned. The exit code tells the same:
 			case err != nil:
 				return lookFailure(err)
 			}
-			text := fmt.Sprintf("%s: %s", args[0], r.State)
+			text := fmt.Sprintf("%s: %s", r.Address(), r.State)
 			if len(r.Result) > 0 {
 				text += "\n" + string(r.Result)
 			}
-			if err := show(cmd.OutOrStdout(), output, shownRecord{args[0], r}, "%s", text); err != nil {
+			if err := show(cmd.OutOrStdout(), output, shownRecord{r.Address(), r}, "%s", text); err != nil {
 				return err
 			}
 			if r.State != tasuki.StateDone {
