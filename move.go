@@ -116,7 +116,7 @@ func (c *Client) arrive(ctx context.Context, r *Record) error {
 	if err != nil {
 		return err
 	}
-	fields, err := c.store.LogLines(ctx, from.Queue, r.ID)
+	fields, err := c.store.WholeRecord(ctx, from.Queue, r.ID)
 	if err != nil || fields["to"] != r.to || fields["job"] != r.body {
 		return err // it is looked at again
 	}

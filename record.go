@@ -470,8 +470,9 @@ func (c *Client) remove(ctx context.Context, at located) error {
 }
 
 // act does something to a recorded job as it is, and does it again when it has changed
-// or was moved meanwhile; a job that is leaving its queue arrives first. After a lost reply it looks whether it was done, and else does it again: what
-// acts on a generation, and on a job as it was read, acts once.
+// or was moved meanwhile; a job that is leaving its queue arrives first. After a lost reply
+// it looks whether it was done, and else does it again: what acts on a generation, and on a
+// job as it was read, acts once.
 func (c *Client) act(ctx context.Context, at located, make func(*Record, *store.Act) error) error {
 	var sent store.Act
 	var lost error // its reply was

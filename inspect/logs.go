@@ -28,7 +28,7 @@ func (i *Inspector) Log(ctx context.Context, address string, behind int64) ([]Lo
 	if err != nil {
 		return nil, err
 	}
-	fields, err := i.store.LogLines(ctx, q, id)
+	fields, err := i.store.WholeRecord(ctx, q, id)
 	if err != nil {
 		return nil, fmt.Errorf("log of %s: %w", address, err)
 	}

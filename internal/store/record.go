@@ -156,8 +156,8 @@ func (s *Store) Record(ctx context.Context, q *Queue, id string) (map[string]str
 	return fieldsOf(reply)
 }
 
-// LogLines returns all fields of a record, for the lines of its log are some of them.
-func (s *Store) LogLines(ctx context.Context, q *Queue, id string) (map[string]string, error) {
+// WholeRecord returns all fields of a record, also the lines of its log.
+func (s *Store) WholeRecord(ctx context.Context, q *Queue, id string) (map[string]string, error) {
 	reply, err := s.do(ctx, "record", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 		return c.Do(ctx, c.B().Hgetall().Key(q.Record(id)).Build())
 	})
