@@ -155,5 +155,8 @@ func TestEach(t *testing.T) {
 			t.Fatal(err)
 		}
 		e.waitQueue("default", func(q inspect.Queue) bool { return q.Dead == 1 }) // it has no record, and says so
+		if got := done.get(); len(got) != 5 {
+			t.Errorf("without a record it has done %q", got[5:])
+		}
 	})
 }

@@ -94,8 +94,12 @@ func (j *Job[A]) Cursor(to any) (bool, error) {
 //
 //	tasuki.Each(ctx, job, func(after *int) iter.Seq2[int, Row] { return rowsBehind(db, after) }, copyRow)
 //
-// It returns the first error of f, or with what ctx has ended between two items.
+// It returns the first error of f, or with what ctx has ended between two items. Of a job
+// without a record it does no item.
 func Each[A, C, T any](ctx context.Context, job *Job[A], items func(after *C) iter.Seq2[C, T], f func(ctx context.Context, item T) error) error {
+	if job.run == nil || job.run.rec == nil {
+		return fmt.Errorf("each: %w: set Opts.Record", ErrNotFound)
+	}
 	var cursor C
 	var after *C
 	if found, err := job.Cursor(&cursor); err != nil {

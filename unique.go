@@ -73,7 +73,8 @@ const (
 	// ConflictExisting: nothing is enqueued; the Info is that of the other job, with its
 	// State, and Existed.
 	ConflictExisting Conflict = "existing"
-	// ConflictError: the same, and a *DuplicateError.
+	// ConflictError: nothing is enqueued; the error is a *DuplicateError, which has the Info
+	// of the other job.
 	ConflictError Conflict = "error"
 	// ConflictReplace: the other job gets the arguments and options of this one where it
 	// waits. One that runs cannot be replaced: then it is ConflictError.

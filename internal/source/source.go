@@ -76,7 +76,7 @@ type Pointer struct {
 
 // Opened is what a record said when its job was about to run.
 type Opened struct {
-	What      string // run, gone, stale, missing, parked
+	What      string // run, gone, stale, missing, alien, parked: see fetch_open.lua
 	Job       string // the element of the job itself
 	Cursor    string
 	Cancelled bool  // somebody has asked for it
