@@ -136,7 +136,7 @@ func (s *scheduler) listen(ctx context.Context) (told <-chan string, most time.D
 			return nil, deafAfter
 		}
 	}
-	return s.ear.C, lookAfter
+	return s.ear.C, s.store.Paced(lookAfter)
 }
 
 // turn fires the entries whose turn it is. It returns for how long there is nothing to do;
