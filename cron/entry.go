@@ -131,16 +131,15 @@ func (e *Entry) checked(now time.Time) (*Schedule, error) {
 	case !e.End.IsZero() && !e.End.After(e.Start):
 		return nil, fmt.Errorf("end: %v: allowed are times after start, %v", e.End.Format(time.RFC3339), e.Start.Format(time.RFC3339))
 	}
-	first := e.after(s, now)
-	if first.IsZero() { // one that has ended may be declared all the same
-		if first = e.after(s, time.Time{}); first.IsZero() || e.End.IsZero() {
-			return nil, errors.New("it never runs: there is no tick from now on, or from start to end")
-		}
+	// What is allowed once stays so, whatever the date: a program has to start on every day.
+	first := e.after(s, time.Time{})
+	if first.IsZero() {
+		return nil, errors.New("it never runs: there is no tick from start to end")
 	}
 	if err := e.checkJitter(s, first); err != nil {
 		return nil, err
 	}
-	spec := e.spec(first, first.Add(time.Hour), false)
+	spec := e.spec(now, now.Add(time.Hour), false)
 	if _, _, err := bridge.RehearseEnqueue(&spec, 0, now); err != nil {
 		return nil, err
 	}

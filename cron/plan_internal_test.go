@@ -112,6 +112,18 @@ func TestJitter(t *testing.T) {
 	}
 }
 
+// TestAllowedOnEveryDay: what is allowed of an entry does not depend on the date. The ticks of this
+// one are closer together on the day on which clocks go forward.
+func TestAllowedOnEveryDay(t *testing.T) {
+	t.Parallel()
+	e := &Entry{Name: "e", Expr: "30 1,3 * * *", Zone: "Europe/Berlin", Kind: "k", Jitter: 90 * time.Minute}
+	for month := time.January; month <= time.December; month++ {
+		if _, err := e.check(time.Date(2027, month, 1, 0, 0, 0, 0, time.UTC)); err != nil {
+			t.Errorf("in %v: %v", month, err)
+		}
+	}
+}
+
 // FuzzRead: what is kept of an entry may be anything.
 func FuzzRead(f *testing.F) {
 	f.Add(`{"expr":"@every 1s","kind":"k"}`, `{"next":1}`)
