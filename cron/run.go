@@ -85,7 +85,7 @@ type scheduler struct {
 
 // parsed is the schedule of an entry as it was when it was last fired.
 type parsed struct {
-	expr, zone string
+	text string // of the entry
 	*Schedule
 }
 
@@ -192,7 +192,7 @@ func (s *scheduler) firing(name string, e *store.CronEntry, now time.Time) (*fir
 	if k.version == 0 {
 		return &firing{kept: k}, nil // somebody has deleted it by hand: what is left of it is removed
 	}
-	schedule, err := s.schedule(k)
+	schedule, err := s.schedule(k, now)
 	if err != nil {
 		return nil, err
 	}
@@ -216,19 +216,20 @@ func (s *scheduler) firing(name string, e *store.CronEntry, now time.Time) (*fir
 	return f, nil
 }
 
-// schedule is that of an entry, read once for each expression.
-func (s *scheduler) schedule(k *kept) (*Schedule, error) {
-	if p := s.schedules[k.Name]; p.Schedule != nil && p.expr == k.Expr && p.zone == k.Zone {
+// schedule is that of an entry. The entry is checked as if it were set, once for each change: what
+// somebody has made of it by hand must not do harm here.
+func (s *scheduler) schedule(k *kept, now time.Time) (*Schedule, error) {
+	if p := s.schedules[k.Name]; p.text == k.text {
 		return p.Schedule, nil
 	}
-	schedule, err := parse(k.Expr, k.Zone, k.Name)
+	schedule, err := k.checked(now)
 	if err != nil {
 		return nil, err
 	}
 	if len(s.schedules) > 50_000 {
 		clear(s.schedules) // names come and go
 	}
-	s.schedules[k.Name] = parsed{k.Expr, k.Zone, schedule}
+	s.schedules[k.Name] = parsed{k.text, schedule}
 	return schedule, nil
 }
 

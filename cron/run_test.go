@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -245,5 +246,61 @@ func TestFailedRuns(t *testing.T) {
 		if err := e.table.Remove(e.ctx, "broken"); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// TestSpoilt: what somebody has made of an entry by hand harms that entry only. It is told, and
+// the entry can be set again and removed.
+func TestSpoilt(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		e.set(often("good"))
+		spoilt := map[string][2]string{ // a field, and what it is now
+			"negative": {"entry", `{"expr":"@every 1s","kind":"report","missed":"all","missed_most":-5}`},
+			"huge":     {"entry", `{"expr":"@every 1s","kind":"report","jitter":3000000000000000000}`},
+			"cut":      {"entry", `{"expr":"@every 1s",`},
+			"state":    {"state", `{"next":`},
+			"version":  {"version", "abc"},
+		}
+		for name, field := range spoilt {
+			e.set(often(name))
+			e.behind(name, time.Now().Add(-time.Hour))
+			if err := e.do("HSET", e.key("entry:"+name), field[0], field[1]).Error(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e.schedule()
+		e.await("good", "two jobs", func(runs []cron.Run) bool { return len(runs) >= 2 })
+		told := map[string]bool{}
+		for s, err := range e.table.List(e.ctx) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			told[s.Name] = slices.ContainsFunc(s.Warnings, func(w string) bool { return !strings.HasPrefix(w, "no worker") })
+		}
+		var all sync.WaitGroup
+		for name := range spoilt {
+			if !told[name] {
+				t.Errorf("of %s nothing is told", name)
+			}
+			all.Go(func() {
+				if _, err := e.table.Edit(e.ctx, name, func(x *cron.Entry) error { x.Opts.Queue = "other"; return nil }); err == nil {
+					t.Errorf("%s could be edited", name)
+				}
+				if s, err := e.table.Set(e.ctx, often(name)); err != nil || s.Next.IsZero() {
+					t.Errorf("%s is set again: %+v, %v", name, s, err)
+				}
+			})
+		}
+		all.Wait()
+		for name, field := range spoilt {
+			e.await(name, "a job", func(runs []cron.Run) bool { return len(runs) > 0 && runs[len(runs)-1].Outcome == "enqueued" })
+			all.Go(func() {
+				e.do("HSET", e.key("entry:"+name), field[0], field[1])
+				if err := e.table.Remove(e.ctx, name); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			})
+		}
+		all.Wait()
 	})
 }

@@ -95,7 +95,7 @@ func read(name string, e *store.CronEntry) *kept {
 		k.broken = errors.Join(json.Unmarshal([]byte(e.Entry), &k.Entry), json.Unmarshal([]byte(e.State), &k.state))
 	}
 	if k.broken != nil {
-		k.broken = fmt.Errorf("what is kept of it cannot be read: %w", k.broken)
+		k.broken = fmt.Errorf("what is kept of it cannot be read: %w; remove it, or set it again as a whole", k.broken)
 	}
 	k.Name = name
 	return k
@@ -133,7 +133,7 @@ func ms(t time.Time) int64 {
 
 // become makes e the entry. If its ticks are others now, they count from now on.
 func (k *kept) become(e *Entry, s *Schedule, now time.Time) {
-	if k.Paused == 0 && (k.version == 0 || !k.sameTicks(e)) {
+	if k.Paused == 0 && (k.version == 0 || k.broken != nil || !k.sameTicks(e)) {
 		k.Next = ms(e.after(s, now))
 	}
 	k.Entry = *e
@@ -147,22 +147,24 @@ func (k *kept) become(e *Entry, s *Schedule, now time.Time) {
 // Of an entry that belongs to a declared set it says ErrDeclared. Other errors name what is
 // not allowed.
 func (t *Table) Set(ctx context.Context, e Entry) (*Status, error) {
-	return t.set(ctx, e.Name, func(was *Entry) error { *was = e; return nil })
+	return t.set(ctx, e.Name, func(k *kept) (Entry, error) { return e, nil })
 }
 
 // Edit changes an entry that is there: its name excepted, as change says. change is called again
 // when the entry was changed by somebody else meanwhile.
 func (t *Table) Edit(ctx context.Context, name string, change func(*Entry) error) (*Status, error) {
-	return t.set(ctx, name, func(was *Entry) error {
-		if was.Expr == "" {
-			return ErrNotFound
+	return t.set(ctx, name, func(k *kept) (Entry, error) {
+		e := k.Entry
+		if err := k.there(); err != nil {
+			return e, err
 		}
-		return change(was)
+		err := change(&e)
+		return e, err
 	})
 }
 
-// set is Set and Edit: change gets an entry without an expression if there is none.
-func (t *Table) set(ctx context.Context, name string, change func(*Entry) error) (*Status, error) {
+// set is Set and Edit: make says what becomes of what is kept.
+func (t *Table) set(ctx context.Context, name string, make func(*kept) (Entry, error)) (*Status, error) {
 	if err := wire.CheckQueue("name", name); err != nil {
 		return nil, invalid{fmt.Errorf("cron: entry: %w", err)}
 	}
@@ -174,8 +176,8 @@ func (t *Table) set(ctx context.Context, name string, change func(*Entry) error)
 		if k.version != 0 && k.Declared != "" {
 			return fmt.Errorf("%w (the set is %q)", ErrDeclared, k.Declared)
 		}
-		e := k.Entry
-		if err := change(&e); err != nil {
+		e, err := make(k)
+		if err != nil {
 			return err
 		}
 		if e.Name != name {
@@ -185,7 +187,7 @@ func (t *Table) set(ctx context.Context, name string, change func(*Entry) error)
 		if err != nil {
 			return invalid{err}
 		}
-		if !reflect.DeepEqual(e, k.Entry) {
+		if k.broken != nil || !reflect.DeepEqual(e, k.Entry) {
 			k.become(&e, s, now)
 		}
 		return nil
@@ -250,8 +252,8 @@ func (t *Table) RunNow(ctx context.Context, name string) (address string, err er
 // set's next revision, if that has it.
 func (t *Table) Remove(ctx context.Context, name string) error {
 	_, err := t.change(ctx, name, func(k *kept) error {
-		if k.version == 0 {
-			return cmp.Or(k.broken, ErrNotFound)
+		if k.version == 0 && k.broken == nil {
+			return ErrNotFound
 		}
 		k.text = ""
 		return nil
@@ -420,7 +422,7 @@ func (k *kept) status(workers []served) *Status {
 		s.Warnings = []string{k.broken.Error()}
 		return s
 	}
-	if schedule, err := parse(k.Expr, k.Zone, k.Name); err != nil {
+	if schedule, err := k.checked(time.Now()); err != nil {
 		s.Warnings = append(s.Warnings, err.Error())
 	} else {
 		s.Warnings = append(s.Warnings, schedule.Warnings()...)

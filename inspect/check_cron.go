@@ -42,7 +42,7 @@ func (c *check) oddEntries() (map[string]string, error) {
 			known[name], c.explained[c.store.CronEntry(name)] = true, true
 			switch e := &entries[i]; {
 			case e.Err != nil:
-				odd[name] = "it is no hash"
+				odd[name] = "the periodic entry cannot be read: it is no hash, or its version is no number"
 			case e.Version == 0:
 				odd[name] = "the directory of periodic entries names it, and it is not there"
 			case e.Turn != "" && !due[name]:

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -25,7 +26,7 @@ type CronEntry struct {
 	Turn    string // when a scheduler looks at it next, ms; empty: never
 	Entry   string // JSON
 	State   string // JSON
-	Err     error  // why it cannot be read: its key has another type
+	Err     error  // why it cannot be read: its key has another type, or its version is none
 }
 
 // CronTake takes entries whose turn it is, at most so many. Nobody else takes them until the
@@ -86,7 +87,11 @@ func (s *Store) CronEntries(ctx context.Context, names []string) ([]CronEntry, e
 			return nil, err
 		}
 		version, _ := fields[0].ToString() // nil: it is not there
-		entries[i].Version, _ = strconv.ParseInt(version, 10, 64)
+		if version != "" {
+			if entries[i].Version, err = strconv.ParseInt(version, 10, 64); err != nil {
+				entries[i].Err = fmt.Errorf("version: %.40q is no number", version)
+			}
+		}
 		entries[i].Turn, _ = fields[1].ToString()
 		entries[i].Entry, _ = fields[2].ToString()
 		entries[i].State, _ = fields[3].ToString()

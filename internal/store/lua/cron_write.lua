@@ -40,7 +40,8 @@ for i = 6, #ARGV, 5 do
   local name, version, n = ARGV[i], ARGV[i + 1], 4 + (i - 6) / 5
   local have = redis.call('HMGET', KEYS[n], 'version', 'turn')
   local answer = 1
-  if not free or (have[1] or '0') ~= version then
+  -- A version that somebody has spoilt is none: the entry can be set again, and removed.
+  if not free or (string.match(have[1] or '', '^%d+$') or '0') ~= version then
     answer = 0
   elseif patient == '1' then
     -- One that a scheduler has taken is due later than at its turn, for as long as the lease.
