@@ -34,8 +34,9 @@ var _ tasuki.Service = (*Table)(nil)
 // ctx ends. It may run in any number of processes. They take turns; if one dies, another does
 // what it has left within 3 s.
 //
-// While Redis is away it tries again. It returns an error if a declared set is not allowed, or its
-// revision is there with other entries.
+// While Redis is away it tries again. It returns an error if a declared set is not allowed
+// (ErrInvalid). What is there already and in the way of one, as ErrRevision, it logs as an error, and
+// goes on with the entries that are there.
 func (t *Table) Run(ctx context.Context) error {
 	s := &scheduler{Table: t, schedules: map[string]parsed{}, warned: map[string]bool{}}
 	for _, d := range t.declared {
@@ -106,8 +107,11 @@ func (s *scheduler) declareOnce(ctx context.Context, d Declared) error {
 		case err == nil && !is:
 			s.log.Info("tasuki: cron: a higher revision of the declared set is there", "set", d.Name, "revision", d.Revision)
 			return nil
-		case err == nil || !isPassing(err):
+		case err == nil || errors.Is(err, ErrInvalid):
 			return err
+		case !isPassing(err): // the worker has jobs to run, whatever is in the way of the set
+			s.log.Error("tasuki: cron: a declared set is not written; the entries that are there go on as they are", "err", err)
+			return nil
 		}
 		s.warnOnce("declare", "tasuki: cron: the declared sets cannot be written yet; trying again", err)
 		select {

@@ -305,3 +305,26 @@ func TestRunRefusesDeclared(t *testing.T) {
 		e.await("x", "a run by an old instance", func(runs []cron.Run) bool { return len(runs) > n })
 	})
 }
+
+// TestRunDespiteDeclared: a set that cannot be written because of what is there takes no worker
+// down. It is logged, the sets behind it are written, and all entries run.
+func TestRunDespiteDeclared(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		e.set(daily("mine"))
+		if _, err := e.table.Declare(e.ctx, cron.Declared{Name: "app", Revision: 1, Entries: []cron.Entry{often("x")}}); err != nil {
+			t.Fatal(err)
+		}
+		e.schedule(
+			cron.Declared{Name: "app", Revision: 1, Entries: []cron.Entry{daily("x")}}, // somebody forgot to raise it
+			cron.Declared{Name: "other", Revision: 1, Entries: []cron.Entry{daily("mine")}},
+			cron.Declared{Name: "last", Revision: 1, Entries: []cron.Entry{daily("y")}},
+		)
+		e.awaitThere("y")
+		e.await("x", "a run", func(runs []cron.Run) bool { return len(runs) > 0 })
+		for _, want := range []string{"raise the revision", "entry mine is there, and was not declared"} {
+			if log := e.log.String(); !strings.Contains(log, want) || strings.Count(log, "level=ERROR") != 2 {
+				t.Errorf("%q is missing in the log:\n%s", want, log)
+			}
+		}
+	})
+}
