@@ -232,6 +232,36 @@ func TestOutage(t *testing.T) {
 	e.demandTicks("e", first)
 }
 
+// TestStuckQueue: an entry whose job cannot be enqueued, as the call does not come back,
+// keeps no other from moving on.
+//
+//fault:process the call that enqueues the job of one periodic entry hangs | the others run, at most 10 s late
+func TestStuckQueue(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		first := e.set(often("good")).Next
+		stuck := often("stuck")
+		stuck.Opts.Queue = "stuck"
+		e.set(stuck)
+		e.client = e.openWith(e.url, func(next tasuki.Enqueuer) tasuki.Enqueuer {
+			return tasuki.EnqueueFunc(func(ctx context.Context, specs []tasuki.Spec) ([]tasuki.Info, error) {
+				if specs[0].Opts.Queue == "stuck" {
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}
+				return next.EnqueueMany(ctx, specs)
+			})
+		})
+		e.schedule()
+		e.await("good", "runs", func(runs []cron.Run) bool { return len(runs) >= 3 })
+		e.demandTicks("good", first)
+		for _, r := range e.history("good") {
+			if late := r.At.Sub(r.Tick); late > 10*time.Second {
+				t.Errorf("%v was %v late", r.Tick, late)
+			}
+		}
+	})
+}
+
 // TestCluster: entries and queues lie on different nodes.
 func TestCluster(t *testing.T) {
 	t.Parallel()

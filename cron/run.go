@@ -239,14 +239,20 @@ func (s *scheduler) schedule(k *kept, now time.Time) (*Schedule, error) {
 
 // fire enqueues the jobs of entries, and moves the entries on.
 func (s *scheduler) fire(ctx context.Context, firings []*firing, now time.Time) error {
-	s.enqueue(ctx, firings)
+	// What one queue makes wait for leaves time to move on the entries of the others.
+	part, cancel := context.WithTimeout(ctx, enough/2)
+	s.enqueue(part, firings)
+	cancel()
 	done := make([]*kept, 0, len(firings))
 	for _, f := range firings {
 		if !f.failed {
 			done = append(done, f.kept)
 		}
 	}
-	if err := s.follow(ctx, done, nil); err != nil {
+	part, cancel = context.WithTimeout(ctx, enough/4)
+	err := s.follow(part, done, nil)
+	cancel()
+	if err != nil {
 		s.warnOnce("follow", "tasuki: cron: it cannot be read what became of jobs", err)
 	}
 	var writes []store.CronWrite
@@ -270,7 +276,7 @@ func (s *scheduler) fire(ctx context.Context, firings []*firing, now time.Time) 
 	if len(writes) == 0 {
 		return nil
 	}
-	_, err := s.store.CronWrites(ctx, false, nil, writes) // one that was changed meanwhile is another's
+	_, err = s.store.CronWrites(ctx, false, nil, writes) // one that was changed meanwhile is another's
 	return err
 }
 
