@@ -87,8 +87,11 @@ func (t *Table) follow(ctx context.Context, all []*kept, now func(k *kept, r *ru
 	}
 	for name, places := range open {
 		q, err := t.store.Queue(name)
-		if err != nil {
-			return err
+		if err != nil { // somebody has written it by hand
+			for _, p := range places {
+				p.r.Outcome = OutcomeUnknown
+			}
+			continue
 		}
 		var records map[string]store.Recorded
 		err = store.Repeat(ctx, func(ctx context.Context) (err error) {

@@ -292,6 +292,11 @@ func TestSpoilt(t *testing.T) {
 			})
 		}
 		all.Wait()
+		e.set(daily("run"))
+		e.do("HSET", e.key("entry:run"), "state", `{"next":1,"runs":[{"t":1,"q":"a b"}]}`)
+		if runs := e.history("run"); len(runs) != 1 || runs[0].Outcome != cron.OutcomeUnknown {
+			t.Errorf("of a queue that cannot be: %+v", runs)
+		}
 		for name, field := range spoilt {
 			e.await(name, "a job", func(runs []cron.Run) bool { return len(runs) > 0 && runs[len(runs)-1].Outcome == "enqueued" })
 			all.Go(func() {
