@@ -34,9 +34,7 @@ func onEntry(a *app, cmd *cobra.Command, do func(ctx context.Context, t *cron.Ta
 			return cronFailure(err)
 		}
 		if s, ok := v.(*cron.Status); ok && output == "text" {
-			for _, warning := range s.Warnings {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", s.Name, clean(warning))
-			}
+			warn(cmd, s.Warnings)
 		}
 		return show(cmd.OutOrStdout(), output, v, "%s", text)
 	}
@@ -280,7 +278,7 @@ named of one that is there. If that is when it runs, it counts from now on. An e
 that a program has declared is changed there.
 
 tasuki cron next shows what an expression means.`,
-		Example: `  tasuki cron set nightly --expr '30 2 * * *' --zone Europe/Berlin --kind report.nightly --queue reports
+		Example: `  tasuki cron set nightly --expr '30 2 * * *' --tz Europe/Berlin --kind report.nightly --queue reports
   tasuki cron set poll --expr '@every 30s' --kind poll --overlap skip --expire-in 30s
   tasuki cron set nightly --jitter 10m --missed all`,
 	}
@@ -322,7 +320,7 @@ tasuki cron next shows what an expression means.`,
 		return nil
 	}
 	flags.StringVar(&e.Expr, "expr", "", "`EXPRESSION` that says when, such as '30 2 * * *' or '@every 90s'")
-	flags.StringVar(&e.Zone, "zone", "", "`ZONE` of the expression, such as Europe/Berlin (default UTC)")
+	flags.StringVar(&e.Zone, "tz", "", "`ZONE` of its times, such as Europe/Berlin (default UTC)")
 	flags.StringVar(&e.Kind, "kind", "", "`KIND` of its jobs")
 	flags.StringVar(&args, "args", "", "`JSON` of their arguments (default null)")
 	flags.StringVar(&e.Opts.Queue, "queue", "", "`NAME` of their queue (default default)")
@@ -339,7 +337,7 @@ tasuki cron next shows what an expression means.`,
 	flags.TimeVar(&e.End, "end", time.Time{}, []string{time.RFC3339}, "`TIME` of the last tick at the latest")
 	setters = map[string]func(*cron.Entry){
 		"expr":         func(x *cron.Entry) { x.Expr = e.Expr },
-		"zone":         func(x *cron.Entry) { x.Zone = e.Zone },
+		"tz":           func(x *cron.Entry) { x.Zone = e.Zone },
 		"kind":         func(x *cron.Entry) { x.Kind = e.Kind },
 		"args":         func(x *cron.Entry) { x.Args = json.RawMessage(args) },
 		"queue":        func(x *cron.Entry) { x.Opts.Queue = e.Opts.Queue },

@@ -38,7 +38,7 @@ func TestCronEntries(t *testing.T) {
 		}
 		e.tasuki("cron", "set", "nightly", "--expr", daily, "--kind", "report", "--args", `{"a":1}`, "--queue", "reports", "--timeout", "1m",
 			"--meta", "by=me", "--overlap", "queue", "--missed", "all", "--missed-most", "3", "--jitter", "10m", "--max-attempts", "5").
-			want(t, exitOK, "nightly: made, next ", "nightly: no worker takes jobs of queue reports")
+			want(t, exitOK, "nightly: made, next ", "tasuki: warning: no worker takes jobs of queue reports")
 		s := decode[cron.Status](t, e.tasuki("cron", "get", "nightly", "-o", "json").want(t, exitOK).stdout)
 		o := s.Opts
 		if s.Expr != daily || s.Kind != "report" || string(s.Args) == "" || o.Queue != "reports" || o.Timeout != time.Minute || o.Meta["by"] != "me" ||
@@ -68,7 +68,7 @@ func TestCronEntries(t *testing.T) {
 
 		e.tasuki("cron", "set", "bad").want(t, exitNotFound, "bad", "--expr and --kind are needed")
 		e.tasuki("cron", "set", "bad", "--expr", "every day", "--kind", "k").want(t, exitUsage, `entry "bad"`)
-		e.tasuki("cron", "set", "bad", "--expr", daily, "--kind", "k", "--zone", "Mars/Olympus").want(t, exitUsage, "zone")
+		e.tasuki("cron", "set", "bad", "--expr", daily, "--kind", "k", "--tz", "Mars/Olympus").want(t, exitUsage, `time zone "Mars/Olympus" is unknown`)
 		e.tasuki("cron", "set", "a b", "--expr", daily, "--kind", "k").want(t, exitUsage, "name")
 		e.tasuki("cron", "set", "nightly", "--args", "{").want(t, exitUsage, "--args", "no JSON")
 		e.tasuki("cron", "set", "nightly", "--meta", "x").want(t, exitUsage, "--meta")

@@ -45,7 +45,7 @@ func exprArg(cmd *cobra.Command, args []string) error {
 // warn writes warnings where they are not taken for the output.
 func warn(cmd *cobra.Command, warnings []string) {
 	for _, w := range warnings {
-		fmt.Fprintln(cmd.ErrOrStderr(), "tasuki: warning:", w)
+		fmt.Fprintln(cmd.ErrOrStderr(), "tasuki: warning:", clean(w))
 	}
 }
 

@@ -86,7 +86,7 @@ func TestCronRefused(t *testing.T) {
 		{[]string{"next", "@daily", "--from", "yesterday"}, `--from: "yesterday": allowed is a time such as`},
 		{[]string{"explain", "@daily", "--lang", "fr"}, `--lang: "fr": allowed are en and ja`},
 		{[]string{"explain", "@daily", "-o", "xml"}, `--output: "xml": allowed are text and json`},
-		{[]string{"nope"}, `unknown command "nope" for "tasuki cron": allowed are explain, next`},
+		{[]string{"nope"}, `unknown command "nope" for "tasuki cron": allowed are explain, get, history, ls, next, pause, resume, rm, run, set`},
 	} {
 		r := run(t, command(t, append([]string{"cron"}, c.args...)...)).want(t, exitUsage, c.want)
 		if r.stdout != "" || strings.Count(r.stderr, "\n") != 1 {
