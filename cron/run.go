@@ -2,6 +2,7 @@ package cron
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -86,7 +87,7 @@ type scheduler struct {
 
 // parsed is the schedule of an entry as it was when it was last fired.
 type parsed struct {
-	text string // of the entry
+	sum [sha256.Size]byte // of the entry, which can be long
 	*Schedule
 }
 
@@ -223,7 +224,8 @@ func (s *scheduler) firing(name string, e *store.CronEntry, now time.Time) (*fir
 // schedule is that of an entry. The entry is checked as if it were set, once for each change: what
 // somebody has made of it by hand must not do harm here.
 func (s *scheduler) schedule(k *kept, now time.Time) (*Schedule, error) {
-	if p := s.schedules[k.Name]; p.text == k.text {
+	sum := sha256.Sum256([]byte(k.text))
+	if p := s.schedules[k.Name]; p.sum == sum {
 		return p.Schedule, nil
 	}
 	schedule, err := k.checked(now)
@@ -233,7 +235,7 @@ func (s *scheduler) schedule(k *kept, now time.Time) (*Schedule, error) {
 	if len(s.schedules) > 50_000 {
 		clear(s.schedules) // names come and go
 	}
-	s.schedules[k.Name] = parsed{k.text, schedule}
+	s.schedules[k.Name] = parsed{sum, schedule}
 	return schedule, nil
 }
 
