@@ -23,6 +23,9 @@ const (
 	enough = 10 * time.Second
 	// portion is how many entries it takes at a time.
 	portion = 100
+	// plenty is how many jobs are enough of them: when all of a night is made up for, the entries
+	// behind come when the lease is over.
+	plenty = 2000
 	// lookAfter is how long a scheduler sleeps at most: messages can be lost, and clocks step.
 	// Where it hears no messages, as SUBSCRIBE is refused, it is deafAfter.
 	lookAfter = 20 * time.Second
@@ -164,13 +167,18 @@ func (s *scheduler) turn(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	var firings []*firing
+	jobs := 0
 	for i, name := range names {
+		if jobs >= plenty {
+			break
+		}
 		f, err := s.firing(name, &found[i], now)
 		if err != nil {
 			s.warnOnce("entry "+name, "tasuki: cron: an entry cannot be fired here; a newer version may do it", fmt.Errorf("%s: %w", name, err))
 			continue
 		}
 		firings = append(firings, f)
+		jobs += len(f.runs)
 	}
 	if time.Since(began) > enough {
 		return 0, nil // the end of ctx may not have been noticed yet

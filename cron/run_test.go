@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -180,6 +181,38 @@ func TestMissed(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestMuchMissed makes up for a night of several entries: not all of it at a time.
+func TestMuchMissed(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t, redistest.Shared(t).URL())
+	var most, all atomic.Int64
+	client := e.openWith(e.url, func(next tasuki.Enqueuer) tasuki.Enqueuer {
+		return tasuki.EnqueueFunc(func(ctx context.Context, specs []tasuki.Spec) ([]tasuki.Info, error) {
+			n := int64(len(specs))
+			most.Store(max(most.Load(), n)) // one call at a time, as there is one queue
+			all.Add(n)
+			return next.EnqueueMany(ctx, specs)
+		})
+	})
+	const entries, each = 6, 900
+	for i := range entries {
+		entry := daily(fmt.Sprint("e", i))
+		entry.Missed, entry.MissedMost, entry.Overlap, entry.Opts.Keep = cron.MissedAll, each, cron.OverlapAllow, -1
+		next := e.set(entry).Next
+		e.behind(entry.Name, next.AddDate(0, 0, -each))
+	}
+	e.run(cron.New(client))
+	redistest.WaitLong(t, 20*time.Second, "the jobs", func() error {
+		if n := len(e.jobs("default")); n != entries*each {
+			return fmt.Errorf("%d jobs", n)
+		}
+		return nil
+	})
+	if n := most.Load(); n >= entries*each || all.Load() != entries*each {
+		t.Errorf("%d jobs, of which %d at a time", all.Load(), n)
 	}
 }
 
