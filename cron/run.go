@@ -43,10 +43,8 @@ var _ tasuki.Service = (*Table)(nil)
 // goes on with the entries that are there.
 func (t *Table) Run(ctx context.Context) error {
 	s := &scheduler{Table: t, schedules: map[string]parsed{}, warned: map[string]bool{}}
-	for _, d := range t.declared {
-		if err := s.declareOnce(ctx, d); err != nil {
-			return err
-		}
+	if err := s.declareAll(ctx); err != nil {
+		return err
 	}
 	defer func() {
 		if s.ear != nil {
@@ -101,7 +99,31 @@ func (s *scheduler) warnOnce(key, message string, err error) {
 	}
 }
 
-// declareOnce writes a set when Redis is there.
+// declareAll writes the sets. One that meets what another of them gives up comes after that.
+func (s *scheduler) declareAll(ctx context.Context) error {
+	for left := s.declared; len(left) > 0; {
+		var met []Declared
+		var what []error
+		for _, d := range left {
+			err := s.declareOnce(ctx, d)
+			if errors.Is(err, ErrInvalid) {
+				return err
+			} else if err != nil {
+				met, what = append(met, d), append(what, err)
+			}
+		}
+		if len(met) == len(left) { // the worker has jobs to run, whatever is in the way of a set
+			for _, err := range what {
+				s.log.Error("tasuki: cron: a declared set is not written; the entries that are there go on as they are", "err", err)
+			}
+			return nil
+		}
+		left = met
+	}
+	return nil
+}
+
+// declareOnce writes a set when Redis is there. An error says what is in the way.
 func (s *scheduler) declareOnce(ctx context.Context, d Declared) error {
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		is, err := s.Declare(ctx, d)
@@ -111,11 +133,8 @@ func (s *scheduler) declareOnce(ctx context.Context, d Declared) error {
 		case err == nil && !is:
 			s.log.Info("tasuki: cron: a higher revision of the declared set is there", "set", d.Name, "revision", d.Revision)
 			return nil
-		case err == nil || errors.Is(err, ErrInvalid):
+		case err == nil || !isPassing(err):
 			return err
-		case !isPassing(err): // the worker has jobs to run, whatever is in the way of the set
-			s.log.Error("tasuki: cron: a declared set is not written; the entries that are there go on as they are", "err", err)
-			return nil
 		}
 		s.warnOnce("declare", "tasuki: cron: the declared sets cannot be written yet; trying again", err)
 		select {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/cron"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
 
 // TestRefusals: what is not allowed of an entry is said when it is set, with its name.
@@ -325,6 +326,28 @@ func TestRunDespiteDeclared(t *testing.T) {
 			if log := e.log.String(); !strings.Contains(log, want) || strings.Count(log, "level=ERROR") != 2 {
 				t.Errorf("%q is missing in the log:\n%s", want, log)
 			}
+		}
+	})
+}
+
+// TestEntryChangesItsSet: a deploy gives an entry to another set, which comes first.
+func TestEntryChangesItsSet(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		if _, err := e.table.Declare(e.ctx, cron.Declared{Name: "old", Revision: 1, Entries: []cron.Entry{daily("x"), daily("y")}}); err != nil {
+			t.Fatal(err)
+		}
+		e.schedule(
+			cron.Declared{Name: "new", Revision: 1, Entries: []cron.Entry{daily("x")}},
+			cron.Declared{Name: "old", Revision: 2, Entries: []cron.Entry{daily("y")}},
+		)
+		redistest.WaitFor(t, "the entry in its new set", func() error {
+			if s, err := e.table.Get(e.ctx, "x"); err != nil || s.Declared != "new" {
+				return fmt.Errorf("%+v, %v", s, err)
+			}
+			return nil
+		})
+		if log := e.log.String(); strings.Contains(log, "level=ERROR") {
+			t.Error(log)
 		}
 	})
 }
