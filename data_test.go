@@ -485,6 +485,9 @@ func TestOddNames(t *testing.T) {
 				return err
 			}
 		}
+		if strings.Contains(name, "/") {
+			delete(entries, "Cancel") // of another queue, and an id with a slash
+		}
 		for entry, f := range entries {
 			err := f()
 			if err == nil {

@@ -449,16 +449,16 @@ func TestUniqueRunningTurn(t *testing.T) {
 			u := tasuki.Unique{Mode: tasuki.UniqueRunning, Key: name}
 			k := tasuki.Define[report]("report").With(tasuki.Opts{Queue: name, Unique: u})
 			began, end := make(chan string, 10), make(chan bool)
-			work := func() (stop func() error) {
-				w := e.worker(tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: name}}})
+			work := func() (w *tasuki.Worker, stop func() error) {
+				w = e.worker(tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: name}}})
 				tasuki.Handle(w, k, func(_ context.Context, job *tasuki.Job[report]) error {
 					began <- job.Args.Text
 					<-end
 					return nil
 				})
-				return e.run(w)
+				return w, e.run(w)
 			}
-			stop := work()
+			w, stop := work()
 			var infos []tasuki.Info
 			for i := range 3 {
 				info, err := k.Enqueue(e.ctx, e.client, report{1, fmt.Sprint(i)})
@@ -474,6 +474,12 @@ func TestUniqueRunningTurn(t *testing.T) {
 			if err := e.inspector.Pause(e.ctx, name, "test"); err != nil {
 				t.Fatal(err)
 			}
+			redistest.WaitFor(t, "the worker to hear of the pause", func() error { // a wait under way would bring it one more
+				if w.Waits(name) {
+					return errors.New("it waits")
+				}
+				return nil
+			})
 			close(end)
 			e.waitQueue(name, func(q inspect.Queue) bool { return q.Counts["done"] == 1 && q.Ready == 1 })
 			if err := stop(); err != nil {
