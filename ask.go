@@ -3,7 +3,6 @@ package tasuki
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -13,32 +12,6 @@ import (
 	"github.com/tasuki-dev/tasuki/internal/store"
 	"github.com/tasuki-dev/tasuki/internal/wire"
 )
-
-// What is asked of a worker from outside: see store.Ask. Each is answered with an answer.
-const (
-	askLook  = "look"
-	askQuiet = "quiet" // claim nothing more
-	askStop  = "stop"  // stop, as when the context of Run has ended
-	askDump  = "dump"  // the stacks of all goroutines
-)
-
-// answer is what a worker says when it is asked. Package inspect reads it.
-type answer struct {
-	Worker string `json:"worker"`
-	about
-	Beat   int64       `json:"beat"` // how long ago, ms
-	Busy   int         `json:"busy"` // slots
-	Runs   []answerRun `json:"runs,omitempty"`
-	Stacks string      `json:"stacks,omitempty"`
-}
-
-// answerRun is a job in a slot.
-type answerRun struct {
-	Queue string `json:"queue"`
-	ID    string `json:"id"`
-	Kind  string `json:"kind,omitempty"`
-	Since int64  `json:"since"` // ms since 1970
-}
 
 // Bounds of an answer.
 const (
@@ -53,16 +26,13 @@ func (s *session) answerAsks(ctx context.Context) {
 		case message := <-s.asks:
 			what, id, _ := store.Asked(message)
 			a := s.answer(what)
-			text, err := json.Marshal(a)
-			if err == nil {
-				call, cancel := context.WithTimeout(ctx, askTimeout)
-				err = s.w.client.store.Answer(call, id, string(text))
-				cancel()
-			}
+			call, cancel := context.WithTimeout(ctx, askTimeout)
+			err := s.w.client.store.Answer(call, id, a)
+			cancel()
 			if err != nil && ctx.Err() == nil {
 				s.w.warnOnce("answer "+what, "tasuki: the worker was asked something, and could not answer", "asked", what, "err", err)
 			}
-			if what == askStop {
+			if what == store.AskStop {
 				s.askedToStop()
 			}
 		case <-ctx.Done():
@@ -72,20 +42,20 @@ func (s *session) answerAsks(ctx context.Context) {
 }
 
 // answer does what is asked for, but to stop, and says how the worker is then.
-func (s *session) answer(what string) *answer {
-	a := &answer{Worker: s.id}
+func (s *session) answer(what string) *store.Answer {
+	a := &store.Answer{Worker: s.id}
 	switch what {
-	case askQuiet:
+	case store.AskQuiet:
 		s.quiet()
-	case askDump:
+	case store.AskDump:
 		a.Stacks = cutText(string(allStacks()), maxAnswerStacks)
 	}
 	s.mu.Lock()
-	a.about = s.about
+	a.About = s.about
 	a.Queues = slices.Clone(a.Queues)
 	s.mu.Unlock()
-	a.Stopping = a.Stopping || what == askStop
-	if what == askLook {
+	a.Stopping = a.Stopping || what == store.AskStop
+	if what == store.AskLook {
 		a.Runs = s.fetcher.look(maxAnswerRuns)
 	}
 	f := s.fetcher
@@ -97,12 +67,12 @@ func (s *session) answer(what string) *answer {
 
 // look returns what runs, the oldest first, at most n. Each run is looked at under the lock
 // by itself: who reads many elements holds up nobody.
-func (f *fetcher) look(n int) []answerRun {
+func (f *fetcher) look(n int) []store.AnswerRun {
 	f.mu.Lock()
 	active := slices.Clone(f.active)
 	f.mu.Unlock()
 	slices.SortFunc(active, func(a, b *run) int { return cmp.Compare(a.since, b.since) })
-	var runs []answerRun
+	var runs []store.AnswerRun
 	for _, r := range active[:min(n, len(active))] {
 		f.mu.Lock()
 		address, element, ended := r.address(), r.element, r.ended
@@ -114,7 +84,10 @@ func (f *fetcher) look(n int) []answerRun {
 			continue
 		}
 		j, _ := wire.Parse(element) // a raw job has no kind
-		runs = append(runs, answerRun{r.q.name, strings.TrimPrefix(address, r.q.name+"/"), j.Kind, f.epoch.Add(r.since).UnixMilli()})
+		runs = append(runs, store.AnswerRun{
+			Queue: r.q.name, ID: strings.TrimPrefix(address, r.q.name+"/"), Kind: j.Kind,
+			Since: f.epoch.Add(r.since).UnixMilli(),
+		})
 	}
 	return runs
 }

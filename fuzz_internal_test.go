@@ -151,7 +151,7 @@ func FuzzPutBack(f *testing.F) {
 		f.Add(element, `[`)
 	}
 	f.Fuzz(func(t *testing.T, element, info string) {
-		var about about
+		var about store.About
 		_ = json.Unmarshal([]byte(info), &about) // as the sweeper does
 		before, err := wire.Parse(element)
 		back := putBack(store.Left{Tag: 7, Element: element}, &about, nil, time.Now())

@@ -2,7 +2,6 @@ package tasuki
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -43,35 +42,10 @@ type session struct {
 	stopOnce sync.Once
 
 	mu      sync.Mutex // no other lock is taken while it is held
-	about   about
+	about   store.About
 	sources map[string]*native.Source // by queue, until it is left; nil before it is served
 	served  map[string]int            // how often each queue was begun with
 }
-
-// about is what a worker says of itself in tasuki:workers:info.
-type about struct {
-	Host        string   `json:"host"`
-	PID         int      `json:"pid"`
-	Started     int64    `json:"started"` // ms since 1970
-	Queues      []string `json:"queues"`
-	Concurrency int      `json:"concurrency"`
-	// Kinds are those that it has handlers for. Others says that it takes all others too.
-	Kinds  []string `json:"kinds,omitempty"`
-	Others bool     `json:"others,omitempty"`
-	// Subscribed says that its death shows at once. Without it only a counter
-	// that stands still for long does.
-	Subscribed bool `json:"subscribed"`
-	// Stopping says that it was told to stop: what it leaves behind was
-	// interrupted, it did not crash.
-	Stopping bool `json:"stopping"`
-	// Quiet says that it claims nothing more.
-	Quiet   bool   `json:"quiet,omitempty"`
-	Version string `json:"version,omitempty"` // of this module
-}
-
-// place is how the worker's process is called where its jobs crashed. No name of a host
-// is longer.
-func (a *about) place() string { return fmt.Sprintf("%.253s:%d", a.Host, a.PID) }
 
 func hostname() string {
 	host, err := os.Hostname()
@@ -87,7 +61,7 @@ func newSession(w *Worker, base context.Context) *session {
 		failed: make(chan error, 1), channels: make(chan []string, 1),
 		asks: make(chan string, 16), told: make(chan struct{}),
 		sources: map[string]*native.Source{}, served: map[string]int{},
-		about: about{Host: hostname(), PID: os.Getpid(), Started: time.Now().UnixMilli(), Concurrency: w.cfg.Concurrency,
+		about: store.About{Host: hostname(), PID: os.Getpid(), Started: time.Now().UnixMilli(), Concurrency: w.cfg.Concurrency,
 			Kinds: slices.Sorted(maps.Keys(w.kinds)), Others: w.other != nil, Version: version()},
 	}
 	s.ctx, s.quit = context.WithCancel(context.Background())
@@ -359,12 +333,10 @@ func (s *session) clientID(queue string) int64 {
 // announce writes what the worker is and does.
 func (s *session) announce(ctx context.Context) error {
 	s.mu.Lock()
-	text, err := json.Marshal(&s.about)
+	about := s.about
+	about.Queues = slices.Clone(about.Queues)
 	s.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	return s.w.client.store.Announce(ctx, s.id, string(text))
+	return s.w.client.store.Announce(ctx, s.id, &about)
 }
 
 // queueNames are the queues that the worker serves.

@@ -2,7 +2,6 @@ package tasuki
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -37,21 +36,17 @@ func (sw *sweeper) buryAll(ctx context.Context, dead map[string]watched) {
 
 // bury takes over from a worker that is dead, or looks so.
 func (sw *sweeper) bury(ctx context.Context, worker string, still time.Duration) {
-	texts, err := sw.store.About(ctx, worker)
+	all, err := sw.store.About(ctx, worker)
 	if err != nil {
 		sw.w.log.Warn("tasuki: a dead worker cannot be swept; trying again", "worker", worker, "err", err)
 		return
 	}
-	var about about
-	text, known := texts[worker]
-	if err := json.Unmarshal([]byte(text), &about); err != nil {
-		known = false
-	}
-	if still < slowDeath && (!known || !about.Subscribed) {
+	about := all[worker]
+	if still < slowDeath && (!about.Known || !about.Subscribed) {
 		return // it never had a subscription that could be gone
 	}
 	queues := about.Queues
-	if !known {
+	if !about.Known {
 		if queues, err = sw.store.Queues(ctx); err != nil {
 			sw.w.log.Warn("tasuki: a dead worker cannot be swept; trying again", "worker", worker, "err", err)
 			return
@@ -70,12 +65,12 @@ func (sw *sweeper) bury(ctx context.Context, worker string, still time.Duration)
 		sw.w.log.Warn("tasuki: a dead worker cannot be removed from the list; trying again", "worker", worker, "err", err)
 		return
 	}
-	sw.w.log.Warn("tasuki: a worker is dead; its jobs were put back", "worker", worker, "place", about.place(),
+	sw.w.log.Warn("tasuki: a worker is dead; its jobs were put back", "worker", worker, "place", about.Place(),
 		"stopping", about.Stopping, "still_for", still, "jobs", moved)
 }
 
 // sweepQueue ends a worker's leases in a queue and puts back what it held there.
-func (sw *sweeper) sweepQueue(ctx context.Context, name, worker string, about *about) (moved int, err error) {
+func (sw *sweeper) sweepQueue(ctx context.Context, name, worker string, about *store.About) (moved int, err error) {
 	q, err := sw.store.Queue(name)
 	if err != nil {
 		return 0, err
@@ -110,7 +105,7 @@ func (sw *sweeper) sweepQueue(ctx context.Context, name, worker string, about *a
 
 // sweepIncarnation puts back what an incarnation with a tombstone held, from the
 // newest to the oldest, so that the oldest comes to lie at the head.
-func (sw *sweeper) sweepIncarnation(ctx context.Context, q *store.Queue, incarnation string, about *about) (moved int, err error) {
+func (sw *sweeper) sweepIncarnation(ctx context.Context, q *store.Queue, incarnation string, about *store.About) (moved int, err error) {
 	portion, idle := 32, 0
 	for {
 		left, err := sw.store.Orphans(ctx, q, incarnation, portion)
@@ -175,7 +170,7 @@ func (sw *sweeper) records(ctx context.Context, q *store.Queue, left []store.Lef
 
 // putBack says what becomes of a job whose worker has died. A pointer that its record does
 // not know goes back as it is, or nowhere: the script looks.
-func putBack(l store.Left, about *about, records map[string]store.Recorded, now time.Time) store.PutBack {
+func putBack(l store.Left, about *store.About, records map[string]store.Recorded, now time.Time) store.PutBack {
 	j, _ := wire.Parse(l.Element) // whatever it is, the job that comes back can be kept
 	back := store.PutBack{Left: l, To: "ready", As: "crashed"}
 	var record store.Recorded
@@ -193,7 +188,7 @@ func putBack(l store.Left, about *about, records map[string]store.Recorded, now 
 		j.Crashes++
 		j.Reason = "its worker died"
 		if about.Host != "" {
-			j.Hosts = append(j.Hosts, about.place())
+			j.Hosts = append(j.Hosts, about.Place())
 		}
 	}
 	switch {
@@ -250,17 +245,15 @@ func (sw *sweeper) patrol(ctx context.Context, listed map[string]bool) {
 // patrol is one walk over all queues.
 type patrol struct {
 	*sweeper
-	listed  map[string]bool      // workers that are in the list
-	about   map[string]string    // what workers say of themselves
-	missing map[string]time.Time // what takes the place of sweeper.missing
+	listed  map[string]bool        // workers that are in the list
+	about   map[string]store.About // what workers say of themselves
+	missing map[string]time.Time   // what takes the place of sweeper.missing
 }
 
 // announced enters queues that a worker serves in the directory where they are not, as
 // after somebody has removed it, and returns all.
 func (p *patrol) announced(ctx context.Context, names []string) []string {
-	for _, text := range p.about {
-		var says about
-		_ = json.Unmarshal([]byte(text), &says) // of whom nothing is known, nothing is said
+	for _, says := range p.about {
 		for _, name := range says.Queues {
 			if slices.Contains(names, name) {
 				continue
@@ -302,8 +295,7 @@ func (p *patrol) queue(ctx context.Context, name string) error {
 	}
 	for _, m := range members {
 		worker := m.Worker()
-		var says about
-		_ = json.Unmarshal([]byte(p.about[worker]), &says) // of whom nothing is known, nothing is said
+		says := p.about[worker]
 		if m.Ended.IsZero() {
 			if p.isAbsent(name+" "+m.Incarnation, worker) {
 				if _, err := p.sweepQueue(ctx, name, worker, &says); err != nil {

@@ -2,7 +2,6 @@ package tasuki
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -37,11 +36,7 @@ func TestPatrolRemovesInfos(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, worker := range []string{"listed", "absent"} {
-		text, err := json.Marshal(&about{Host: worker})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := client.store.Announce(ctx, worker, string(text)); err != nil {
+		if err := client.store.Announce(ctx, worker, &store.About{Host: worker}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -91,11 +86,7 @@ func sweepers(t *testing.T, n int) []*sweeper {
 // enter makes a worker known in a queue, as its start does.
 func (sw *sweeper) enter(ctx context.Context, t *testing.T, q *store.Queue, worker string) {
 	t.Helper()
-	text, err := json.Marshal(&about{Host: worker, Queues: []string{q.Name}, Subscribed: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sw.store.Announce(ctx, worker, string(text)); err != nil {
+	if err := sw.store.Announce(ctx, worker, &store.About{Host: worker, Queues: []string{q.Name}, Subscribed: true}); err != nil {
 		t.Fatal(err)
 	}
 	if err := sw.store.AddQueue(ctx, q); err != nil {
@@ -304,7 +295,7 @@ func isReady(t *testing.T, q *store.Queue) {
 func TestSweepsWhoIsNotRegistered(t *testing.T) {
 	t.Parallel()
 	_, sw, q := unregistered(t)
-	if n, err := sw.sweepQueue(t.Context(), DefaultQueue, "dead", &about{}); n != 1 || err != nil {
+	if n, err := sw.sweepQueue(t.Context(), DefaultQueue, "dead", &store.About{}); n != 1 || err != nil {
 		t.Errorf("%d jobs were put back, %v; want 1", n, err)
 	}
 	isReady(t, q)
@@ -317,7 +308,7 @@ func TestSweepsWhoIsNotRegistered(t *testing.T) {
 func TestSweepsWhoIsInNoList(t *testing.T) {
 	t.Parallel()
 	_, sw, q := unregistered(t)
-	if err := sw.store.Announce(t.Context(), "dead", `{"queues":["default"]}`); err != nil {
+	if err := sw.store.Announce(t.Context(), "dead", &store.About{Queues: []string{"default"}}); err != nil {
 		t.Fatal(err)
 	}
 	sw.patrol(t.Context(), nil) // since now it is missing

@@ -245,7 +245,7 @@ func NewWorker(client *Client, cfg *WorkerConfig) (*Worker, error) {
 		return nil, fmt.Errorf("tasuki: WorkerConfig.%w", err)
 	}
 	w := &Worker{client: client, cfg: c, log: c.Logger, lone: &loneSuspect, kinds: map[string]*route{}, raw: map[string]*route{}, queue: map[string]*store.Queue{}, warned: map[string]bool{}}
-	w.place = (&about{Host: hostname(), PID: os.Getpid()}).place()
+	w.place = (&store.About{Host: hostname(), PID: os.Getpid()}).Place()
 	for i, q := range c.Queues {
 		keys, err := w.keys(q)
 		if err != nil {

@@ -144,9 +144,12 @@ func (e *env) work(handle func(ctx context.Context, job *tasuki.Job[json.RawMess
 
 var kind = tasuki.Define[json.RawMessage]("report")
 
-// daily is an entry that does not run while the test does.
+// began is one time for all of daily, so that a minute that ends in between changes no entry.
+var began = time.Now().UTC()
+
+// daily is an entry that does not run while the tests do.
 func daily(name string) cron.Entry {
-	then := time.Now().UTC().Add(-2 * time.Hour)
+	then := began.Add(-2 * time.Hour)
 	return cron.Entry{Name: name, Expr: fmt.Sprintf("%d %d * * *", then.Minute(), then.Hour()), Kind: kind.Name()}
 }
 

@@ -375,7 +375,7 @@ func (t *Table) List(ctx context.Context) iter.Seq2[*Status, error] {
 }
 
 func (t *Table) list(ctx context.Context, yield func(*Status) bool) error {
-	workers, err := t.workers(ctx)
+	workers, err := t.store.About(ctx)
 	if err != nil {
 		return err
 	}
@@ -403,14 +403,14 @@ func (t *Table) list(ctx context.Context, yield func(*Status) bool) error {
 
 // status is what is known of one entry.
 func (t *Table) status(ctx context.Context, k *kept) (*Status, error) {
-	workers, err := t.workers(ctx)
+	workers, err := t.store.About(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("cron: entry %s: %w", k.Name, err)
 	}
 	return k.status(workers), nil
 }
 
-func (k *kept) status(workers []served) *Status {
+func (k *kept) status(workers map[string]store.About) *Status {
 	s := &Status{
 		Entry: k.Entry, Declared: k.Declared, Paused: k.Paused != 0, PausedBy: k.PausedBy, PausedSince: at(k.Paused),
 		Next: at(k.Next), DueAt: k.moment(at(k.Next)),
@@ -436,34 +436,11 @@ func (k *kept) status(workers []served) *Status {
 	return s
 }
 
-// served is what a worker takes.
-type served struct {
-	Queues []string `json:"queues"`
-	Kinds  []string `json:"kinds"`
-	Others bool     `json:"others"`
-}
-
-// workers are all that there are.
-func (t *Table) workers(ctx context.Context) ([]served, error) {
-	about, err := t.store.About(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var all []served
-	for _, text := range about {
-		var s served
-		if json.Unmarshal([]byte(text), &s) == nil { // what is no worker's serves nothing
-			all = append(all, s)
-		}
-	}
-	return all, nil
-}
-
 // unserved warns if no worker takes the jobs of an entry.
-func unserved(workers []served, e *Entry) string {
+func unserved(workers map[string]store.About, e *Entry) string {
 	queue := false
 	for _, w := range workers {
-		if !slices.Contains(w.Queues, e.queue()) {
+		if !w.Known || !slices.Contains(w.Queues, e.queue()) {
 			continue
 		}
 		queue = true

@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -246,13 +245,6 @@ func (d *doctor) watch(beats map[string]int64) ([]string, error) {
 	return silent, nil
 }
 
-// about is what of a worker's own account is shown.
-type about struct {
-	Host       string `json:"host"`
-	PID        int    `json:"pid"`
-	Subscribed bool   `json:"subscribed"`
-}
-
 func (d *doctor) workers(beats map[string]int64, silent []string, observer string) {
 	alive := int64(len(beats) - len(silent))
 	level, means, do := OK, "", ""
@@ -265,23 +257,22 @@ func (d *doctor) workers(beats map[string]int64, silent []string, observer strin
 		what += "; nobody observes just now"
 	}
 	d.add("workers", level, what, means, do)
-	texts, err := d.store.About(d.ctx)
+	abouts, err := d.store.About(d.ctx)
 	if err != nil {
 		return // it is a detail
 	}
 	place := func(worker string) string {
-		var a about
-		if json.Unmarshal([]byte(texts[worker]), &a) != nil || a.Host == "" {
+		a := abouts[worker]
+		if !a.Known || a.Host == "" {
 			return worker
 		}
-		return fmt.Sprintf("%s (%s:%d)", worker, a.Host, a.PID)
+		return fmt.Sprintf("%s (%s)", worker, a.Place())
 	}
 	for _, worker := range silent {
 		d.add("workers", Warning, place(worker)+" does not beat", "it is dead, frozen or cut off; another worker puts back what it held, 2 s after its death and 30 s otherwise", "look at that process; without another worker, start one")
 	}
 	for _, worker := range slices.Sorted(maps.Keys(beats)) {
-		var a about
-		if json.Unmarshal([]byte(texts[worker]), &a) == nil && a.Host != "" && !a.Subscribed {
+		if a := abouts[worker]; a.Known && a.Host != "" && !a.Subscribed {
 			d.add("workers", Warning, place(worker)+" is not subscribed", "its death is noticed after 30 s instead of 2, and it hears of no cancel and late of a pause", "allow its user SUBSCRIBE, and the channels of the namespace")
 		}
 	}

@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -336,17 +335,12 @@ func (w *walker) held(p place) (more bool, err error) {
 	}
 	worker := store.Member{Incarnation: p.worker}
 	if name := worker.Worker(); w.places[name] == "" {
-		about, err := w.store.About(w.ctx, name)
+		all, err := w.store.About(w.ctx, name)
 		if err != nil {
 			return false, err
 		}
-		var says struct {
-			Host string
-			PID  int
-		}
-		_ = json.Unmarshal([]byte(about[name]), &says) // of one that does not say it, nothing is shown
-		if says.Host != "" {
-			w.places[name] = says.Host + ":" + strconv.Itoa(says.PID)
+		if says := all[name]; says.Host != "" { // of one that does not say it, nothing is shown
+			w.places[name] = says.Place()
 		}
 	}
 	_, _, more, err = w.show(jobs)

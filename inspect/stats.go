@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -57,13 +56,12 @@ func (i *Inspector) Stats(ctx context.Context) (*Stats, error) {
 	for _, q := range queues {
 		s.Busy += int(q.Running)
 	}
-	texts, err := i.store.About(ctx)
+	abouts, err := i.store.About(ctx)
 	if err != nil {
 		failed = append(failed, fmt.Errorf("workers: %w", err))
 	}
-	for _, text := range texts {
-		var said account
-		if json.Unmarshal([]byte(text), &said) == nil {
+	for _, said := range abouts {
+		if said.Known {
 			s.Workers++
 			s.Slots += said.Concurrency
 		}

@@ -3,13 +3,13 @@ package inspect
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
+	"github.com/tasuki-dev/tasuki/internal/store"
 	"github.com/tasuki-dev/tasuki/internal/wire"
 )
 
@@ -72,33 +72,6 @@ var ErrUnanswered = errors.New("the worker has not answered")
 // does not beat.
 const answerFor = watchFor
 
-// account is what a worker says of itself, in the list of workers and when it is asked.
-type account struct {
-	Host        string   `json:"host"`
-	PID         int      `json:"pid"`
-	Started     int64    `json:"started"`
-	Queues      []string `json:"queues"`
-	Concurrency int      `json:"concurrency"`
-	Stopping    bool     `json:"stopping"`
-	Quiet       bool     `json:"quiet"`
-	Version     string   `json:"version"`
-}
-
-// answer is the latter.
-type answer struct {
-	Worker string `json:"worker"`
-	account
-	Beat int64 `json:"beat"`
-	Busy int   `json:"busy"`
-	Runs []struct {
-		Queue string `json:"queue"`
-		ID    string `json:"id"`
-		Kind  string `json:"kind"`
-		Since int64  `json:"since"`
-	} `json:"runs"`
-	Stacks string `json:"stacks"`
-}
-
 // Workers returns all that are in the list of workers, by host, process and id, and asks each
 // what it does. That takes milliseconds, and 2.5 s if one does not answer.
 func (i *Inspector) Workers(ctx context.Context) ([]Worker, error) {
@@ -106,7 +79,7 @@ func (i *Inspector) Workers(ctx context.Context) ([]Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("workers: %w", err)
 	}
-	answers, err := i.ask(ctx, "look", slices.Collect(maps.Keys(before)))
+	answers, err := i.ask(ctx, store.AskLook, slices.Collect(maps.Keys(before)))
 	if err != nil {
 		return nil, fmt.Errorf("workers: %w", err)
 	}
@@ -115,17 +88,16 @@ func (i *Inspector) Workers(ctx context.Context) ([]Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("workers: %w", err)
 	}
-	texts, err := i.store.About(ctx)
+	abouts, err := i.store.About(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("workers: %w", err)
 	}
 	workers := []Worker{}
 	for id, beats := range after {
-		var said account
-		_ = json.Unmarshal([]byte(texts[id]), &said) // else only its id is known
+		said := abouts[id] // else only its id is known
 		a := answers[id]
 		if a != nil {
-			said = a.account
+			said = a.About
 		}
 		w := Worker{
 			ID: id, Host: said.Host, PID: said.PID, State: WorkerRunning, Queues: append([]string{}, said.Queues...), Slots: said.Concurrency,
@@ -158,7 +130,7 @@ func (i *Inspector) Workers(ctx context.Context) ([]Worker, error) {
 // they are stopped. It cannot be taken back. The errors are one for each, or nil:
 // ErrUnanswered.
 func (i *Inspector) Quiet(ctx context.Context, workers ...string) []error {
-	_, errs := i.tell(ctx, "quiet", workers)
+	_, errs := i.tell(ctx, store.AskQuiet, workers)
 	return errs
 }
 
@@ -166,14 +138,14 @@ func (i *Inspector) Quiet(ctx context.Context, workers ...string) []error {
 // make more of it. They have heard it when it returns, and not stopped yet. The errors are
 // those of Quiet.
 func (i *Inspector) Stop(ctx context.Context, workers ...string) []error {
-	_, errs := i.tell(ctx, "stop", workers)
+	_, errs := i.tell(ctx, store.AskStop, workers)
 	return errs
 }
 
 // Dump returns the stacks of all goroutines in the processes of workers, for each the first
 // MiB. It stops such a process for some µs for each goroutine. The errors are those of Quiet.
 func (i *Inspector) Dump(ctx context.Context, workers ...string) ([]string, []error) {
-	answers, errs := i.tell(ctx, "dump", workers)
+	answers, errs := i.tell(ctx, store.AskDump, workers)
 	dumps := make([]string, len(workers))
 	for n, id := range workers {
 		if a := answers[id]; a != nil {
@@ -183,7 +155,7 @@ func (i *Inspector) Dump(ctx context.Context, workers ...string) ([]string, []er
 	return dumps, errs
 }
 
-func (i *Inspector) tell(ctx context.Context, what string, workers []string) (map[string]*answer, []error) {
+func (i *Inspector) tell(ctx context.Context, what string, workers []string) (map[string]*store.Answer, []error) {
 	answers, err := i.ask(ctx, what, workers)
 	errs := make([]error, len(workers))
 	for n, id := range workers {
@@ -199,18 +171,18 @@ func (i *Inspector) tell(ctx context.Context, what string, workers []string) (ma
 }
 
 // ask asks workers something, and returns the answers of those that have given one in time.
-func (i *Inspector) ask(ctx context.Context, what string, workers []string) (map[string]*answer, error) {
+func (i *Inspector) ask(ctx context.Context, what string, workers []string) (map[string]*store.Answer, error) {
 	if len(workers) == 0 {
 		return nil, nil
 	}
 	limited, stop := context.WithTimeout(ctx, answerFor)
 	id := wire.NewToken()
-	ready, heard, ended := make(chan struct{}, 1), make(chan string), make(chan error, 1)
+	ready, heard, ended := make(chan struct{}, 1), make(chan *store.Answer), make(chan error, 1)
 	go func() {
 		defer close(ended)
-		ended <- i.store.HearAnswers(limited, id, func() { ready <- struct{}{} }, func(answer string) {
+		ended <- i.store.HearAnswers(limited, id, func() { ready <- struct{}{} }, func(a *store.Answer) {
 			select {
-			case heard <- answer:
+			case heard <- a:
 			case <-limited.Done():
 			}
 		})
@@ -220,16 +192,15 @@ func (i *Inspector) ask(ctx context.Context, what string, workers []string) (map
 		for range ended { // until it has
 		}
 	}()
-	answers := map[string]*answer{}
+	answers := map[string]*store.Answer{}
 	for len(answers) < len(workers) {
 		select {
 		case <-ready:
 			if err := i.store.Ask(limited, id, what, workers); err != nil {
 				return nil, err
 			}
-		case text := <-heard:
-			a := &answer{}
-			if json.Unmarshal([]byte(text), a) == nil && slices.Contains(workers, a.Worker) {
+		case a := <-heard:
+			if slices.Contains(workers, a.Worker) {
 				answers[a.Worker] = a
 			}
 		case err := <-ended:

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -60,10 +61,41 @@ func (s *Store) HearRecords(ctx context.Context, ready func(), f func(queue, id,
 
 const askPrefix = "ask "
 
+// What can be asked.
+const (
+	AskLook  = "look"
+	AskQuiet = "quiet" // claim nothing more
+	AskStop  = "stop"  // stop, as when the context of Run has ended
+	AskDump  = "dump"  // the stacks of all goroutines
+)
+
+// Answer is what a worker says when it is asked, as JSON.
+type Answer struct {
+	Worker string `json:"worker"`
+	About
+	Beat   int64       `json:"beat"` // how long ago, ms
+	Busy   int         `json:"busy"` // slots
+	Runs   []AnswerRun `json:"runs,omitempty"`
+	Stacks string      `json:"stacks,omitempty"`
+}
+
+// AnswerRun is a job in a slot.
+type AnswerRun struct {
+	Queue string `json:"queue"`
+	ID    string `json:"id"`
+	Kind  string `json:"kind,omitempty"`
+	Since int64  `json:"since"` // ms since 1970
+}
+
 // HearAnswers hears the answers to what is asked under an id: see hear.
-func (s *Store) HearAnswers(ctx context.Context, id string, ready func(), f func(answer string)) error {
+func (s *Store) HearAnswers(ctx context.Context, id string, ready func(), f func(*Answer)) error {
 	return s.hear(ctx, func(b rueidis.Builder) rueidis.Completed { return b.Subscribe().Channel(s.answerChannel(id)).Build() }, ready,
-		func(_, message string) { f(message) })
+		func(_, message string) {
+			a := &Answer{}
+			if json.Unmarshal([]byte(message), a) == nil { // else it is somebody else's
+				f(a)
+			}
+		})
 }
 
 // Ask asks workers, under an id, for what one word says. Those that are gone, or not
@@ -105,9 +137,13 @@ func Asked(message string) (what, id string, ok bool) {
 }
 
 // Answer tells who has asked under an id.
-func (s *Store) Answer(ctx context.Context, id, answer string) error {
-	_, err := s.do(ctx, "answer", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
-		return c.Do(ctx, c.B().Publish().Channel(s.answerChannel(id)).Message(answer).Build())
+func (s *Store) Answer(ctx context.Context, id string, a *Answer) error {
+	text, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	_, err = s.do(ctx, "answer", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+		return c.Do(ctx, c.B().Publish().Channel(s.answerChannel(id)).Message(string(text)).Build())
 	})
 	return err
 }

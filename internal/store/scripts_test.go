@@ -287,9 +287,12 @@ var operations = map[string]operation{
 		tolerates: "count dead hand:me held:me ready suspect",
 	},
 	"Announce": {
-		script:  "sweep_announce",
-		run:     func(ctx context.Context, s *Store, q *Queue) error { return s.Announce(ctx, me, "{}") },
-		changes: []string{"-all:info me old", "+all:info me {}"},
+		script: "sweep_announce",
+		run:    func(ctx context.Context, s *Store, q *Queue) error { return s.Announce(ctx, me, &About{Host: "h"}) },
+		changes: []string{
+			"-all:info me old",
+			`+all:info me {"host":"h","pid":0,"started":0,"queues":null,"concurrency":0,"subscribed":false,"stopping":false}`,
+		},
 	},
 	"Beat": {
 		script: "sweep_beat",

@@ -255,41 +255,6 @@ func (s *Store) Beats(ctx context.Context, worker string) (int64, error) {
 	return beats, explain("beats", err)
 }
 
-// Announce writes what a worker is and does; text is JSON.
-func (s *Store) Announce(ctx context.Context, worker, text string) error {
-	_, err := s.evalInt(ctx, scriptAnnounce, []string{s.infoKey()}, []string{worker, text})
-	return err
-}
-
-// About returns what workers are and do, by worker; one that has not said so is
-// missing. Without names it returns that of all.
-func (s *Store) About(ctx context.Context, workers ...string) (map[string]string, error) {
-	reply, err := s.do(ctx, "about", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
-		if len(workers) == 0 {
-			return c.Do(ctx, c.B().Hgetall().Key(s.infoKey()).Build())
-		}
-		return c.Do(ctx, c.B().Hmget().Key(s.infoKey()).Field(workers...).Build())
-	})
-	if err != nil {
-		return nil, err
-	}
-	if len(workers) == 0 {
-		about, err := reply.AsStrMap()
-		return about, explain("about", err)
-	}
-	values, err := exactly(len(workers), reply.ToArray)
-	if err != nil {
-		return nil, explain("about", err)
-	}
-	about := map[string]string{}
-	for i, v := range values {
-		if text, err := v.ToString(); err == nil {
-			about[workers[i]] = text
-		}
-	}
-	return about, nil
-}
-
 // Retire removes a worker from the lists of workers.
 func (s *Store) Retire(ctx context.Context, worker string) error {
 	for _, key := range []string{s.workersKey(), s.infoKey()} {
