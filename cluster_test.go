@@ -140,8 +140,8 @@ func TestCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	redistest.WaitFor(t, "the pause", func() error {
-		if w.Waits("images") {
-			return errors.New("it waits")
+		if !w.Rests("images") {
+			return errors.New("it does not rest")
 		}
 		return nil
 	})

@@ -133,7 +133,6 @@ func TestResetStorm(t *testing.T) {
 	w := e.worker(tasuki.WorkerConfig{Concurrency: 20})
 	var l ledger
 	l.note(w)
-	count := goroutines(t, func() { e.run(w) })
 	const n = 1000
 	enqueue := func(from, to int) {
 		for i := from; i < to; i++ {
@@ -146,8 +145,19 @@ func TestResetStorm(t *testing.T) {
 			}
 		}
 	}
+	// All slots at once, so that each has its goroutine before they are counted.
+	busy := tasuki.Define[int]("busy")
+	var all sync.WaitGroup
+	all.Add(20)
+	tasuki.Handle(w, busy, func(context.Context, *tasuki.Job[int]) error {
+		all.Done()
+		all.Wait()
+		return nil
+	})
+	count := goroutines(t, func() { e.run(w) })
+	e.enqueue(busy, 20)
 	enqueue(0, n/10)
-	e.settled("default", n/10)
+	e.settled("default", 20+n/10)
 	before := count()
 	var wg sync.WaitGroup
 	wg.Go(func() { enqueue(n/10, n) })
@@ -159,7 +169,7 @@ func TestResetStorm(t *testing.T) {
 	}
 	dials := len(proxy.Dials()) - start
 	wg.Wait()
-	q := e.settled("default", n)
+	q := e.settled("default", 20+n)
 	extra := l.check(t, n)
 	t.Logf("%d resets of all, %d connections made, %d runs above one for each job, goroutines %d → %d", storms, dials, extra, before, count())
 	if q.Counts["crashed"] != 0 {

@@ -3,16 +3,16 @@ package tasuki_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -399,42 +399,32 @@ func TestHugeElement(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	e := newEnv(t, s.URL())
-	w := e.worker(tasuki.WorkerConfig{Concurrency: 10, MaxAttempts: 2, Backoff: soon})
-	got := collect(w, number)
 	huge := bytes.Repeat([]byte("0123456789abcdef"), 4<<20)
-	var whole atomic.Int64
-	tasuki.HandleRaw(w, "default", func(_ context.Context, job *tasuki.RawJob) error {
-		if bytes.Equal(job.Args, huge) {
-			whole.Add(1)
-		}
-		if job.Attempt == 1 {
-			return errors.New("once more") // it is wrapped then
-		}
-		return nil
-	})
 	e.enqueue(number, 50)
 	if err := e.do("RPUSH", e.key("default"), string(huge)).Error(); err != nil {
 		t.Fatal(err)
 	}
 	e.enqueue(number, 50)
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	e.run(w)
-	got.wait(t, 100)
+	p := e.startProcess(processConfig{Do: "raw", Concurrency: 10}) // what others allocate is not counted
 	redistest.WaitLong(t, 2*time.Minute, "the huge one", func() error {
 		if q := e.queue("default"); q.Counts["done"] != 101 {
 			return fmt.Errorf("%+v", q)
 		}
 		return nil
 	})
-	runtime.ReadMemStats(&after)
-	if whole.Load() != 2 {
-		t.Errorf("it was run whole %d times, want 2", whole.Load())
+	p.signal(syscall.SIGTERM)
+	p.wait("down", 1)
+	sum := fmt.Sprintf("%x", sha256.Sum256(huge))
+	if len(p.lines("done")) != 100 || len(p.lines("raw")) != 2 || len(p.lines("raw 1 "+sum)) != 1 || len(p.lines("raw 2 "+sum)) != 1 {
+		t.Errorf("%q, %d others; want it whole in two attempts, and 100", p.lines("raw"), len(p.lines("done")))
 	}
-	grown := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(huge))
-	t.Logf("allocated %.1f times its size, by all tests together", grown)
-	if grown > 60 {
+	var pid, allocated int
+	if _, err := fmt.Sscanf(p.lines("allocated")[0], "%d allocated %d", &pid, &allocated); err != nil {
+		t.Fatal(err)
+	}
+	grown := float64(allocated) / float64(len(huge))
+	t.Logf("allocated %.1f times its size", grown)
+	if grown > 20 {
 		t.Errorf("%.1f times its size was allocated", grown)
 	}
 }

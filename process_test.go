@@ -3,11 +3,14 @@ package tasuki_test
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -40,7 +43,8 @@ type processConfig struct {
 	Ledger      string // a file that gets a line for each event
 	// Do is what the handler does: "quick", "hold" (until its context ends),
 	// "ignore" (for ever), "sleep" (Sleep), "spin" (see Spin), "files" (see
-	// takeFiles), "until" (there is a file Until), "poison" (exits if the argument is below 0).
+	// takeFiles), "until" (there is a file Until), "poison" (exits if the argument is below 0),
+	// "raw" (also takes raw jobs of the queue default, and fails each once).
 	Do    string
 	Sleep time.Duration
 	// Fatal is a way to end the process, of fatal: its handler takes it.
@@ -117,6 +121,15 @@ func (c *processConfig) main() int {
 		note("done %d", job.Args)
 		return nil
 	})
+	if c.Do == "raw" {
+		tasuki.HandleRaw(w, tasuki.DefaultQueue, func(_ context.Context, job *tasuki.RawJob) error {
+			note("raw %d %x", job.Attempt, sha256.Sum256(job.Args))
+			if job.Attempt == 1 {
+				return errors.New("once more") // it is wrapped then
+			}
+			return nil
+		})
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, func() {
@@ -132,6 +145,9 @@ func (c *processConfig) main() int {
 		note("failed %v", err)
 		return 1
 	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	note("allocated %d", m.TotalAlloc)
 	note("down")
 	return 0
 }

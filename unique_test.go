@@ -474,9 +474,9 @@ func TestUniqueRunningTurn(t *testing.T) {
 			if err := e.inspector.Pause(e.ctx, name, "test"); err != nil {
 				t.Fatal(err)
 			}
-			redistest.WaitFor(t, "the worker to hear of the pause", func() error { // a wait under way would bring it one more
-				if w.Waits(name) {
-					return errors.New("it waits")
+			redistest.WaitFor(t, "the worker to rest", func() error { // a wait, or a fetch that knows nothing of the pause, would bring it one more
+				if !w.Rests(name) {
+					return errors.New("it does not")
 				}
 				return nil
 			})
