@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/source"
-	"github.com/tasuki-dev/tasuki/internal/wire"
 )
 
 // lose is when a queue has taken this worker for dead: all jobs below a tag
@@ -104,12 +103,6 @@ func (f *fetcher) reconcile(q *queue, nth int) {
 		if f.free == 0 || f.stopping || q.removed {
 			f.settle(q, f.w.release(r))
 			continue
-		}
-		if j, _ := wire.Parse(d.Element); j.Crashes >= suspectCrashes {
-			if r.lone = f.w.lone.CompareAndSwap(false, true); !r.lone {
-				f.settle(q, f.w.release(r)) // the next of them was claimed since
-				continue
-			}
 		}
 		f.take(1)
 		q.running++

@@ -24,13 +24,22 @@ type Progress struct {
 // be called in a loop: what was said last is written to the record at most ten times a
 // second, and at the end. Without a record it does nothing.
 func (j *Job[A]) SetProgress(done, total int64, note string) {
-	if j.run == nil || j.run.rec == nil {
+	rec := j.recording()
+	if rec == nil {
 		return
 	}
-	rec := j.run.rec
 	rec.mu.Lock()
 	rec.progress, rec.said = Progress{Done: done, Total: total, Note: note}, true
 	j.run.noted()
+}
+
+// recording is what the record of the job gets; nil of one without a record, and of one that
+// no worker runs.
+func (j *Job[A]) recording() *recording {
+	if j.run == nil {
+		return nil
+	}
+	return j.run.rec
 }
 
 // noted is called when something was noted, with rec.mu held, and frees it.
@@ -50,7 +59,8 @@ func (r *run) noted() {
 // The error is that of the encoding as JSON, or that it has more than 64 KiB. A job without
 // a record has no checkpoints: an error says so.
 func (j *Job[A]) Checkpoint(cursor any) error {
-	if j.run == nil || j.run.rec == nil {
+	rec := j.recording()
+	if rec == nil {
 		return fmt.Errorf("checkpoint: %w: set Opts.Record", ErrNotFound)
 	}
 	text, err := json.Marshal(cursor)
@@ -60,7 +70,6 @@ func (j *Job[A]) Checkpoint(cursor any) error {
 	if len(text) > maxCursor {
 		return fmt.Errorf("checkpoint: %d bytes: allowed are %d", len(text), maxCursor)
 	}
-	rec := j.run.rec
 	rec.mu.Lock()
 	rec.cursor = text
 	rec.pending = set(rec.pending, "cursor", string(text))
@@ -71,10 +80,10 @@ func (j *Job[A]) Checkpoint(cursor any) error {
 // Cursor reads what the last Checkpoint of this job has kept, of this run or of one before;
 // false if there is none.
 func (j *Job[A]) Cursor(to any) (bool, error) {
-	if j.run == nil || j.run.rec == nil {
+	rec := j.recording()
+	if rec == nil {
 		return false, nil
 	}
-	rec := j.run.rec
 	rec.mu.Lock()
 	text := rec.cursor
 	rec.mu.Unlock()
@@ -97,7 +106,7 @@ func (j *Job[A]) Cursor(to any) (bool, error) {
 // It returns the first error of f, or with what ctx has ended between two items. Of a job
 // without a record it does no item.
 func Each[A, C, T any](ctx context.Context, job *Job[A], items func(after *C) iter.Seq2[C, T], f func(ctx context.Context, item T) error) error {
-	if job.run == nil || job.run.rec == nil {
+	if job.recording() == nil {
 		return fmt.Errorf("each: %w: set Opts.Record", ErrNotFound)
 	}
 	var cursor C

@@ -184,43 +184,44 @@ type Act struct {
 	To    string // of one that leaves: QUEUE/ID
 }
 
-// Why an Act was not done.
+// Why an Act was not done, or a Moved.
 var (
 	ErrRunning = errors.New("the job runs") // after an end: its cancel is noted
 	ErrEnded   = errors.New("the job has ended")
 	ErrMissing = errors.New("there is no record of the job")
 	ErrLocked  = errors.New("another job has its uniqueness key")
 	ErrChanged = errors.New("the job was changed meanwhile")
+	ErrThere   = errors.New("another job has its id") // or had it lately
 )
+
+// answers are what a script about one record says.
+var answers = map[string]error{
+	"done": nil, "running": ErrRunning, "ended": ErrEnded, "missing": ErrMissing, "locked": ErrLocked, "changed": ErrChanged, "there": ErrThere,
+}
+
+// evalAnswer runs a script that says one of answers.
+func (s *Store) evalAnswer(ctx context.Context, sc *script, keys, args []string) error {
+	var said string
+	err := s.eval(ctx, sc, keys, args, func(reply rueidis.RedisResult) (err error) {
+		said, err = reply.ToString()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err, known := answers[said]
+	if !known {
+		return odd(sc.name, fmt.Errorf("%.40q", said))
+	}
+	return err
+}
 
 // Act does one thing to a recorded job that does not run.
 func (s *Store) Act(ctx context.Context, q *Queue, a *Act) error {
 	own := q.recordKeys(a.ID, a.Lock)
 	keys := []string{own[0], q.Ready, q.Suspect, q.Scheduled, q.Retry, q.Dead, q.Alarm, q.Count, q.Ended, own[1], own[3], own[2]}
 	args := []string{a.What, a.ID, generation(a.Gen), a.Was, a.Job, a.Old, a.New, a.When.when(), a.State, strconv.FormatInt(max(a.Keep.Milliseconds(), 0), 10), a.To}
-	var answer string
-	err := s.eval(ctx, scriptAct, keys, args, func(reply rueidis.RedisResult) (err error) {
-		answer, err = reply.ToString()
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	switch answer {
-	case "done":
-		return nil
-	case "running":
-		return ErrRunning
-	case "ended":
-		return ErrEnded
-	case "missing":
-		return ErrMissing
-	case "locked":
-		return ErrLocked
-	case "changed":
-		return ErrChanged
-	}
-	return odd("settle_act", fmt.Errorf("%.40q", answer))
+	return s.evalAnswer(ctx, scriptAct, keys, args)
 }
 
 // Coming is a recorded job that has left another queue.
@@ -233,9 +234,6 @@ type Coming struct {
 	Fields   map[string]string // of the record
 }
 
-// ErrThere: another job of the queue has the id, or had it lately.
-var ErrThere = errors.New("another job has its id")
-
 // Moved is enqueue_moved.lua: it puts in a recorded job that has left another queue. It may
 // be repeated.
 func (s *Store) Moved(ctx context.Context, q *Queue, window time.Duration, most int, c *Coming) error {
@@ -245,23 +243,7 @@ func (s *Store) Moved(ctx context.Context, q *Queue, window time.Duration, most 
 	for name, value := range c.Fields {
 		args = append(args, name, value)
 	}
-	var answer string
-	err := s.eval(ctx, scriptMoved, keys, args, func(reply rueidis.RedisResult) (err error) {
-		answer, err = reply.ToString()
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	switch answer {
-	case "done":
-		return nil
-	case "there":
-		return ErrThere
-	case "locked":
-		return ErrLocked
-	}
-	return odd("enqueue_moved", fmt.Errorf("%.40q", answer))
+	return s.evalAnswer(ctx, scriptMoved, keys, args)
 }
 
 // Ended returns how many ids of ended jobs are remembered, and the oldest of them.
