@@ -326,7 +326,7 @@ func TestForeignListFailures(t *testing.T) {
 		e.do(words...)
 		var fail atomic.Bool
 		w := e.worker(tasuki.WorkerConfig{Concurrency: 20, MaxAttempts: 2, Queues: []tasuki.Queue{{List: key}},
-			Backoff: func(tasuki.Info, error) time.Duration { return 300 * time.Millisecond }})
+			Backoff: func(tasuki.Info, error) time.Duration { return time.Hour }})
 		tasuki.HandleRaw(w, "list:"+key, func(_ context.Context, job *tasuki.RawJob) error {
 			if string(job.Args) != "ping" {
 				t.Errorf("args %q", job.Args)
@@ -339,6 +339,9 @@ func TestForeignListFailures(t *testing.T) {
 		e.run(w)
 		e.waitQueue("list:"+key, func(q inspect.Queue) bool { return q.Retry == 100 || q.Dead > 0 })
 		fail.Store(true)
+		if acted, err := e.inspector.ActAll(e.ctx, inspect.Retry, "list:"+key, inspect.JobFilter{}); acted.Done != 100 || err != nil {
+			t.Errorf("%+v, %v", acted, err)
+		}
 		q := e.waitQueue("list:"+key, func(q inspect.Queue) bool { return q.Dead == 100 })
 		if q.Ready+q.Retry+q.Running != 0 || q.Counts["retry"] != 100 || q.Counts["dead"] != 100 {
 			t.Errorf("queue %+v", q)

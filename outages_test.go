@@ -227,8 +227,10 @@ func TestStartsEmpty(t *testing.T) {
 	w := e.worker(tasuki.WorkerConfig{Concurrency: 5})
 	var causes recorder[error]
 	var got recorder[int]
+	var began atomic.Int64
 	tasuki.Handle(w, number, func(ctx context.Context, job *tasuki.Job[int]) error {
 		if job.Args < 0 {
+			began.Add(1)
 			<-ctx.Done()
 			causes.add(context.Cause(ctx))
 			return ctx.Err()
@@ -249,7 +251,7 @@ func TestStartsEmpty(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 2 })
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Running == 2 && began.Load() == 2*int64(i+1) })
 		lose()
 		for _, cause := range causes.wait(t, 2*(i+1)) {
 			if cause != tasuki.ErrLeaseLost {
