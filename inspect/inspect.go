@@ -97,6 +97,10 @@ func (i *Inspector) Queue(ctx context.Context, name string) (Queue, error) {
 	if err != nil {
 		return Queue{}, fmt.Errorf("inspect: %s: %w", name, err)
 	}
+	return queueOf(name, v), nil
+}
+
+func queueOf(name string, v *store.Survey) Queue {
 	q := Queue{
 		Name: name, Ready: v.Ready, Suspect: v.Suspect, Scheduled: v.Scheduled, Retry: v.Retry, Dead: v.Dead, Counts: v.Counts,
 	}
@@ -119,7 +123,7 @@ func (i *Inspector) Queue(ctx context.Context, name string) (Queue, error) {
 			q.Latency = max(time.Since(time.UnixMilli(j.EnqueuedAt)), q.Latency)
 		}
 	}
-	return q, nil
+	return q
 }
 
 const rulePaused = "paused"

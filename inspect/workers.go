@@ -75,10 +75,17 @@ const answerFor = watchFor
 // Workers returns all that are in the list of workers, by host, process and id, and asks each
 // what it does. That takes milliseconds, and 2.5 s if one does not answer.
 func (i *Inspector) Workers(ctx context.Context) ([]Worker, error) {
+	return i.workersThat(ctx, func(string) bool { return true })
+}
+
+// workersThat returns those of Workers whose ids are meant.
+func (i *Inspector) workersThat(ctx context.Context, are func(id string) bool) ([]Worker, error) {
+	isNot := func(id string, _ int64) bool { return !are(id) }
 	before, observer, err := i.store.Workers(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("workers: %w", err)
 	}
+	maps.DeleteFunc(before, isNot)
 	answers, err := i.ask(ctx, store.AskLook, slices.Collect(maps.Keys(before)))
 	if err != nil {
 		return nil, fmt.Errorf("workers: %w", err)
@@ -88,6 +95,7 @@ func (i *Inspector) Workers(ctx context.Context) ([]Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("workers: %w", err)
 	}
+	maps.DeleteFunc(after, isNot)
 	abouts, err := i.store.About(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("workers: %w", err)

@@ -89,6 +89,7 @@ exit-codes tells what the exit codes mean.`,
 		newQueue(a),
 		newStats(a),
 		newVersion(),
+		newWhy(a),
 		newWork(a),
 		newWorker(a),
 	)

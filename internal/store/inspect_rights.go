@@ -87,6 +87,7 @@ var rights = []right{
 
 	{Operator, "ACL WHOAMI", "the doctor does not know the user's name"},
 	{Operator, "HVALS {held}", ""},
+	{Operator, "LPOS {ready} x", "tasuki why does not tell where a job is in a queue"},
 	{Operator, "LSET {ready} 0 x", ""},
 	{Worker | Operator, "LINDEX {ready} 0", ""},
 	{Worker | Operator, "PEXPIRE {record} 1", ""},

@@ -4,6 +4,7 @@ import (
 	crand "crypto/rand"
 	"encoding/binary"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -29,6 +30,25 @@ func NewID(now time.Time) string {
 	encode(b[10:18], rand.Uint64())
 	encode(b[18:26], rand.Uint64())
 	return string(b[:])
+}
+
+// TimeOf returns when an id was made, if it looks like one of NewID.
+func TimeOf(id string) (at time.Time, ok bool) {
+	if len(id) != idLen {
+		return time.Time{}, false
+	}
+	var ms int64
+	for i := range len(id) {
+		v := strings.IndexByte(Alphabet, id[i])
+		if v < 0 {
+			return time.Time{}, false
+		}
+		if i < 10 {
+			ms = ms<<5 | int64(v)
+		}
+	}
+	at = time.UnixMilli(ms)
+	return at, at.Year() <= 9999
 }
 
 // NewToken returns 12 random characters (60 bits), for Job.Token.
