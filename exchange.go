@@ -273,6 +273,9 @@ func (f *fetcher) trimEnded(x *exchange) {
 // noteClaimed has what was claimed run.
 func (f *fetcher) noteClaimed(x *exchange, since time.Duration) {
 	q, r := x.q, x.reply
+	if len(r.Claimed) > 0 {
+		q.claimed = since
+	}
 	for i, d := range r.Claimed {
 		run := f.newRun(q, d, since)
 		run.accepted, run.fence = true, d.Fence

@@ -54,6 +54,7 @@ type fetcher struct {
 	epoch time.Time    // when it was made
 	clock atomic.Int64 // what Redis' clock showed then, ns since 1970; 0: not known
 
+	late   map[*run]time.Time // those that have ignored the end of their context, and since when it has ended
 	stacks stacks
 	notes  notebook
 
@@ -101,13 +102,14 @@ type queue struct {
 	// many failures in a row they are withheld: the next exchange carries none. If that
 	// one works, the outcomes are in doubt, and come one at a time.
 	withheld, doubt bool
-	reading         bool    // what is held is being read: nothing else may be under way
-	handed          *run    // handed over, and its acceptance has to be sent again
-	recent          ring    // what was settled lately
-	inflight        int     // exchanges under way
-	started         int     // exchanges that were ever begun
-	running         int     // accepted and not ended
-	mean            float64 // bytes of an element, lately
+	reading         bool          // what is held is being read: nothing else may be under way
+	handed          *run          // handed over, and its acceptance has to be sent again
+	recent          ring          // what was settled lately
+	inflight        int           // exchanges under way
+	started         int           // exchanges that were ever begun
+	running         int           // accepted and not ended
+	mean            float64       // bytes of an element, lately
+	claimed         time.Duration // after fetcher.epoch, when jobs were last taken; 0: never
 
 	failures  int       // of exchanges, since the last that worked
 	blamed    string    // what was last logged of them

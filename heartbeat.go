@@ -80,6 +80,7 @@ func (s *session) beat(ctx context.Context, pulse *store.Pulse, beaten store.Bea
 			lost, deaf = false, now
 			s.fetcher.notes.ask() // what was told meanwhile was told to nobody
 		}
+		s.entry(beaten.Known)
 		if !beaten.Known {
 			s.enterAgain(ctx, pulse)
 		}

@@ -160,6 +160,9 @@ func (f *fetcher) runIn(r *run) (outcome source.Outcome) {
 // endRun frees the slot of a run, and takes its outcome.
 func (f *fetcher) endRun(r *run, outcome source.Outcome) {
 	r.ended = true
+	if len(f.late) > 0 {
+		delete(f.late, r)
+	}
 	last := f.active[len(f.active)-1]
 	f.active[r.place], last.place = last, r.place
 	f.active[len(f.active)-1] = nil

@@ -224,10 +224,17 @@ func (w *Worker) cancel(r *run, cause error) {
 		return
 	}
 	after := min(max(w.cfg.Grace/5, time.Second), 5*time.Second)
+	ended := time.Now()
 	time.AfterFunc(after, func() {
 		f := r.q.fetcher
 		f.mu.Lock()
 		stuck, address, goroutine := !r.ended, r.address(), r.goroutine
+		if stuck && goroutine != 0 { // else it has not begun
+			if f.late == nil {
+				f.late = map[*run]time.Time{}
+			}
+			f.late[r] = ended
+		}
 		f.mu.Unlock()
 		if stuck {
 			w.log.Warn("tasuki: handler ignores the end of its context; its slot stays taken",

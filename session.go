@@ -43,6 +43,8 @@ type session struct {
 
 	mu      sync.Mutex // no other lock is taken while it is held
 	about   store.About
+	entered bool                      // in the list of workers, once
+	listed  bool                      // there still, as of the last beat
 	sources map[string]*native.Source // by queue, until it is left; nil before it is served
 	served  map[string]int            // how often each queue was begun with
 }
@@ -116,6 +118,7 @@ func (s *session) begin(ctx context.Context) error {
 	s.beating.Go(func() { s.beat(beatCtx, pulse, beaten) })
 	s.beating.Go(func() { s.answerAsks(beatCtx) })
 	s.fetcher.beaten(time.Now(), true)
+	s.entry(true)
 	for _, q := range s.w.cfg.Queues {
 		s.serveQueue(q.name(), q.Weight, s.w.queue[q.name()])
 	}

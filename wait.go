@@ -68,6 +68,7 @@ func (f *fetcher) afterWait(q *queue, d *source.Delivery, began time.Time) *exch
 	if d != nil && f.free > 0 && !f.stopping && !f.quiet && !q.removed {
 		now := time.Now()
 		run := f.newRun(q, *d, now.Sub(f.epoch))
+		q.claimed = run.since
 		run.handed = make(chan struct{})
 		f.take(1)
 		q.handed = run

@@ -493,6 +493,8 @@ func TestWorkRefuses(t *testing.T) {
 		{"work --timeout 1us -- true", []string{"--timeout", "1µs", "1ms"}},
 		{"work --timeout -1s -- true", []string{"--timeout", "-1s"}},
 		{"work --max-attempts 0 -- true", []string{"--max-attempts", "0", "-1"}},
+		{"work --health 8081 -- true", []string{"--health", `"8081"`, "HOST:PORT"}},
+		{"work --health 127.0.0.1:none -- true", []string{"--health", "none"}},
 		{"work --redis http://x -- true", []string{"http"}},
 	} {
 		r := run(t, command(t, strings.Fields(c.args)...))

@@ -11,7 +11,7 @@ import (
 )
 
 // public are the packages that a user of the library sees. "." is the root.
-var public = []string{".", "cron", "inspect", "embedded", "tasukitest", "web"}
+var public = []string{".", "cron", "inspect", "health", "embedded", "tasukitest", "web"}
 
 // arrow is a rule for one package.
 type arrow struct {
@@ -36,6 +36,7 @@ var arrows = []arrow{
 	{"inspect", []string{".", "internal/bridge", "internal/holes", "internal/store", "internal/wire"}, "it is beside the core and below the dashboard and the command"},
 	{"tasukitest", []string{".", "embedded", "internal/bridge", "internal/redisserver", "internal/source"}, "what it tells of a job is what the core decides, not what it reads out of Redis"},
 	{"cron", []string{".", "internal/bridge", "internal/store", "internal/wire"}, "it is a feature: it enqueues as everybody does, and keeps its entries beside the queues"},
+	{"health", []string{".", "inspect"}, "it is for who supervises, and asks as everybody can"},
 	{"embedded", nil, "it is a server, and knows nothing of jobs"},
 	{"web", []string{".", "inspect"}, "what the dashboard can do, the admin API can do for everybody"},
 	{"cmd/...", public, "the command is a user of the library: what it needs is exported"},
