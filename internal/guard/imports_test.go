@@ -38,7 +38,7 @@ var arrows = []arrow{
 	{"cron", []string{".", "internal/bridge", "internal/store", "internal/wire"}, "it is a feature: it enqueues as everybody does, and keeps its entries beside the queues"},
 	{"health", []string{".", "inspect"}, "it is for who supervises, and asks as everybody can"},
 	{"embedded", nil, "it is a server, and knows nothing of jobs"},
-	{"web", []string{".", "inspect"}, "what the dashboard can do, the admin API can do for everybody"},
+	{"web", []string{".", "cron", "inspect"}, "what the dashboard can do, the admin API and the table of periodic entries can do for everybody"},
 	{"cmd/...", public, "the command is a user of the library: what it needs is exported"},
 	{"examples/...", public, "an example uses what its reader can use"},
 	{"internal/model", nil, "it says what the scripts do, and must not learn it from them"},

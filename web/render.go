@@ -1,0 +1,140 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// pages are the templates, each with the layout around it.
+var pages = sync.OnceValue(func() map[string]*template.Template {
+	funcs := template.FuncMap{"asset": assetURL, "count": count, "bytes": size, "rate": rate, "duration": duration, "query": query, "since": since,
+		"stamp": stamp, "clock": clock, "short": short, "percent": percent}
+	base := template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
+	all := map[string]*template.Template{}
+	names, _ := fs.Glob(templateFiles, "templates/*.html")
+	for _, name := range names {
+		if key := strings.TrimSuffix(path.Base(name), ".html"); key != "layout" && key != "parts" {
+			all[key] = template.Must(template.Must(base.Clone()).ParseFS(templateFiles, name))
+		}
+	}
+	return all
+})
+
+// view is what a template sees.
+type view struct {
+	*call
+	Name  string // of the template
+	Title string
+	Data  any
+	Live  bool // the page changes by itself
+	Away  *seen[*sample]
+}
+
+// link is an entry of the navigation.
+type link struct{ Page, Href, Key string }
+
+// navigation is in the order of the pages; with g and Key one goes there.
+var navigation = []link{
+	{"overview", "./", "o"},
+	{"queues", "queues", "q"},
+	{"about", "about", "a"},
+}
+
+func (v *view) Navigation() []link { return navigation }
+
+// Here tells whether a link of the navigation is that of this page.
+func (v *view) Here(page string) bool {
+	switch v.Name {
+	case "queue":
+		return page == "queues"
+	case "job":
+		return page == "jobs"
+	}
+	return page == v.Name
+}
+
+func (v *view) Config() *Config     { return &v.d.cfg }
+func (v *view) Lang() string        { return v.lang }
+func (v *view) Languages() []string { return languages }
+func (v *view) Themes() []string    { return themes }
+func (v *view) Theme() string       { return themeOf(v.r) }
+func (v *view) Actor() *Actor       { return &v.actor }
+
+// Color is that of the badge.
+func (v *view) Color() string {
+	if v.d.cfg.Color == "" {
+		return colors[0]
+	}
+	return v.d.cfg.Color
+}
+
+// Back is this page, for forms that return to it.
+func (v *view) Back() string {
+	if v.r.Method != http.MethodGet {
+		return "./"
+	}
+	back := "./" + strings.TrimPrefix(v.r.URL.Path, "/")
+	if v.r.URL.RawQuery != "" {
+		back += "?" + v.r.URL.RawQuery
+	}
+	return back
+}
+
+// livePages change by themselves.
+var livePages = []string{"overview", "queues", "queue"}
+
+func (c *call) render(status int, name, title string, data any) {
+	v := &view{call: c, Name: name, Title: title, Data: data, Live: status == http.StatusOK && slices.Contains(livePages, name)}
+	if status == http.StatusOK {
+		if s := c.d.samples.peek(); s.Err != nil {
+			v.Away = &s
+		}
+	}
+	var out bytes.Buffer
+	if err := pages()[name].ExecuteTemplate(&out, "layout.html", v); err != nil {
+		c.d.log.Error("the dashboard cannot show a page", "page", name, "error", err)
+		http.Error(c.w, "this page cannot be shown: the log says why", http.StatusInternalServerError)
+		return
+	}
+	h := c.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", c.lang)
+	h.Set("Vary", "Cookie, Accept-Language")
+	h.Set("Content-Length", strconv.Itoa(out.Len()))
+	c.w.WriteHeader(status)
+	if c.r.Method != http.MethodHead {
+		_, _ = c.w.Write(out.Bytes()) // who has gone away needs nothing
+	}
+}
+
+// back goes to a page of ours that a form has named, and to no other place.
+func (c *call) back(to string) {
+	u, err := url.Parse(to)
+	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || strings.ContainsAny(to, "\\\r\n") || strings.Contains(strings.TrimPrefix(u.Path, "./"), "/") {
+		u = &url.URL{}
+	}
+	c.see(strings.TrimPrefix(u.Path, "./"), u.Query())
+}
+
+// query makes ?name=value&… of names and values.
+func query(pairs ...string) template.URL {
+	values := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			values.Add(pairs[i], pairs[i+1])
+		}
+	}
+	return template.URL("?" + values.Encode()) //nolint:gosec // Encode leaves nothing that could end an attribute
+}

@@ -1,0 +1,123 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// route is what an address answers, and the right that it needs. All lie in one folder, so
+// that relative links lead everywhere, whatever path the dashboard is mounted at; names of
+// queues and jobs are parameters, as they may have slashes and dots in them.
+type route struct {
+	pattern string
+	right   Right
+	handle  func(*call)
+}
+
+func (d *Dashboard) routes() []route {
+	return []route{
+		{"GET /{$}", View, d.overview},
+		{"GET /queues", View, d.queues},
+		{"GET /queue", View, d.queue},
+		{"GET /about", View, d.about},
+		{"GET /live", View, d.live.serve},
+		{"POST /settings", View, d.settings},
+	}
+}
+
+func (d *Dashboard) handle() {
+	for _, rt := range d.routes() {
+		d.mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) { d.serve(rt, w, r) })
+	}
+	d.mux.HandleFunc("GET /static/{name}", serveAsset)
+	d.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		d.serve(route{right: View, handle: func(c *call) {
+			c.fail(http.StatusNotFound, errors.New(c.T("error.nopage")))
+		}}, w, r)
+	})
+}
+
+// ServeHTTP answers requests for pages and actions.
+func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	secure(w.Header())
+	if r.URL.Path == "" { // mounted without a slash: relative links need one
+		to := r.RequestURI
+		if u, err := url.ParseRequestURI(to); err == nil {
+			to = u.EscapedPath()
+		}
+		w.Header().Set("Location", to[strings.LastIndexByte(to, '/')+1:]+"/")
+		w.WriteHeader(http.StatusTemporaryRedirect)
+		return
+	}
+	d.mux.ServeHTTP(w, r)
+}
+
+// secure sets what every answer has.
+func secure(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin") // with no-referrer a form of ours would come with the Origin null
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+}
+
+const mostBody = 2 << 20
+
+// serve answers a request to a route: whether it came to the right host and from a page of
+// ours, who has sent it, and whether that one may.
+func (d *Dashboard) serve(rt route, w http.ResponseWriter, r *http.Request) {
+	c := &call{d: d, w: w, r: r, lang: languageOf(r)}
+	if !d.isHost(r.Host) {
+		c.fail(http.StatusMisdirectedRequest, fmt.Errorf("%s %.200q", c.T("error.host"), r.Host))
+		return
+	}
+	if err := d.crossing.Check(r); err != nil {
+		c.fail(http.StatusForbidden, fmt.Errorf("%w. %s", err, c.T("error.origin")))
+		return
+	}
+	c.actor = Actor{Rights: []Right{View}}
+	if d.cfg.Authorize != nil {
+		var err error
+		if c.actor, err = d.cfg.Authorize(r); err != nil {
+			c.actor = Actor{}
+			status := http.StatusForbidden
+			if errors.Is(err, ErrUnknown) {
+				status = http.StatusUnauthorized
+				if d.cfg.Challenge {
+					w.Header().Set("WWW-Authenticate", `Basic realm="tasuki", charset="UTF-8"`)
+				}
+			}
+			c.fail(status, errors.New(c.T("error.unknown")))
+			return
+		}
+	}
+	if !c.actor.May(rt.right) {
+		c.fail(http.StatusForbidden, errors.New(c.T("error.right", rt.right)))
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, mostBody)
+	if err := r.ParseForm(); err != nil {
+		c.fail(http.StatusBadRequest, err)
+		return
+	}
+	rt.handle(c)
+}
+
+func (d *Dashboard) isHost(given string) bool {
+	if len(d.cfg.Hosts) == 0 {
+		return true
+	}
+	host := given
+	if h, _, err := net.SplitHostPort(given); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	return slices.ContainsFunc(d.cfg.Hosts, func(name string) bool { return strings.EqualFold(name, host) })
+}
