@@ -11,6 +11,7 @@ import (
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
 
 // demandDead demands that a queue has one dead job with all of the texts in its
@@ -83,6 +84,40 @@ func TestTimeoutBeforeDeadline(t *testing.T) {
 			t.Errorf("causes %v", got)
 		}
 		e.demandDead("default", `"reason":"out of attempts"`)
+	})
+}
+
+// TestLimitOfRecorded: a job that is handed to an idle worker has its record opened by a call of
+// its own, with the context of the run, before its time limit is known.
+//
+//fault:time a recorded job that was handed to an idle worker runs into its timeout, or its deadline passes | its context ends, as that of any other
+func TestLimitOfRecorded(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		w := e.worker(tasuki.WorkerConfig{Backoff: soon})
+		var causes recorder[error]
+		tasuki.Handle(w, number, func(ctx context.Context, job *tasuki.Job[int]) error {
+			<-ctx.Done()
+			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				t.Errorf("it has ended with %v", ctx.Err())
+			}
+			causes.add(context.Cause(ctx))
+			return ctx.Err()
+		})
+		e.run(w)
+		for i, o := range []tasuki.Opts{{Timeout: 20 * time.Millisecond}, {Deadline: time.Now().Add(time.Second)}} {
+			redistest.WaitFor(t, "an idle worker", func() error {
+				if !w.Waits("default") {
+					return errors.New("it does not wait")
+				}
+				return nil
+			})
+			o.Record, o.MaxAttempts = true, 1
+			e.enqueue(number.With(o), 1)
+			if got := causes.wait(t, i+1); got[i] != []error{tasuki.ErrTimeout, tasuki.ErrDeadline}[i] {
+				t.Errorf("cause %v", got[i])
+			}
+		}
+		e.waitQueue("default", func(q inspect.Queue) bool { return q.Counts["dead"] == 2 })
 	})
 }
 

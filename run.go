@@ -311,13 +311,17 @@ func (c *runContext) made() context.Context {
 		c.cancel(c.ended)
 	}
 	if !c.deadline.IsZero() {
-		// Its end is that of a deadline, as database drivers and others
-		// expect it, with a cause of ours.
-		timed, stop := context.WithDeadlineCause(c.real, c.deadline, c.limit)
-		cancel := c.cancel
-		c.real, c.cancel = timed, func(cause error) { cancel(cause); stop() }
+		c.limitReal()
 	}
 	return c.real
+}
+
+// limitReal gives the real context the deadline. Its end is that of a deadline, as
+// database drivers and others expect it, with a cause of ours. c.mu is held.
+func (c *runContext) limitReal() {
+	timed, stop := context.WithDeadlineCause(c.real, c.deadline, c.limit)
+	cancel := c.cancel
+	c.real, c.cancel = timed, func(cause error) { cancel(cause); stop() }
 }
 
 // end ends the context; false if it had ended.
@@ -357,11 +361,14 @@ func (c *runContext) cause() error {
 	return c.ended
 }
 
-// setLimit has it end at a time, with a cause.
+// setLimit has it end at a time, with a cause. It is called before the handler.
 func (c *runContext) setLimit(t time.Time, cause error) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.deadline, c.limit = t, cause
-	c.mu.Unlock()
+	if c.real != nil { // who has opened the record has looked already
+		c.limitReal()
+	}
 }
 
 // Deadline implements context.Context.
