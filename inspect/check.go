@@ -304,6 +304,12 @@ func (c *check) strangers() error {
 		c.add(Problem{What: "SCAN is refused: keys of no known queue or worker cannot be found", Do: "run the check as a user that may SCAN", kind: notLooked})
 	}
 	for _, key := range c.keys {
+		if kind, ok := c.store.IsStats(key); ok {
+			if _, err := c.types("", map[string]string{key: kind}); err != nil {
+				return err
+			}
+			continue
+		}
 		if !c.explained[key] {
 			c.add(Problem{Key: key, What: "it belongs to no queue in the directory and to no worker of one",
 				Do: "a queue that was only ever pushed to by other programs is entered by its first worker; else somebody has removed what it belonged to"})

@@ -55,6 +55,14 @@ type operation struct {
 // box is one for the operation.
 func (op *operation) box(t testing.TB, url, queue string) *box {
 	t.Helper()
+	if op.script == "settle_stats" { // its keys are of the minute in which it runs
+		redistest.WaitFor(t, "the next minute", func() error {
+			if left := time.Minute - time.Since(time.Now().Truncate(time.Minute)); left < 5*time.Second {
+				return fmt.Errorf("it begins in %v", left)
+			}
+			return nil
+		})
+	}
 	b := newBox(t, url, queue)
 	if op.prepare != nil {
 		op.prepare(b)
@@ -304,6 +312,48 @@ var operations = map[string]operation{
 		},
 		changes: []string{"-all:workers me 5", "+all:workers me 6"},
 		again:   []string{"-all:workers me 6", "+all:workers me 7"},
+	},
+	"AddStats": {
+		script: "settle_stats",
+		prepare: func(b *box) {
+			b.do("HSET", b.s.spanKey(Hours, b.at), "k mail", "\x00\x7f\x01\x02", " mail", "\x00\x05", "x mail", "spoilt\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00")
+			b.do("ZADD", b.s.statsKey("failures"), "5", "f1")
+			b.do("HSET", b.s.statsKey("failures:first"), "f1", "4")
+			b.do("HSET", b.s.statsKey("failures:times"), "f1", "2")
+			b.do("HSET", b.s.statsKey("failures:samples"), "f1", "{}")
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			return s.AddStats(ctx, me, 7, time.Now(), &Counted{
+				Kinds:    []CountedKind{{"mail", "k", "\x00\x03"}, {"mail", "", "\x00\x03\x07\x80\x01"}},
+				Failures: []CountedFailure{{"f1", 3, `{"kind":"k"}`}, {"f2", 1, `{"kind":"l"}`}},
+			})
+		},
+		refused: true,
+		changes: []string{
+			"-stats:failures f1 5", "-stats:hours  QUEUE \x00\x05", "-stats:hours k QUEUE \x00\x7f\x01\x02", "-stats:samples f1 {}", "-stats:times f1 2",
+			"+stats:days  QUEUE \x00\x03\x07\x80\x01", "+stats:days has a TTL", "+stats:days k QUEUE \x00\x03",
+			"+stats:failures f1 T", "+stats:failures f2 T", "+stats:first f2 T", "+stats:hourly f1 3", "+stats:hourly f2 1", "+stats:hourly has a TTL",
+			"+stats:hours  QUEUE \x00\x08\x07\x80\x01", "+stats:hours has a TTL", "+stats:hours k QUEUE \x01\x02\x00\x82\x01",
+			"+stats:last has a TTL", "+stats:last is 7",
+			"+stats:minutes  QUEUE \x00\x03\x07\x80\x01", "+stats:minutes has a TTL", "+stats:minutes k QUEUE \x00\x03",
+			`+stats:samples f1 {"kind":"k"}`, `+stats:samples f2 {"kind":"l"}`, "+stats:times f1 5", "+stats:times f2 1",
+		},
+	},
+	"ForgetFailure": {
+		script: "inspect_forget",
+		prepare: func(b *box) {
+			for _, f := range []string{"f1", "f2"} {
+				b.do("ZADD", b.s.statsKey("failures"), "5", f)
+				b.do("HSET", b.s.statsKey("failures:first"), f, "4")
+				b.do("HSET", b.s.statsKey("failures:times"), f, "2")
+				b.do("HSET", b.s.statsKey("failures:samples"), f, "{}")
+			}
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			_, err := s.ForgetFailure(ctx, "f1")
+			return err
+		},
+		changes: []string{"-stats:failures f1 5", "-stats:first f1 4", "-stats:samples f1 {}", "-stats:times f1 2"},
 	},
 	"Elect": {
 		script: "sweep_elect",
@@ -888,6 +938,7 @@ type box struct {
 	s     *Store
 	q     *Queue
 	redis rueidis.Client
+	at    time.Time // when it was made
 }
 
 func newBox(t testing.TB, url, queue string) *box {
@@ -909,7 +960,7 @@ func newBox(t testing.TB, url, queue string) *box {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &box{t, s, q, redis}
+	b := &box{t, s, q, redis, time.Now()}
 	now := time.Now().UnixMilli()
 	early, late := strconv.FormatInt(now-60_000, 10), strconv.FormatInt(now+3600_000, 10)
 	b.do("RPUSH", q.Ready, "r1", "r2")
@@ -979,6 +1030,15 @@ func (b *box) parts() map[string]string {
 	parts["ended"] = q.Ended
 	for _, part := range []string{"due", "names", "sets", "entry:now", "entry:later", "entry:new", "entry:other"} {
 		parts["cron:"+part] = b.s.cronKey(part)
+	}
+	for _, part := range []string{"failures", "first", "times", "samples"} {
+		parts["stats:"+part] = b.s.statsKey(strings.TrimSuffix("failures:"+part, ":failures"))
+	}
+	for part, key := range map[string]string{
+		"minutes": b.s.spanKey(Minutes, b.at), "hours": b.s.spanKey(Hours, b.at), "days": b.s.spanKey(Days, b.at),
+		"hourly": b.s.hourlyKey(b.at), "last": b.s.statsKey("last:me"),
+	} {
+		parts["stats:"+part] = key
 	}
 	for _, id := range []string{"a", "b", "c", "d", "e"} {
 		parts["rec:"+id] = q.Record(id)
@@ -1182,6 +1242,8 @@ func (b *box) kinds() map[string]string {
 			if strings.HasPrefix(part, "cron:entry:") {
 				kinds[key] = "hash"
 			}
+		case "stats":
+			kinds[key], _ = b.s.IsStats(key)
 		case "unique", "running":
 			kinds[key] = "string"
 		case "parked":
@@ -1200,6 +1262,9 @@ func (op *operation) gets(part string) bool {
 		return slices.Contains(op.jobs, part)
 	case name == "cron":
 		return strings.Contains(header, "] "+who+" ") && strings.HasPrefix(op.script, "cron_")
+	case name == "stats":
+		return slices.ContainsFunc([]string{"HASH", "ZSET", "STRING"}, func(kind string) bool { return strings.Contains(header, "] "+who+" "+kind+" ") }) &&
+			(op.script == "settle_stats" || op.script == "inspect_forget")
 	case name == "all":
 		return strings.Contains(header, "] "+who+" HASH ") || strings.Contains(header, "] "+who+" SET ")
 	case name == "workers":
