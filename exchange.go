@@ -310,6 +310,7 @@ func (f *fetcher) noteAccepted(x *exchange) {
 	if run.ended {
 		run.outcome.Tag = run.heldAs()
 		f.settle(run.q, *run.outcome)
+		f.stats.settled(run, run.outcome.State)
 		return
 	}
 	run.q.running++

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/source"
+	"github.com/tasuki-dev/tasuki/internal/tally"
 )
 
 // fetcher keeps the slots of a worker busy. It has one goroutine for each queue,
@@ -57,6 +58,7 @@ type fetcher struct {
 	late   map[*run]time.Time // those that have ignored the end of their context, and since when it has ended
 	stacks stacks
 	notes  notebook
+	stats  statistics
 
 	callers sync.WaitGroup // goroutines that call sources: they end before sources are left
 	exited  sync.WaitGroup // all others
@@ -121,6 +123,9 @@ type queue struct {
 	trimming  bool      // the records of ended jobs
 	trimmedAt time.Time // the last time
 
+	counts  *tally.Counts // of counted in the statistics, or nil
+	counted string        // a kind
+
 	stuckSince time.Time
 	gathering  bool // what is interrupted is held back, to be released together
 }
@@ -160,6 +165,7 @@ func newFetcher(w *Worker, base, ctx context.Context) *fetcher {
 	f.ahead = min(max(n/f.portion, 1), 4)
 	f.loopReady.L, f.changed.L = &f.mu, &f.mu
 	f.notes.f = f
+	f.stats.f, f.stats.off = f, w.cfg.NoStatistics
 	f.fullness = time.AfterFunc(time.Hour, f.endWaitsWhenFull)
 	f.fullness.Stop()
 	return f

@@ -261,7 +261,7 @@ func (o *observer) begin(now time.Time) {
 	o.patrolled = now.Add(-patrolEvery + 5*time.Second) // soon, but after the first rounds
 	if o.busy == nil {
 		o.busy, o.walk = make(chan struct{}, 1), make(chan struct{}, 1)
-		o.sweeper = sweeper{w: o.session.w, store: o.session.w.client.store}
+		o.sweeper = sweeper{w: o.session.w, store: o.session.w.client.store, crashed: o.session.fetcher.stats.crashed}
 	}
 }
 

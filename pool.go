@@ -12,6 +12,7 @@ import (
 // and every decoder makes it grow.
 func (f *fetcher) loop() {
 	me := goroutineID()
+	now := time.Duration(0) // when the run before has ended, if this goroutine has done nothing since
 	f.mu.Lock()
 	for woken := true; ; {
 		x, r := f.next(), (*run)(nil)
@@ -26,11 +27,12 @@ func (f *fetcher) loop() {
 			f.wakeLoop()
 			f.mu.Unlock()
 			x.do(f.ctx)
+			now = 0
 			f.mu.Lock()
 			f.finish(x)
 		case r != nil:
-			r.goroutine = me
-			f.runHere(r)
+			r.goroutine, r.began = me, now
+			now = f.runHere(r)
 		case f.closed:
 			f.loops--
 			f.mu.Unlock()
@@ -39,18 +41,24 @@ func (f *fetcher) loop() {
 			f.idleLoops++
 			f.loopReady.Wait()
 			f.idleLoops--
-			woken = true
+			woken, now = true, 0
 		}
 	}
 }
 
-// runHere runs a job.
-func (f *fetcher) runHere(r *run) {
+// runHere runs a job, and returns when it has ended.
+func (f *fetcher) runHere(r *run) (now time.Duration) {
 	f.wakeLoop()
 	f.mu.Unlock()
+	if r.began == 0 { // else this is as good, and to read a clock costs as much as to count a job
+		r.began = time.Since(f.epoch)
+	}
 	outcome := f.runIn(r)
+	now = time.Since(f.epoch)
+	r.took = now - r.began
 	f.mu.Lock()
 	f.endRun(r, outcome)
+	return now
 }
 
 // wakeLoop sees to it that a loop is on its way if there is something to do. Only
@@ -139,6 +147,7 @@ func (f *fetcher) runIn(r *run) (outcome source.Outcome) {
 			return
 		}
 		defer func() {
+			r.took = time.Since(f.epoch) - r.began
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			f.loops--
@@ -185,6 +194,7 @@ func (f *fetcher) endRun(r *run, outcome source.Outcome) {
 		q.running--
 		outcome.Tag = r.heldAs()
 		f.settle(q, outcome)
+		f.stats.settled(r, outcome.State)
 	}
 	f.changed.Broadcast()
 }

@@ -34,6 +34,10 @@ type run struct {
 	timer     *time.Timer
 	goroutine uint64 // on which it runs: goroutineID
 
+	began, took time.Duration // after fetcher.epoch, when a loop took it; until it had ended
+	readySince  int64         // if that was its enqueue, ns since 1970 by the producer's clock; else 0
+	failure     *failure      // how its error is counted
+
 	// Guarded by fetcher.mu. fence is written before handed is closed.
 	place    int    // in fetcher.active
 	id       string // once somebody has asked, or it was given one
@@ -141,6 +145,9 @@ func (w *Worker) start(r *run, job *wire.Job) {
 	r.raw.MaxAttempts = pick(job.MaxAttempts, r.route.opts.MaxAttempts, w.cfg.MaxAttempts)
 	r.raw.Timeout = max(0, pick(r.raw.Timeout, r.route.opts.Timeout, w.cfg.Timeout))
 	r.raw.run = r
+	if job.Token == "" && job.EnqueuedAt < 1<<43 && !r.recorded() { // else it has waited for its time, or would in ns have no room
+		r.readySince = job.EnqueuedAt * int64(time.Millisecond)
+	}
 	if r.raw.Args = job.Args; job.IsRaw {
 		r.raw.Args = job.Raw
 	}
@@ -160,6 +167,9 @@ func (w *Worker) start(r *run, job *wire.Job) {
 func (r *run) untilDeadline(job *wire.Job) time.Duration {
 	return time.UnixMilli(job.Deadline).Sub(r.q.fetcher.serverNow())
 }
+
+// isStarted tells whether its handler was called, or is about to be.
+func (r *run) isStarted() bool { return r.raw.State == StateRunning }
 
 // release frees what a run holds when its handler has ended. It returns the cause
 // with which its context had ended before, or nil.

@@ -117,6 +117,7 @@ func (s *session) begin(ctx context.Context) error {
 	s.endBeat = endBeat
 	s.beating.Go(func() { s.beat(beatCtx, pulse, beaten) })
 	s.beating.Go(func() { s.answerAsks(beatCtx) })
+	s.beating.Go(func() { s.fetcher.stats.run(beatCtx, s.id) })
 	s.fetcher.beaten(time.Now(), true)
 	s.entry(true)
 	for _, q := range s.w.cfg.Queues {
@@ -234,6 +235,7 @@ func (s *session) leave() error {
 	giveUp := time.AfterFunc(flushFor, s.quit)
 	f.close()
 	giveUp.Stop()
+	s.fetcher.stats.end(s.id)
 	s.quit()
 	s.services.Wait()
 	s.looking.Wait()

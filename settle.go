@@ -179,6 +179,7 @@ func (w *Worker) keep(r *run, job *wire.Job, state source.State, delay time.Dura
 	job.Reason = reason
 	if err != nil {
 		job.Error = err.Error()
+		r.q.fetcher.stats.noteFailure(r, err)
 	}
 	if state != source.Unknown {
 		job.Unknown, job.UnknownSince = 0, 0 // somebody has had a handler

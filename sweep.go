@@ -17,7 +17,8 @@ import (
 type sweeper struct {
 	w       *Worker
 	store   *store.Store
-	missing map[string]time.Time // what belongs to no listed worker → since when; of the last patrol
+	crashed func(queue, kind, id string) // is told of each crash; nil: nobody is
+	missing map[string]time.Time         // what belongs to no listed worker → since when; of the last patrol
 }
 
 // buryAll buries workers that a round has found dead. Until it is a worker's turn it
@@ -130,6 +131,7 @@ func (sw *sweeper) sweepIncarnation(ctx context.Context, q *store.Queue, incarna
 			return moved, fmt.Errorf("%s may claim again", incarnation)
 		}
 		moved += n
+		sw.countCrashes(q.Name, back, n)
 		failpoint.Hit(failpoint.BetweenSwept)
 		if idle++; n > 0 {
 			idle = 0
@@ -144,6 +146,25 @@ func (sw *sweeper) sweepIncarnation(ctx context.Context, q *store.Queue, incarna
 		case size < claimBytes/4:
 			portion = min(2*portion, 500)
 		}
+	}
+}
+
+// countCrashes tells of the crashes among what was put back. Where others have put back some
+// of it at the same time, it is not known which: the sum is right.
+func (sw *sweeper) countCrashes(queue string, back []store.PutBack, moved int) {
+	if sw.crashed == nil {
+		return
+	}
+	for _, b := range back[:min(moved, len(back))] {
+		if b.As != "crashed" {
+			continue
+		}
+		job, _ := wire.Parse(b.Element)
+		if b.Was != 0 {
+			job, _ = wire.Parse(b.Job)
+			job.ID = b.ID
+		}
+		sw.crashed(queue, job.Kind, job.ID)
 	}
 }
 

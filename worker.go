@@ -92,6 +92,9 @@ type WorkerConfig struct {
 	// KeepMax is how many records of ended jobs a queue keeps, beside the time that each
 	// is kept (Opts.Keep): 10,000 unless told. The oldest go first, within a minute.
 	KeepMax int
+	// NoStatistics has this worker count nothing for the statistics that package inspect
+	// shows (History, Kinds, Failures). The counters of queues go on.
+	NoStatistics bool
 	// UnknownFor is how long a job is put back that no worker has a handler
 	// for, as while a new version is rolled out: a day unless told. Then it is
 	// dead.
