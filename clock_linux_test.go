@@ -279,3 +279,28 @@ func TestDebounceByRedisClock(t *testing.T) {
 		})
 	}
 }
+
+// TestStatisticsClock: what was counted is at the time that Redis' clock shows.
+//
+//fault:time the clock of a worker is an hour from that of Redis when it adds to the statistics | what was counted is at the time that Redis' clock shows
+func TestStatisticsClock(t *testing.T) {
+	t.Parallel()
+	s, clock := redistest.StartWithClock(t)
+	e := newEnv(t, s.URL())
+	w, _ := e.counting()
+	clock.Set(t, time.Hour) // the worker has the time before from its last exchange
+	if err := w.AddStatistics(e.ctx); err != nil {
+		t.Fatal(err)
+	}
+	points, err := e.inspector.History(e.ctx, inspect.HistoryQuery{Step: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := int64(0)
+	for _, p := range points[len(points)-2:] {
+		done += p.Done
+	}
+	if at := time.Until(points[len(points)-1].At); done != 1 || at < 58*time.Minute || at > time.Hour {
+		t.Errorf("%d are in the last two minutes, of which the last begins in %v", done, at)
+	}
+}

@@ -1,6 +1,10 @@
 package tasuki
 
-import "github.com/tasuki-dev/tasuki/internal/store"
+import (
+	"context"
+
+	"github.com/tasuki-dev/tasuki/internal/store"
+)
 
 // Waits tells whether a running worker is blocked in a queue, with nothing under
 // way there that would end the wait or ask Redis.
@@ -45,6 +49,15 @@ func (w *Worker) WaitLook() {
 	s := w.session
 	w.mu.Unlock()
 	s.looking.Wait()
+}
+
+// AddStatistics adds what a running worker has counted to the statistics.
+func (w *Worker) AddStatistics(ctx context.Context) error {
+	s, err := w.running("AddStatistics")
+	if err != nil {
+		return err
+	}
+	return s.fetcher.stats.flush(ctx, s.id)
 }
 
 // Store is what the client reaches Redis with.

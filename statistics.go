@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/fingerprint"
@@ -39,9 +40,9 @@ type statistics struct {
 	kinds    map[countedKind]*tally.Counts
 	failures map[string]*countedFailure // by fingerprint
 
-	// Of the goroutine that adds.
-	pending []*store.Counted // what was taken and is not added yet
-	call    int64            // the number of pending[0]
+	adding  sync.Mutex       // it is taken before fetcher.mu
+	pending []*store.Counted // guarded by adding: what was taken and is not added yet
+	call    int64            // the same: the number of pending[0]
 }
 
 type countedKind struct{ queue, kind string }
@@ -187,6 +188,8 @@ func (s *statistics) run(ctx context.Context, worker string) {
 // flush adds what was counted. What Redis does not take stays for the next time, and until
 // it has, nothing more is taken out of the maps, which have bounds.
 func (s *statistics) flush(ctx context.Context, worker string) error {
+	s.adding.Lock()
+	defer s.adding.Unlock()
 	if len(s.pending) == 0 {
 		s.pending = s.take()
 	}

@@ -153,14 +153,18 @@ func (s *Sums) Add(text string) error {
 	return nil
 }
 
-// addMicros adds so many µs, and stops at the longest time there is.
+const longest = time.Duration(1<<63 - 1)
+
 func addMicros(sum time.Duration, us int64) time.Duration {
-	const longest = time.Duration(1<<63 - 1)
-	d := time.Duration(min(us, int64(longest/time.Microsecond))) * time.Microsecond
-	if sum > longest-d {
+	return AddTimes(sum, time.Duration(min(us, int64(longest/time.Microsecond)))*time.Microsecond)
+}
+
+// AddTimes adds two times, neither of which is negative, and stops at the longest there is.
+func AddTimes(a, b time.Duration) time.Duration {
+	if a > longest-b {
 		return longest
 	}
-	return sum + d
+	return a + b
 }
 
 // number reads the number at the beginning of a text.

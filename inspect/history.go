@@ -1,0 +1,237 @@
+package inspect
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/store"
+	"github.com/tasuki-dev/tasuki/internal/tally"
+	"github.com/tasuki-dev/tasuki/internal/wire"
+)
+
+// What stands for the kind where statistics have none.
+const (
+	RawKind    = store.RawKind    // of raw jobs
+	OtherKinds = store.OtherKinds // of those for which there was no room
+)
+
+// Counts are what workers have counted of attempts. They are no accounting: a worker that is
+// killed takes its last seconds along. Queue.Counts are exact.
+type Counts struct {
+	Done    int64 `json:"done"`    // attempts that ended well
+	Failed  int64 `json:"failed"`  // attempts that ended in a failure, whether there is another or not
+	Crashed int64 `json:"crashed"` // deaths of a process while it held a job
+
+	// Run is how long attempts ran that are done or failed. Wait is how long jobs were ready
+	// before their first attempt began; a job that was scheduled for later, and one with a
+	// record, is not in it. It tells of jobs that have begun: while a queue is backed up it may
+	// be silent. What tells of that is Queue.Latency, the age of the oldest ready job.
+	Run  Histogram `json:"run"`
+	Wait Histogram `json:"wait"`
+}
+
+// Merge adds what o has counted.
+func (c *Counts) Merge(o *Counts) {
+	c.Done += o.Done
+	c.Failed += o.Failed
+	c.Crashed += o.Crashed
+	c.Run.Merge(&o.Run)
+	c.Wait.Merge(&o.Wait)
+}
+
+// add adds the bytes of a field. What another program has written there counts nothing.
+func (c *Counts) add(text string) {
+	if text == "" {
+		return
+	}
+	var s tally.Sums
+	if s.Add(text) == nil {
+		c.Merge(&Counts{s.Done, s.Failed, s.Crashed, Histogram{s.Run}, Histogram{s.Wait}})
+	}
+}
+
+// Point is what was counted in one step of time.
+type Point struct {
+	At time.Time `json:"at"` // when the step began
+	Counts
+}
+
+// HistoryQuery says what a History is of.
+type HistoryQuery struct {
+	Queue string // all if it is empty
+	Kind  string // all if it is empty; RawKind and OtherKinds are allowed
+
+	// Step is how long a point is: a minute, an hour, or 24 hours, which is a day of UTC. Zero
+	// is the shortest for which there are points since From. Minutes are kept for 4 hours,
+	// hours for 7 days, days for 90 days.
+	Step time.Duration
+	// From is in the first point: an hour before To unless told. To is in the last: now unless
+	// told. Both are times of Redis' clock.
+	From, To time.Time
+}
+
+// spans are those that statistics are kept by, the shortest first.
+var spans = []store.Span{store.Minutes, store.Hours, store.Days}
+
+// plan says which spans a query means.
+func (q *HistoryQuery) plan(now time.Time) (span store.Span, from, to time.Time, err error) {
+	if to = q.To; to.IsZero() || to.After(now) {
+		to = now
+	}
+	if from = q.From; from.IsZero() {
+		from = to.Add(-time.Hour)
+	}
+	switch i := slices.IndexFunc(spans, func(s store.Span) bool { return s.Long == q.Step }); {
+	case i >= 0:
+		span = spans[i]
+	case q.Step != 0:
+		return span, from, to, fmt.Errorf("Step: %v: allowed are 1m, 1h, 24h, and 0 for the shortest that reaches back so far", q.Step)
+	default:
+		span = spans[len(spans)-1]
+		for _, s := range slices.Backward(spans) {
+			if !from.Before(now.Add(-s.Kept)) {
+				span = s
+			}
+		}
+	}
+	if from.After(to) {
+		return span, from, to, fmt.Errorf("From: %s: allowed are times before To, %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
+	}
+	// Earlier there is nothing.
+	if oldest := now.Add(-span.Kept); from.Before(oldest) {
+		from = oldest
+	}
+	if from.After(to) {
+		to = from
+	}
+	return span, from.UTC().Truncate(span.Long), to.UTC(), nil
+}
+
+func (q *HistoryQuery) validate(s *store.Store) error {
+	if q.Queue != "" {
+		if _, err := s.Queue(q.Queue); err != nil {
+			return err
+		}
+	}
+	if q.Kind != "" && q.Kind != RawKind && q.Kind != OtherKinds {
+		return wire.CheckKind(q.Kind)
+	}
+	return nil
+}
+
+// History returns what was counted of a queue, a kind, or all, in points one after the other,
+// also where there was nothing. What it costs does not depend on how many jobs there are: a
+// command for each point. What was counted is there after ten seconds.
+func (i *Inspector) History(ctx context.Context, q HistoryQuery) ([]Point, error) {
+	all, err := i.HistoryByQueue(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	var sum []Point
+	for _, points := range all {
+		if sum == nil {
+			sum = points
+			continue
+		}
+		for n := range points {
+			sum[n].Merge(&points[n].Counts)
+		}
+	}
+	return sum, nil
+}
+
+// HistoryByQueue is History for each queue: all that were ever used, or the one that is named.
+// It costs as many commands as that of one queue.
+func (i *Inspector) HistoryByQueue(ctx context.Context, q HistoryQuery) (map[string][]Point, error) {
+	if err := q.validate(i.store); err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	now, err := i.store.Now(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	span, from, to, err := q.plan(now)
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	queues := []string{q.Queue}
+	if q.Queue == "" {
+		if queues, err = i.store.Queues(ctx); err != nil {
+			return nil, fmt.Errorf("history: %w", err)
+		}
+	}
+	history := make(map[string][]Point, len(queues))
+	if len(queues) == 0 {
+		return history, nil
+	}
+	fields := make([]string, len(queues))
+	for n, queue := range queues {
+		fields[n] = store.CountField(queue, q.Kind)
+	}
+	values, err := i.store.Spans(ctx, span, from, to, fields)
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	for n, queue := range queues {
+		points := make([]Point, len(values))
+		for k := range points {
+			points[k].At = from.Add(time.Duration(k) * span.Long)
+			points[k].add(values[k][fields[n]])
+		}
+		history[queue] = points
+	}
+	return history, nil
+}
+
+// KindStats is what was counted of one kind in one queue.
+type KindStats struct {
+	Queue string `json:"queue"`
+	Kind  string `json:"kind"` // or RawKind, or OtherKinds
+	Counts
+}
+
+// Kinds returns what was counted of each kind in each queue, or in one if it is not "", by
+// queue and kind, since a time. from is since when that is: the begin of the minute, hour or
+// day in which since is, or later if nothing is kept from then.
+func (i *Inspector) Kinds(ctx context.Context, queue string, since time.Time) (kinds []KindStats, from time.Time, err error) {
+	q := HistoryQuery{Queue: queue, From: since}
+	if err := q.validate(i.store); err != nil {
+		return nil, from, fmt.Errorf("kinds: %w", err)
+	}
+	now, err := i.store.Now(ctx)
+	if err != nil {
+		return nil, from, fmt.Errorf("kinds: %w", err)
+	}
+	span, from, to, err := q.plan(now)
+	if err != nil {
+		return nil, from, fmt.Errorf("kinds: %w", err)
+	}
+	values, err := i.store.Spans(ctx, span, from, to, nil)
+	if err != nil {
+		return nil, from, fmt.Errorf("kinds: %w", err)
+	}
+	type name struct{ queue, kind string }
+	sums := map[name]*Counts{}
+	for _, fields := range values {
+		for field, text := range fields {
+			var n name
+			if n.queue, n.kind = store.ParseCountField(field); n.kind == store.AllKinds || queue != "" && n.queue != queue {
+				continue
+			}
+			if sums[n] == nil {
+				sums[n] = &Counts{}
+			}
+			sums[n].add(text)
+		}
+	}
+	for n, c := range sums {
+		kinds = append(kinds, KindStats{n.queue, n.kind, *c})
+	}
+	slices.SortFunc(kinds, func(a, b KindStats) int {
+		return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Kind, b.Kind))
+	})
+	return kinds, from, nil
+}
