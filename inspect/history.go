@@ -76,7 +76,7 @@ type HistoryQuery struct {
 // spans are those that statistics are kept by, the shortest first.
 var spans = []store.Span{store.Minutes, store.Hours, store.Days}
 
-// plan says which spans a query means.
+// plan says which spans a query means that is valid.
 func (q *HistoryQuery) plan(now time.Time) (span store.Span, from, to time.Time, err error) {
 	if to = q.To; to.IsZero() || to.After(now) {
 		to = now
@@ -84,21 +84,14 @@ func (q *HistoryQuery) plan(now time.Time) (span store.Span, from, to time.Time,
 	if from = q.From; from.IsZero() {
 		from = to.Add(-time.Hour)
 	}
-	switch i := slices.IndexFunc(spans, func(s store.Span) bool { return s.Long == q.Step }); {
-	case i >= 0:
-		span = spans[i]
-	case q.Step != 0:
-		return span, from, to, fmt.Errorf("Step: %v: allowed are 1m, 1h, 24h, and 0 for the shortest that reaches back so far", q.Step)
-	default:
-		span = spans[len(spans)-1]
-		for _, s := range slices.Backward(spans) {
-			if !from.Before(now.Add(-s.Kept)) {
-				span = s
-			}
+	span = spans[len(spans)-1]
+	for _, s := range slices.Backward(spans) {
+		if s.Long == q.Step || q.Step == 0 && !from.Before(now.Add(-s.Kept)) {
+			span = s
 		}
 	}
 	if from.After(to) {
-		return span, from, to, fmt.Errorf("From: %s: allowed are times before To, %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
+		return span, from, to, fmt.Errorf("from: %s: allowed are times before %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
 	}
 	// Earlier there is nothing.
 	if oldest := now.Add(-span.Kept); from.Before(oldest) {
@@ -110,14 +103,28 @@ func (q *HistoryQuery) plan(now time.Time) (span store.Span, from, to time.Time,
 	return span, from.UTC().Truncate(span.Long), to.UTC(), nil
 }
 
+// Validate returns an error that names what of the query is not allowed, and what is. It asks
+// nobody; that From is before To, and Queue a name, shows when the query is used.
+func (q *HistoryQuery) Validate() error {
+	if q.Kind != "" && q.Kind != RawKind && q.Kind != OtherKinds {
+		if err := wire.CheckKind(q.Kind); err != nil {
+			return err
+		}
+	}
+	if q.Step != 0 && !slices.ContainsFunc(spans, func(s store.Span) bool { return s.Long == q.Step }) {
+		return fmt.Errorf("step: %v: allowed are 1m, 1h, 24h, and 0 for the shortest that reaches back so far", q.Step)
+	}
+	return nil
+}
+
 func (q *HistoryQuery) validate(s *store.Store) error {
+	if err := q.Validate(); err != nil {
+		return err
+	}
 	if q.Queue != "" {
 		if _, err := s.Queue(q.Queue); err != nil {
 			return err
 		}
-	}
-	if q.Kind != "" && q.Kind != RawKind && q.Kind != OtherKinds {
-		return wire.CheckKind(q.Kind)
 	}
 	return nil
 }

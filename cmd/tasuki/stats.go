@@ -34,7 +34,10 @@ what the server says of its memory and its disk. A failed attempt counts as one,
 if the job is tried again, and so does one in which the process has died.
 
 With --watch it goes on until it is interrupted; with -o json there is then one
-object on each line. What it costs Redis does not depend on how many jobs there are.`,
+object on each line. What it costs Redis does not depend on how many jobs there are.
+
+What was done before, by kind and with how long it took, is told by tasuki stats kinds
+and tasuki stats history.`,
 		Example: `  tasuki stats --watch
   tasuki stats -o json | jq '.queues[] | select(.ready > 1000) | .name'`,
 		Args: noArgs,
@@ -92,6 +95,7 @@ object on each line. What it costs Redis does not depend on how many jobs there 
 			}
 		},
 	}
+	cmd.AddCommand(newStatsHistory(a), newStatsKinds(a))
 	outputFlag(cmd, &output)
 	flags := cmd.Flags()
 	flags.BoolVarP(&watch, "watch", "w", false, "go on until interrupted")
