@@ -63,26 +63,35 @@ func (i *Inspector) Names(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Queues returns all queues that were ever used, by name. One that Redis will not
-// tell about, such as when a key has the wrong type, is left out; the others are
-// returned all the same, with an error.
+// Queues returns all queues that were ever used, by name, in a few calls for all of them. One
+// that Redis will not tell about, such as when a key has the wrong type, is left out; the
+// others are returned all the same, with an error.
 func (i *Inspector) Queues(ctx context.Context) ([]Queue, error) {
 	names, err := i.Names(ctx)
 	if err != nil {
 		return nil, err
 	}
-	queues := make([]Queue, 0, len(names))
+	var all []*store.Queue
 	var failed []error
 	for _, name := range names {
-		q, err := i.Queue(ctx, name)
-		switch {
-		case err == nil:
-			queues = append(queues, q)
-		case store.IsRedis(err):
-			failed = append(failed, err)
-		default:
-			return queues, err
+		q, err := i.store.Queue(name)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("inspect: %w", err))
+			continue
 		}
+		all = append(all, q)
+	}
+	surveys, err := i.store.Surveys(ctx, all...)
+	if err != nil {
+		return nil, fmt.Errorf("inspect: %w", err)
+	}
+	queues := make([]Queue, 0, len(all))
+	for n, v := range surveys {
+		if v.Err != nil {
+			failed = append(failed, fmt.Errorf("inspect: %s: %w", all[n].Name, v.Err))
+			continue
+		}
+		queues = append(queues, queueOf(all[n].Name, v))
 	}
 	return queues, errors.Join(failed...)
 }

@@ -51,7 +51,12 @@ func explain(op string, err error) error {
 		}
 		return fmt.Errorf("%s: %w (%w)", op, ErrUncertain, brief(err))
 	}
-	text := cut(withoutWords(reply.Error()))
+	return explainText(op, reply.Error(), err)
+}
+
+// explainText is explain for the text of an error, which err has brought.
+func explainText(op, text string, err error) error {
+	text = cut(withoutWords(text))
 	kind := errorKind(text)
 	if kind == nil {
 		return &replyError{op + ": " + text, err}

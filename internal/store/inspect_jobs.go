@@ -2,6 +2,10 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -40,24 +44,35 @@ func (s *Store) Page(ctx context.Context, key, kind string, from, to int64) (ele
 // Snapshots returns the fields of records as Record does, in one round trip; nil where there
 // is none.
 func (s *Store) Snapshots(ctx context.Context, q *Queue, ids []string) ([]map[string]string, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	replies, err := s.doMulti(ctx, "records", func(b rueidis.Builder) []rueidis.Completed {
-		commands := make([]rueidis.Completed, len(ids))
-		for i, id := range ids {
-			commands[i] = b.Hmget().Key(q.Record(id)).Field(recordFields...).Build()
+	const together = 100
+	calls := slices.Collect(slices.Chunk(ids, together))
+	replies, err := s.scriptMulti(ctx, scriptRecords, len(calls), func(n int) (keys, args []string) {
+		for _, id := range calls[n] {
+			keys = append(keys, q.Record(id))
 		}
-		return commands
+		return keys, recordFields
 	})
 	if err != nil {
 		return nil, err
 	}
-	records := make([]map[string]string, len(ids))
-	for i, reply := range replies {
-		// A key of another type is no record.
-		if records[i], err = fieldsOf(reply); err != nil && !IsRedis(err) {
-			return nil, err
+	records := make([]map[string]string, 0, len(ids))
+	for n, reply := range replies {
+		if err := reply.Error(); err != nil {
+			return nil, explain("records", err)
+		}
+		answers, err := exactly(len(calls[n]), reply.ToArray)
+		if err != nil {
+			return nil, odd("inspect_records", err)
+		}
+		for i := range answers {
+			values, err := answers[i].ToArray()
+			if err == nil && len(values) > 0 && len(values) != len(recordFields) {
+				err = fmt.Errorf("%d fields of a record", len(values))
+			}
+			if err != nil {
+				return nil, odd("inspect_records", err)
+			}
+			records = append(records, recordOf(values))
 		}
 	}
 	return records, nil
@@ -72,6 +87,11 @@ func fieldsOf(reply rueidis.RedisResult) (map[string]string, error) {
 	if err != nil {
 		return nil, explain("record", err)
 	}
+	return recordOf(values), nil
+}
+
+// recordOf names the values of a record; nil if none is there.
+func recordOf(values []rueidis.RedisMessage) map[string]string {
 	var fields map[string]string
 	for i := range values {
 		if text, err := values[i].ToString(); err == nil {
@@ -84,7 +104,7 @@ func fieldsOf(reply rueidis.RedisResult) (map[string]string, error) {
 	if fields["job"] != "" && fields["gen"] == "" && fields["state"] == "" {
 		fields["state"] = "done" // one that is has nothing more
 	}
-	return fields, nil
+	return fields
 }
 
 // ParkedLists returns the keys of the lists of those that wait to run under a uniqueness
@@ -105,4 +125,47 @@ func (s *Store) ParkedLists(ctx context.Context, q *Queue) ([]string, error) {
 		}
 	}
 	return keys, nil
+}
+
+// ParkedSome is ParkedLists in steps: it returns the names of the locks of lists among about n keys
+// of a node, from a place of a SCAN on, the next place, 0 at the end of the node, and whether
+// there are nodes behind it.
+func (s *Store) ParkedSome(ctx context.Context, q *Queue, node int, cursor uint64, n int) (names []string, next uint64, more bool, err error) {
+	c, err := s.client(ctx, false)
+	if err != nil {
+		return nil, 0, false, err
+	}
+	nodes := c.Nodes()
+	addresses := slices.Sorted(maps.Keys(nodes))
+	if node >= len(addresses) {
+		return nil, 0, false, nil
+	}
+	on := nodes[addresses[node]]
+	prefix := q.Parked("")
+	entry, err := on.Do(undated{ctx}, on.B().Scan().Cursor(cursor).Match(prefix+"*").Count(int64(n)).Build()).AsScanEntry()
+	if err != nil {
+		return nil, 0, false, explain("scan", err)
+	}
+	for _, key := range entry.Elements {
+		if name, ok := strings.CutPrefix(key, prefix); ok {
+			names = append(names, name)
+		}
+	}
+	return names, entry.Cursor, node+1 < len(addresses), nil
+}
+
+// Before returns how many members of a sorted set have a lower score; a higher one, if backwards.
+func (s *Store) Before(ctx context.Context, key string, score float64, backwards bool) (int64, error) {
+	low, high := "-inf", "("+strconv.FormatFloat(score, 'f', -1, 64)
+	if backwards {
+		low, high = high, "+inf"
+	}
+	reply, err := s.do(ctx, "read "+key, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+		return c.Do(ctx, c.B().Zcount().Key(key).Min(low).Max(high).Build())
+	})
+	if err != nil {
+		return 0, err
+	}
+	n, err := reply.AsInt64()
+	return n, explain("read "+key, err)
 }

@@ -194,6 +194,33 @@ var operations = map[string]operation{
 		},
 		tolerates: "ready",
 	},
+	"Snapshots": {
+		script: "inspect_records",
+		prepare: func(b *box) {
+			b.record("a", "state", "done", "job", "ja")
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			records, err := s.Snapshots(ctx, q, []string{"c", "a"})
+			if err == nil && (len(records) != 2 || records[0] != nil || records[1] != nil && records[1]["job"] != "ja") {
+				err = fmt.Errorf("it answers %v", records)
+			}
+			return err
+		},
+		jobs:      []string{"rec:a", "rec:c"},
+		tolerates: "rec:a rec:c",
+	},
+	"Survey": {
+		script: "inspect_survey",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			v, err := s.Survey(ctx, q)
+			if err == nil && (v.Own != 2 || v.Suspect != 1 || v.Scheduled != 2 || v.Retry != 2 || v.Dead != 2 || v.Seen != 1 || len(v.Members) != 3 ||
+				v.Held[me] != 6 || v.Held[dead] != 3 || v.Counts["done"] != 5 || len(v.Ends) != 3) {
+				err = fmt.Errorf("it answers %+v", v)
+			}
+			return err
+		},
+		who: me,
+	},
 	"Tally": {
 		script: "inspect_tally",
 		run: func(ctx context.Context, s *Store, q *Queue) error {
