@@ -3,8 +3,10 @@ package inspect
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -24,7 +26,7 @@ var (
 	ErrMoved = errors.New("the job has moved meanwhile")
 	// ErrReady: it waits for a worker already.
 	ErrReady = errors.New("the job is ready already")
-	// ErrBare: it has no record, and only recorded jobs can be moved to another queue.
+	// ErrBare: it has no record, and only recorded jobs can be moved to another queue or edited.
 	ErrBare = errors.New("the job has no record")
 	// ErrForeign: it lies in the list of another program, where nothing is taken away.
 	ErrForeign = errors.New("the job lies in the list of another program")
@@ -43,45 +45,146 @@ const (
 	// Remove takes jobs away that do not run: those that wait, the dead, and records of
 	// those that have ended.
 	Remove Action = "remove"
+	// Reschedule moves jobs that do not run to another time.
+	Reschedule Action = "reschedule"
+	// Move has recorded jobs that wait go to another queue.
+	Move Action = "move"
+	// Edit changes options and arguments of recorded jobs that do not run.
+	Edit Action = "edit"
 )
 
 // Actions are all of them.
-var Actions = []Action{Retry, Cancel, Remove}
+var Actions = []Action{Retry, Cancel, Remove, Reschedule, Move, Edit}
 
-// Act does something to jobs that Jobs or Job has returned. It returns an error or nil for
-// each: a job that is not where it was read any more is left alone, with ErrMoved.
+// Act retries, cancels or removes jobs that Jobs, Find or Job has returned. It returns an error
+// or nil for each: a job that is not where it was read any more is left alone, with ErrMoved.
 func (i *Inspector) Act(ctx context.Context, what Action, jobs ...Job) []error {
-	if !slices.Contains(Actions, what) {
+	if what != Retry && what != Cancel && what != Remove {
 		err := fmt.Errorf("action: %.40q: allowed are %s, %s, %s", what, Retry, Cancel, Remove)
 		return slices.Repeat([]error{err}, len(jobs))
 	}
-	a := actor{Inspector: i, ctx: ctx, what: what}
-	return a.act(jobs)
+	return i.act(&actor{Inspector: i, ctx: ctx, what: what}, jobs)
 }
 
 // Reschedule moves jobs that do not run to another time; one that is in the past, as the
 // zero time is, is now. It returns what Act does.
 func (i *Inspector) Reschedule(ctx context.Context, to time.Time, jobs ...Job) []error {
-	if to.Year() > 9999 {
-		err := fmt.Errorf("reschedule: the year %d: allowed are times until the year 9999", to.Year())
-		return slices.Repeat([]error{err}, len(jobs))
+	if err := checkTime(to); err != nil {
+		return slices.Repeat([]error{fmt.Errorf("reschedule: %w", err)}, len(jobs))
 	}
-	a := actor{Inspector: i, ctx: ctx, to: to}
-	return a.act(jobs)
+	return i.act(&actor{Inspector: i, ctx: ctx, what: Reschedule, at: to}, jobs)
+}
+
+func checkTime(to time.Time) error {
+	if to.Year() > 9999 {
+		return fmt.Errorf("the year %d: allowed are times until the year 9999", to.Year())
+	}
+	return nil
 }
 
 // Move has recorded jobs go to another queue, as Client.Move does. It returns what Act does.
 func (i *Inspector) Move(ctx context.Context, to string, jobs ...Job) []error {
-	a := actor{Inspector: i, ctx: ctx, queue: to}
-	return a.act(jobs)
+	return i.act(&actor{Inspector: i, ctx: ctx, what: Move, to: to}, jobs)
 }
 
-// MoveAll is ActAll for Move.
-func (i *Inspector) MoveAll(ctx context.Context, to, queue string, f JobFilter) (Acted, error) {
-	if to == queue {
-		return Acted{}, fmt.Errorf("move: %s: the jobs are there", queue)
+// Edit changes recorded jobs that do not run, as Client.Edit does. It returns what Act does.
+func (i *Inspector) Edit(ctx context.Context, c Changes, jobs ...Job) []error {
+	if err := c.validate(); err != nil {
+		return slices.Repeat([]error{fmt.Errorf("edit: %w", err)}, len(jobs))
 	}
-	return i.actAll(ctx, &actor{Inspector: i, ctx: ctx, queue: to}, "move", queue, f)
+	return i.act(&actor{Inspector: i, ctx: ctx, what: Edit, changes: &c}, jobs)
+}
+
+// act does something to jobs that a person has chosen.
+func (i *Inspector) act(a *actor, jobs []Job) []error {
+	errs := a.act(jobs)
+	return errs
+}
+
+// Changes are what Edit makes of jobs; what is nil stays as it is.
+type Changes struct {
+	Args        json.RawMessage `json:"args,omitempty"`         // instead of all arguments
+	MaxAttempts *int            `json:"max_attempts,omitempty"` // as those of tasuki.Opts
+	Timeout     *time.Duration  `json:"timeout_ns,omitempty"`
+	Keep        *time.Duration  `json:"keep_ns,omitempty"`
+	// Tags are set in Opts.Meta; one with the value "" is taken away.
+	Tags map[string]string `json:"tags,omitempty"`
+}
+
+func (c *Changes) validate() error {
+	if c.Args == nil && c.MaxAttempts == nil && c.Timeout == nil && c.Keep == nil && len(c.Tags) == 0 {
+		return errors.New("there is no change: allowed are args, max_attempts, timeout_ns, keep_ns and tags")
+	}
+	if c.Args != nil && !json.Valid(c.Args) {
+		return errors.New("args: allowed is JSON")
+	}
+	return nil
+}
+
+// apply makes the changes.
+func (c *Changes) apply(spec *tasuki.Spec) error {
+	if c.Args != nil {
+		spec.Args = slices.Clone(c.Args)
+	}
+	if c.MaxAttempts != nil {
+		spec.Opts.MaxAttempts = *c.MaxAttempts
+	}
+	if c.Timeout != nil {
+		spec.Opts.Timeout = *c.Timeout
+	}
+	if c.Keep != nil {
+		spec.Opts.Keep = *c.Keep
+	}
+	if len(c.Tags) > 0 {
+		meta := maps.Clone(spec.Opts.Meta)
+		if meta == nil {
+			meta = map[string]string{}
+		}
+		for name, value := range c.Tags {
+			if value == "" {
+				delete(meta, name)
+			} else {
+				meta[name] = value
+			}
+		}
+		spec.Opts.Meta = meta
+	}
+	return nil
+}
+
+// Task is what is done to jobs: an action, and what it needs.
+type Task struct {
+	Action  Action    `json:"action"`
+	At      time.Time `json:"at,omitzero"`       // of Reschedule; the zero time is now
+	To      string    `json:"to,omitempty"`      // of Move: the queue
+	Changes *Changes  `json:"changes,omitempty"` // of Edit
+}
+
+func (t *Task) validate() error {
+	if !slices.Contains(Actions, t.Action) {
+		return fmt.Errorf("action: %.40q: allowed are retry, cancel, remove, reschedule, move, edit", t.Action)
+	}
+	switch {
+	case t.Action != Reschedule && !t.At.IsZero():
+		return fmt.Errorf("at: allowed for %s only", Reschedule)
+	case t.Action != Move && t.To != "":
+		return fmt.Errorf("to: allowed for %s only", Move)
+	case t.Action == Move && t.To == "":
+		return errors.New("to: the queue is missing")
+	case t.Action != Edit && t.Changes != nil:
+		return fmt.Errorf("changes: allowed for %s only", Edit)
+	case t.Action == Edit && t.Changes == nil:
+		return errors.New("changes: they are missing")
+	case t.Action == Edit:
+		return t.Changes.validate()
+	case t.Action == Move:
+		return isQueueName(t.To)
+	}
+	return checkTime(t.At)
+}
+
+func (i *Inspector) actor(ctx context.Context, t *Task) *actor {
+	return &actor{Inspector: i, ctx: ctx, what: t.Action, at: t.At, to: t.To, changes: t.Changes}
 }
 
 // Acted is what has become of jobs that were meant.
@@ -93,63 +196,80 @@ type Acted struct {
 	Refused int `json:"refused"`
 }
 
-// ActAll does something to all jobs of a queue that f means, portion by portion; f.Limit is
+// ActAll does something to all jobs that q means, portion by portion; q.Limit is
 // how many are done at most. Jobs that die or become ready while it goes on may be meant
 // too, but it ends. The error is why it has stopped, or why some were refused.
-func (i *Inspector) ActAll(ctx context.Context, what Action, queue string, f JobFilter) (Acted, error) {
-	if !slices.Contains(Actions, what) {
-		return Acted{}, i.Act(ctx, what, Job{})[0]
-	}
-	return i.actAll(ctx, &actor{Inspector: i, ctx: ctx, what: what}, what, queue, f)
-}
-
-func (i *Inspector) actAll(ctx context.Context, a *actor, what Action, queue string, f JobFilter) (Acted, error) {
+func (i *Inspector) ActAll(ctx context.Context, t Task, q Query) (Acted, error) {
 	var all Acted
+	if err := errors.Join(t.validate(), q.validate()); err != nil {
+		return all, err
+	}
 	begun, err := i.store.Now(ctx)
 	if err != nil {
-		return all, fmt.Errorf("%s: %w", what, err)
+		return all, fmt.Errorf("%s: %w", t.Action, err)
 	}
-	var refused, failed error
-	err = i.walk(ctx, queue, &f, true, func(jobs []Job) (left int, more bool) {
-		// Those that have died since are those that were made ready.
-		jobs = slices.DeleteFunc(jobs, func(j Job) bool { return what == Retry && j.State == tasuki.StateDead && j.EndedAt.After(begun) })
-		if f.Limit > 0 {
-			jobs = jobs[:min(len(jobs), f.Limit-all.Done)]
+	queues, err := i.queuesOf(ctx, &q)
+	if err != nil {
+		return all, fmt.Errorf("%s: %w", t.Action, err)
+	}
+	a := i.actor(ctx, &t)
+	var refused error
+	for _, queue := range queues {
+		if t.Action == Move && t.To == queue.Name {
+			continue
 		}
-		start := time.Now()
-		errs := a.act(jobs)
-		took := time.Since(start)
-		for k, err := range errs {
-			switch {
-			case err == nil:
-				all.Done++
-				if jobs[k].at.kind == "list" || jobs[k].at.kind == "zset" {
-					left++
+		var failed error
+		err := i.walk(ctx, queue, &q, func(jobs []Job) (left int, more bool) {
+			// Those that have died since are those that were made ready.
+			jobs = slices.DeleteFunc(jobs, func(j Job) bool {
+				return t.Action == Retry && j.State == tasuki.StateDead && j.EndedAt.After(begun)
+			})
+			if q.Limit > 0 {
+				jobs = jobs[:min(len(jobs), q.Limit-all.Done)]
+			}
+			start := time.Now()
+			errs := a.act(jobs)
+			took := time.Since(start)
+			for k, err := range errs {
+				switch {
+				case err == nil:
+					all.Done++
+					if t.Action != Edit && (jobs[k].at.kind == "list" || jobs[k].at.kind == "zset") {
+						left++
+					}
+				case isMoved(err):
+					all.Skipped++
+				case isRefusal(err):
+					all.Refused++
+					refused = fmt.Errorf("%s: %w", jobs[k].Address(), err)
+				default:
+					failed = err
 				}
-			case isMoved(err):
-				all.Skipped++
-			case errors.Is(err, ErrForeign) || errors.Is(err, ErrBare) || errors.Is(err, tasuki.ErrLocked) || errors.Is(err, tasuki.ErrIDTaken):
-				all.Refused++
-				refused = fmt.Errorf("%s: %w", jobs[k].Address(), err)
-			default:
-				failed = err
 			}
-		}
-		// What lies in the middle of a long list takes Redis tens of milliseconds: half of the
-		// time is for others.
-		if took > 10*time.Millisecond {
-			select {
-			case <-time.After(took):
-			case <-ctx.Done():
-				failed = cmp.Or(failed, context.Cause(ctx))
+			// What lies in the middle of a long list takes Redis tens of milliseconds: half of the
+			// time is for others.
+			if took > 10*time.Millisecond {
+				select {
+				case <-time.After(took):
+				case <-ctx.Done():
+					failed = cmp.Or(failed, context.Cause(ctx))
+				}
 			}
+			return left, failed == nil && (q.Limit == 0 || all.Done < q.Limit)
+		})
+		if err = cmp.Or(err, failed); err != nil {
+			return all, fmt.Errorf("%s: %s: %w", t.Action, queue.Name, err)
 		}
-		return left, failed == nil && (f.Limit == 0 || all.Done < f.Limit)
-	})
-	if err = cmp.Or(err, failed, refused); err != nil {
-		return all, fmt.Errorf("%s: %s: %w", what, queue, err)
+	}
+	if refused != nil {
+		return all, fmt.Errorf("%s: %w", t.Action, refused)
 	}
 	return all, nil
+}
+
+// isRefusal tells whether an error is one of a job, and not of Redis.
+func isRefusal(err error) bool {
+	return slices.ContainsFunc([]error{ErrForeign, ErrBare, tasuki.ErrLocked, tasuki.ErrIDTaken}, func(is error) bool { return errors.Is(err, is) })
 }
 
 // isMoved tells whether an error is that a job is not, or not any more, in a state for an
@@ -161,10 +281,11 @@ func isMoved(err error) bool {
 // actor does one thing to jobs.
 type actor struct {
 	*Inspector
-	ctx   context.Context
-	what  Action    // "": to another time, or queue
-	to    time.Time // then
-	queue string    // "": to another time
+	ctx     context.Context
+	what    Action
+	at      time.Time // of Reschedule
+	to      string    // of Move: the queue
+	changes *Changes  // of Edit
 }
 
 func (a *actor) act(jobs []Job) []error {
@@ -210,7 +331,7 @@ func (a *actor) allowed(j *Job) error {
 		return ErrForeign
 	case j.State == tasuki.StateRunning && a.what != Cancel:
 		return tasuki.ErrRunning
-	case a.queue != "" && !j.Recorded:
+	case (a.what == Move || a.what == Edit) && !j.Recorded:
 		return ErrBare
 	case a.what == Retry && (j.State == tasuki.StateReady || j.State == tasuki.StateSuspect):
 		return ErrReady
@@ -227,11 +348,14 @@ func (a *actor) one(j *Job) error {
 		return fmt.Errorf("a plain element that runs: %w", ErrNotFound)
 	}
 	var err error
-	if a.queue != "" {
-		_, err = a.client.Move(a.ctx, j.Address(), a.queue)
-	} else if j.Recorded {
-		err = bridge.ActOn(a.ctx, a.client, string(a.what), &j.Record, a.to)
-	} else {
+	switch {
+	case a.what == Move:
+		_, err = a.client.Move(a.ctx, j.Address(), a.to)
+	case a.what == Edit:
+		err = a.client.Edit(a.ctx, j.Address(), a.changes.apply)
+	case j.Recorded:
+		err = bridge.ActOn(a.ctx, a.client, string(a.what), &j.Record, a.at)
+	default:
 		err = a.client.Cancel(a.ctx, j.Address())
 	}
 	if errors.Is(err, tasuki.ErrChanged) {
@@ -271,7 +395,7 @@ func (a *actor) moveSome(q *store.Queue, jobs []Job, which []int, errs []error) 
 			moving[n].Kept = again(&jobs[k])
 		}
 	}
-	done, err := a.store.Move(a.ctx, q, a.to, gone, moving)
+	done, err := a.store.Move(a.ctx, q, a.at, gone, moving)
 	for n, k := range which {
 		switch {
 		case err != nil:

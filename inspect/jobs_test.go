@@ -16,16 +16,24 @@ import (
 )
 
 // jobs returns what a listing yields.
-func (e *env) jobs(queue string, f inspect.JobFilter) []inspect.Job {
+func (e *env) jobs(queue string, q inspect.Query) []inspect.Job {
 	e.t.Helper()
+	q.Queues = []string{queue}
 	var jobs []inspect.Job
-	for j, err := range e.inspector.Jobs(e.t.Context(), queue, f) {
+	for j, err := range e.inspector.Jobs(e.t.Context(), q) {
 		if err != nil {
 			e.t.Fatal(err)
 		}
 		jobs = append(jobs, j)
 	}
 	return jobs
+}
+
+// actAll does something to all jobs of a queue that a query means.
+func (e *env) actAll(what inspect.Action, queue string, q inspect.Query) (inspect.Acted, error) {
+	e.t.Helper()
+	q.Queues = []string{queue}
+	return e.inspector.ActAll(e.t.Context(), inspect.Task{Action: what}, q)
 }
 
 // names are states and ids.
@@ -106,16 +114,16 @@ func TestJobs(t *testing.T) {
 	begun := time.Now()
 	e.many()
 	const ready, retry, scheduled, dead = "ready:ready-bare ready:ready-rec ready:", "retry:retry-bare retry:retry-rec", "scheduled:scheduled-bare scheduled:scheduled-rec", "dead:dead-bare dead:dead-rec"
-	for want, f := range map[string]inspect.JobFilter{
+	for want, f := range map[string]inspect.Query{
 		ready + " " + retry + " " + scheduled + " " + dead: {},
 		ready:                                 {States: []tasuki.State{tasuki.StateReady}},
 		retry + " " + dead + " done:done-rec": {States: []tasuki.State{tasuki.StateDone, tasuki.StateRetry, tasuki.StateDead}},
-		dead + " ":                            {ErrorContains: "address is"},
-		retry + " ":                           {Meta: map[string]string{"tenant": "retry"}},
+		dead + " ":                            {Errors: []string{"address is"}},
+		retry + " ":                           {Tags: []inspect.Match{{Name: "tenant", Value: "retry"}}},
 		scheduled:                             {Kinds: []string{"text", "other"}},
-		scheduled + "  ":                      {Text: "hell"},
+		scheduled + "  ":                      {Text: []string{"hell"}},
 		retry + " " + dead:                    {MinAttempt: 1},
-		"ready:":                              {Text: "plain"},
+		"ready:":                              {Text: []string{"plain"}},
 		"ready:ready-rec scheduled:scheduled-rec": {IDs: []string{"scheduled-rec", "ready-rec"}},
 		"":  {EnqueuedBefore: begun.Add(-time.Hour)},
 		" ": {EnqueuedAfter: time.Now().Add(time.Hour)},
@@ -132,10 +140,10 @@ func TestJobs(t *testing.T) {
 			t.Errorf("%+v: %s, want %s", f, got, want)
 		}
 	}
-	if got := names(e.jobs("default", inspect.JobFilter{Limit: 4})); !strings.HasPrefix(got, ready+" retry:") || len(strings.Fields(got)) != 4 {
+	if got := names(e.jobs("default", inspect.Query{Limit: 4})); !strings.HasPrefix(got, ready+" retry:") || len(strings.Fields(got)) != 4 {
 		t.Errorf("four: %s", got)
 	}
-	for _, j := range e.jobs("default", inspect.JobFilter{States: inspect.States}) {
+	for _, j := range e.jobs("default", inspect.Query{States: inspect.States}) {
 		recorded := strings.HasSuffix(j.ID, "-rec")
 		if j.Recorded != recorded || j.Queue != "default" {
 			t.Errorf("%+v", j)
@@ -160,8 +168,8 @@ func TestJobs(t *testing.T) {
 			t.Errorf("%s: %+v, %v", address, j, err)
 		}
 	}
-	for _, f := range []inspect.JobFilter{{States: []tasuki.State{"asleep"}}, {Limit: -1}} {
-		for _, err := range e.inspector.Jobs(t.Context(), "default", f) {
+	for _, f := range []inspect.Query{{States: []tasuki.State{"asleep"}}, {Limit: -1}} {
+		for _, err := range e.inspector.Jobs(t.Context(), f) {
 			if err == nil || !strings.Contains(err.Error(), "allowed are ") {
 				t.Errorf("%+v: %v", f, err)
 			}
@@ -185,7 +193,7 @@ func TestJobsThatRun(t *testing.T) {
 	}
 	<-started
 	<-started
-	running := e.jobs("default", inspect.JobFilter{})
+	running := e.jobs("default", inspect.Query{})
 	if len(running) != 2 {
 		t.Fatalf("%s", names(running))
 	}
@@ -201,7 +209,7 @@ func TestJobsThatRun(t *testing.T) {
 			}
 		}
 	}
-	if done, err := e.inspector.ActAll(t.Context(), inspect.Cancel, "default", inspect.JobFilter{}); err != nil || done.Done != 2 {
+	if done, err := e.actAll(inspect.Cancel, "default", inspect.Query{}); err != nil || done.Done != 2 {
 		t.Errorf("%+v, %v", done, err)
 	}
 	e.wait("default", func(q inspect.Queue) bool { return q.Counts["cancelled"] == 2 })
@@ -212,7 +220,7 @@ func TestJobsThatRun(t *testing.T) {
 func TestAct(t *testing.T) {
 	e := setup(t)
 	e.many()
-	all := e.jobs("default", inspect.JobFilter{States: inspect.States})
+	all := e.jobs("default", inspect.Query{States: inspect.States})
 	by := map[string]inspect.Job{}
 	for _, j := range all {
 		by[j.ID] = j
@@ -238,28 +246,28 @@ func TestAct(t *testing.T) {
 	if err := e.inspector.Act(t.Context(), "melt", by["ready-bare"])[0]; err == nil || !strings.Contains(err.Error(), "allowed are retry, cancel, remove") {
 		t.Error(err)
 	}
-	if got := names(e.jobs("default", inspect.JobFilter{})); strings.Count(got, "ready:") != 6 || len(strings.Fields(got)) != 6 {
+	if got := names(e.jobs("default", inspect.Query{})); strings.Count(got, "ready:") != 6 || len(strings.Fields(got)) != 6 {
 		t.Errorf("%s", got)
 	}
 	if r, err := e.client.Get(t.Context(), "default/scheduled-rec"); err != nil || r.State != tasuki.StateCancelled {
 		t.Errorf("%+v, %v", r, err)
 	}
-	for _, j := range e.jobs("default", inspect.JobFilter{IDs: []string{"dead-bare", "dead-rec"}}) {
+	for _, j := range e.jobs("default", inspect.Query{IDs: []string{"dead-bare", "dead-rec"}}) {
 		if j.Attempt != 0 || j.Reason != "revived" {
 			t.Errorf("%+v", j)
 		}
 	}
-	ready := e.jobs("default", inspect.JobFilter{IDs: []string{"ready-bare", "ready-rec"}})
+	ready := e.jobs("default", inspect.Query{IDs: []string{"ready-bare", "ready-rec"}})
 	for _, err := range e.inspector.Reschedule(t.Context(), time.Now().Add(time.Hour), ready...) {
 		if err != nil {
 			t.Error(err)
 		}
 	}
-	later := e.jobs("default", inspect.JobFilter{States: []tasuki.State{tasuki.StateScheduled}})
+	later := e.jobs("default", inspect.Query{States: []tasuki.State{tasuki.StateScheduled}})
 	if len(later) != 2 || time.Until(later[0].DueAt) < 59*time.Minute {
 		t.Errorf("%+v", later)
 	}
-	if done, err := e.inspector.ActAll(t.Context(), inspect.Remove, "default", inspect.JobFilter{}); err != nil || done != (inspect.Acted{Done: 6}) {
+	if done, err := e.actAll(inspect.Remove, "default", inspect.Query{}); err != nil || done != (inspect.Acted{Done: 6}) {
 		t.Errorf("%+v, %v", done, err)
 	}
 }
@@ -275,23 +283,23 @@ func TestActAll(t *testing.T) {
 	if _, err := e.client.EnqueueMany(t.Context(), specs); err != nil {
 		t.Fatal(err)
 	}
-	even := inspect.JobFilter{Meta: map[string]string{"even": "true"}}
+	even := inspect.Query{Tags: []inspect.Match{{Name: "even", Value: "true"}}}
 	if got := len(e.jobs("default", even)); got != n/2 {
 		t.Fatalf("%d are listed", got)
 	}
 	some := even
 	some.Limit = 10
-	if done, err := e.inspector.ActAll(t.Context(), inspect.Cancel, "default", some); err != nil || done.Done != 10 {
+	if done, err := e.actAll(inspect.Cancel, "default", some); err != nil || done.Done != 10 {
 		t.Errorf("%+v, %v", done, err)
 	}
-	if done, err := e.inspector.ActAll(t.Context(), inspect.Cancel, "default", even); err != nil || done != (inspect.Acted{Done: n/2 - 10}) {
+	if done, err := e.actAll(inspect.Cancel, "default", even); err != nil || done != (inspect.Acted{Done: n/2 - 10}) {
 		t.Errorf("%+v, %v", done, err)
 	}
-	if got := len(e.jobs("default", inspect.JobFilter{})); got != n/2 {
+	if got := len(e.jobs("default", inspect.Query{})); got != n/2 {
 		t.Errorf("%d are left", got)
 	}
 	e.settle(n/2, func(context.Context, *tasuki.RawJob) error { return tasuki.Kill(errors.New("no")) })
-	if done, err := e.inspector.ActAll(t.Context(), inspect.Retry, "default", inspect.JobFilter{States: []tasuki.State{tasuki.StateDead}}); err != nil || done != (inspect.Acted{Done: n / 2}) {
+	if done, err := e.actAll(inspect.Retry, "default", inspect.Query{States: []tasuki.State{tasuki.StateDead}}); err != nil || done != (inspect.Acted{Done: n / 2}) {
 		t.Errorf("%+v, %v", done, err)
 	}
 	if q, err := e.inspector.Queue(t.Context(), "default"); err != nil || q.Dead != 0 || q.Ready != n/2 {
@@ -321,7 +329,7 @@ func TestActBeside(t *testing.T) {
 	states := []tasuki.State{tasuki.StateReady}
 	gone := 0
 	for range 5 {
-		done, err := e.inspector.ActAll(t.Context(), inspect.Remove, "default", inspect.JobFilter{States: states, Limit: n / 10})
+		done, err := e.actAll(inspect.Remove, "default", inspect.Query{States: states, Limit: n / 10})
 		if err != nil {
 			t.Error(err)
 		}
@@ -348,10 +356,10 @@ func TestForeignListIsLeftAlone(t *testing.T) {
 	if err := e.client.Push(t.Context(), tasuki.Queue{List: e.namespace + "-jobs"}, []byte("x"), []byte("y")); err != nil {
 		t.Fatal(err)
 	}
-	if got := e.jobs(queue, inspect.JobFilter{}); len(got) != 2 || string(got[0].Raw) != "x" {
+	if got := e.jobs(queue, inspect.Query{}); len(got) != 2 || string(got[0].Raw) != "x" {
 		t.Errorf("%+v", got)
 	}
-	if done, err := e.inspector.ActAll(t.Context(), inspect.Remove, queue, inspect.JobFilter{}); !errors.Is(err, inspect.ErrForeign) || done.Refused != 2 {
+	if done, err := e.actAll(inspect.Remove, queue, inspect.Query{}); !errors.Is(err, inspect.ErrForeign) || done.Refused != 2 {
 		t.Errorf("%+v, %v", done, err)
 	}
 }

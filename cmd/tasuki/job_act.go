@@ -40,7 +40,7 @@ fits; without a filter --all is needed. Such a call asks before it does anything
 --yes says yes, which is needed where nobody can be asked, and --dry-run lists the
 jobs and does nothing. To repeat it is safe.`
 	cmd.Args = func(_ *cobra.Command, args []string) error {
-		if c.what == "" {
+		if c.what == inspect.Move {
 			if len(args) == 0 {
 				return errors.New("the queue to which they go is missing")
 			}
@@ -54,7 +54,7 @@ jobs and does nothing. To repeat it is safe.`
 		return nil
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if c.what == "" {
+		if c.what == inspect.Move {
 			args, c.to = args[:len(args)-1], args[len(args)-1]
 			c.done = "moved to " + c.to
 		}
@@ -110,7 +110,7 @@ func (c *jobAct) check(cmd *cobra.Command, args []string) error {
 	if !c.all && !slices.ContainsFunc(filterFlags, given) {
 		return fmt.Errorf("--queue %s means all its jobs: allowed are --all, or a filter, such as --state %s", c.filter.queue, c.usual[len(c.usual)-1])
 	}
-	if err := c.filter.read(c.usual, c.states); err != nil {
+	if err := c.filter.read("", c.usual, c.states); err != nil {
 		return err
 	}
 	if !c.yes && !c.dryRun && !isTerminal(cmd.InOrStdin()) {
@@ -158,7 +158,7 @@ func (c *jobAct) bulk(cmd *cobra.Command, i *inspect.Inspector) error {
 	}
 	if !c.yes {
 		n := 0
-		for _, err := range i.Jobs(ctx, queue, c.filter.JobFilter) {
+		for _, err := range i.Jobs(ctx, c.filter.Query) {
 			if err != nil {
 				return lookFailure(err)
 			}
@@ -171,13 +171,7 @@ func (c *jobAct) bulk(cmd *cobra.Command, i *inspect.Inspector) error {
 			}
 		}
 	}
-	var acted inspect.Acted
-	var err error
-	if c.what == "" {
-		acted, err = i.MoveAll(ctx, c.to, queue, c.filter.JobFilter)
-	} else {
-		acted, err = i.ActAll(ctx, c.what, queue, c.filter.JobFilter)
-	}
+	acted, err := i.ActAll(ctx, inspect.Task{Action: c.what, To: c.to}, c.filter.Query)
 	text := fmt.Sprintf("%s: %d %s", queue, acted.Done, c.done)
 	if acted.Skipped > 0 {
 		text += fmt.Sprintf(", %d had moved", acted.Skipped)
@@ -191,7 +185,7 @@ func (c *jobAct) bulk(cmd *cobra.Command, i *inspect.Inspector) error {
 // list shows what would be done.
 func (c *jobAct) list(cmd *cobra.Command, i *inspect.Inspector) error {
 	l := newLister(cmd.OutOrStdout(), c.output)
-	for j, err := range i.Jobs(cmd.Context(), c.filter.queue, c.filter.JobFilter) {
+	for j, err := range i.Jobs(cmd.Context(), c.filter.Query) {
 		if err != nil {
 			return errors.Join(l.flush(), lookFailure(err))
 		}
@@ -289,7 +283,7 @@ type movedJob struct {
 }
 
 func newJobMv(a *app) *cobra.Command {
-	c := &jobAct{app: a, usual: waiting, states: append(slices.Clone(waiting), tasuki.StateParked)}
+	c := &jobAct{app: a, what: inspect.Move, usual: waiting, states: append(slices.Clone(waiting), tasuki.StateParked)}
 	c.one = func(ctx context.Context, client *tasuki.Client, i *inspect.Inspector, address string) (any, string, error) {
 		j, err := findJob(ctx, i, address)
 		if err != nil {

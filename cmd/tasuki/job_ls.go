@@ -16,13 +16,16 @@ import (
 	"github.com/tasuki-dev/tasuki/inspect"
 )
 
-// jobFilter is what flags say of which jobs are meant.
+// jobFilter is what flags, and the text of a query, say of which jobs are meant.
 type jobFilter struct {
 	queue         string
 	states        []string
+	kinds         []string
 	meta          []string
+	error, text   string
+	minAttempt    int
 	before, after moment
-	inspect.JobFilter
+	inspect.Query
 }
 
 // filterFlags are those that jobFilter adds, but --queue and --limit.
@@ -32,11 +35,11 @@ func (f *jobFilter) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.queue, "queue", "", "`NAME` of the queue; list:KEY for a list of another program")
 	flags.StringArrayVar(&f.states, "state", nil, "`STATE` of the jobs: "+strings.Join(stateNames(inspect.States), ", ")+"; repeatable")
-	flags.StringArrayVar(&f.Kinds, "kind", nil, "`KIND` of the jobs; repeatable")
+	flags.StringArrayVar(&f.kinds, "kind", nil, "`KIND` of the jobs, or email.*; repeatable")
 	flags.StringArrayVar(&f.meta, "meta", nil, "`NAME=VALUE` that travels with the jobs; repeatable, then all of them")
-	flags.StringVar(&f.ErrorContains, "error", "", "`TEXT` in the last error, or in the reason why the job was put aside")
-	flags.StringVar(&f.Text, "text", "", "`TEXT` in the arguments")
-	flags.IntVar(&f.MinAttempt, "min-attempt", 0, "`NUMBER` of attempts at least")
+	flags.StringVar(&f.error, "error", "", "`TEXT` in the last error, or in the reason why the job was put aside")
+	flags.StringVar(&f.text, "text", "", "`TEXT` in the arguments")
+	flags.IntVar(&f.minAttempt, "min-attempt", 0, "`NUMBER` of attempts at least")
 	flags.Var(&f.before, "before", "enqueued before a `TIME` such as 2030-01-02T15:04:05Z, or one so long ago as 24h")
 	flags.Var(&f.after, "after", "enqueued after a `TIME`, or one so long ago")
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(stateNames(inspect.States), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
@@ -50,34 +53,59 @@ func stateNames(states []tasuki.State) []string {
 	return names
 }
 
-// read completes the filter. usual are the states if none is given, allowed those that
-// can be.
-func (f *jobFilter) read(usual, allowed []tasuki.State) error {
-	f.States = usual
-	if len(f.states) > 0 {
-		f.States = nil
+// read completes the query: that of a text, and what the flags say beside it. usual are the
+// states if none is given, allowed those that can be.
+func (f *jobFilter) read(text string, usual, allowed []tasuki.State) error {
+	limit := f.Limit
+	var err error
+	if f.Query, err = inspect.ParseQuery(text); err != nil {
+		return err
+	}
+	f.Limit = limit
+	if f.queue != "" {
+		if len(f.Queues) > 0 {
+			return fmt.Errorf("--queue %s beside queue:%s in the query: allowed is one of them", f.queue, f.Queues[0])
+		}
+		f.Queues = []string{f.queue}
 	}
 	for _, name := range f.states {
-		if !slices.Contains(allowed, tasuki.State(name)) {
-			return fmt.Errorf("--state: %.80q: allowed are %s", name, strings.Join(stateNames(allowed), ", "))
-		}
 		f.States = append(f.States, tasuki.State(name))
 	}
-	f.Meta = map[string]string{}
+	for _, state := range f.States {
+		if !slices.Contains(allowed, state) {
+			return fmt.Errorf("--state: %.80q: allowed are %s", state, strings.Join(stateNames(allowed), ", "))
+		}
+	}
+	if len(f.States) == 0 {
+		f.States = usual
+	}
+	f.Kinds = append(f.Kinds, f.kinds...)
 	for _, pair := range f.meta {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok || name == "" {
 			return fmt.Errorf("--meta: %.80q: allowed is NAME=VALUE", pair)
 		}
-		f.Meta[name] = value
+		f.Tags = append(f.Tags, inspect.Match{Name: name, Value: value})
+	}
+	if f.error != "" {
+		f.Errors = append(f.Errors, f.error)
+	}
+	if f.text != "" {
+		f.Text = append(f.Text, f.text)
 	}
 	if f.Limit < 0 {
 		return fmt.Errorf("--limit: %d: %s", f.Limit, allowedNumbers["limit"])
 	}
-	if f.MinAttempt < 0 {
-		return fmt.Errorf("--min-attempt: %d: %s", f.MinAttempt, allowedNumbers["min-attempt"])
+	if f.minAttempt < 0 {
+		return fmt.Errorf("--min-attempt: %d: %s", f.minAttempt, allowedNumbers["min-attempt"])
 	}
-	f.EnqueuedBefore, f.EnqueuedAfter = time.Time(f.before), time.Time(f.after)
+	f.MinAttempt = max(f.MinAttempt, f.minAttempt)
+	if before := time.Time(f.before); !before.IsZero() {
+		f.EnqueuedBefore = before
+	}
+	if after := time.Time(f.after); !after.IsZero() {
+		f.EnqueuedAfter = after
+	}
 	return nil
 }
 
@@ -106,29 +134,41 @@ func (m *moment) Set(text string) error {
 	return nil
 }
 
+// queryArg allows one query, which may be in several words.
+func queryArg(_ *cobra.Command, args []string) error {
+	_, err := inspect.ParseQuery(strings.Join(args, " "))
+	return err
+}
+
 func newJobLs(a *app) *cobra.Command {
 	var output string
 	var f jobFilter
 	cmd := &cobra.Command{
-		Use:     "ls",
+		Use:     "ls [QUERY]",
 		Aliases: []string{"list"},
-		Short:   "List the jobs of a queue",
-		Long: `ls lists jobs of a queue: those that run, then those that wait, each state from its
-head, then the dead. Those that are parked or have ended (done, cancelled, expired)
-are listed when their --state is named; of these there are only recorded ones.
+		Short:   "List the jobs that a query means",
+		Long: `ls lists jobs: those that run, then those that wait, each state from its head, then the
+dead, the youngest first. Those that are parked or have ended (done, cancelled, expired)
+are listed when their state is named; of these there are only recorded ones.
+
+QUERY is a text of terms, such as queue:mail state:dead kind:email.* error:timeout, which
+docs/queries.md tells of; flags add to it. Without a queue it means that of the name
+default.
 
 WHEN is when a job has started, is due, or has ended, and else when it was
 enqueued. With -o json there is one object on each line. A job that moves meanwhile
 can be listed twice or not at all.`,
-		Example: `  tasuki job ls --queue mail --state dead --kind email.welcome --error timeout
+		Example: `  tasuki job ls 'queue:mail state:dead kind:email.* error:"connection refused"'
+  tasuki job ls 'queue:mail,bulk args.user.id:123 -kind:email.test age:>2h'
+  tasuki job ls --queue mail --state dead --kind email.welcome --error timeout
   tasuki job ls --queue mail --before 24h --limit 0 -o json | jq .args`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if f.queue == "" {
-				f.queue = tasuki.DefaultQueue
-			}
-			if err := f.read(nil, inspect.States); err != nil {
+		Args: queryArg,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.read(strings.Join(args, " "), nil, inspect.States); err != nil {
 				return usageError(err)
+			}
+			if len(f.Queues) == 0 {
+				f.Queues = []string{tasuki.DefaultQueue}
 			}
 			client, err := a.connect(cmd.Context())
 			if err != nil {
@@ -136,15 +176,17 @@ can be listed twice or not at all.`,
 			}
 			defer client.Close()
 			i := inspect.New(client)
-			if _, err := look(cmd.Context(), i, f.queue); err != nil {
-				return err
+			for _, queue := range f.Queues {
+				if _, err := look(cmd.Context(), i, queue); err != nil {
+					return err
+				}
 			}
 			limit := f.Limit
 			if f.Limit > 0 {
 				f.Limit++ // to know whether there are more
 			}
 			l := newLister(cmd.OutOrStdout(), output)
-			for j, err := range i.Jobs(cmd.Context(), f.queue, f.JobFilter) {
+			for j, err := range i.Jobs(cmd.Context(), f.Query) {
 				if err != nil {
 					return errors.Join(l.flush(), lookFailure(err))
 				}

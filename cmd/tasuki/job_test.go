@@ -148,6 +148,8 @@ mail/dead-rec dead email.dead 1 TIME the address [2J is wrong
 			"retry retry-rec ":               {"--meta", "tenant=retry"},
 			"dead dead-rec retry retry-rec":  {"--text", "ann", "--min-attempt", "1"},
 			"":                               {"--before", "24h"},
+			"dead dead-rec ":                 {`state:dead,retry tag:tenant=dead args.to:ann`},
+			"retry retry-rec  ":              {"ann -kind:email.dead"},
 		} {
 			if got := e.listed(args...); strings.TrimSpace(got) != strings.TrimSpace(want) || want == " dead dead-rec ready ready-rec" && got != want {
 				t.Errorf("%q: %q, want %q", args, got, want)
@@ -157,7 +159,8 @@ mail/dead-rec dead email.dead 1 TIME the address [2J is wrong
 		e.tasuki("job", "ls").want(t, exitNotFound, `"default"`)
 		for _, bad := range [][]string{
 			{"--state", "asleep", "allowed are running, suspect, ready"}, {"--limit", "-1", "allowed are 1 and more"}, {"--before", "yesterday", "a duration such as 24h"},
-			{"--meta", "x", "NAME=VALUE"}, {"--min-attempt", "-1", "allowed are 0 and more"}, {"-o", "xml", "text and json"}, {"--limit", "x", "allowed are 1"}, {"mail", "", "no arguments"},
+			{"--meta", "x", "NAME=VALUE"}, {"--min-attempt", "-1", "allowed are 0 and more"}, {"-o", "xml", "text and json"}, {"--limit", "x", "allowed are 1"}, {"state:asleep", "", "it is no state"},
+			{"a", "kind:", "a value of kind is missing"}, {"queue:bulk", "", "allowed is one of them"},
 		} {
 			e.tasuki(append([]string{"job", "ls", "--queue", "mail"}, bad[:2]...)...).want(t, exitUsage, bad[2])
 		}

@@ -1,0 +1,116 @@
+package inspect
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/store"
+)
+
+// walker goes through jobs of a queue to act on them: from the tail of each list and set to its
+// head, so that what comes to the tail or goes from the head meanwhile hides none.
+type walker struct {
+	*reader
+	visit func(jobs []Job) (left int, more bool)
+}
+
+// walk shows visit the jobs of a queue that q means, in portions. visit says how many of them
+// have left their place, and whether it wants more.
+func (i *Inspector) walk(ctx context.Context, queue *store.Queue, q *Query, visit func(jobs []Job) (left int, more bool)) error {
+	w := &walker{i.reader(ctx, queue, newMatcher(q, time.Now())), visit}
+	ended := false
+	for _, state := range States {
+		if !slices.Contains(q.states(), state) {
+			continue
+		}
+		if slices.Contains(endedStates, state) {
+			if ended || queue.Foreign {
+				continue
+			}
+			ended = true // all of them lie together
+		}
+		places, err := w.placesOf(state)
+		if err != nil {
+			return err
+		}
+		for _, p := range places {
+			step := w.pages
+			if p.kind == "held" {
+				step = w.ofWorker
+			}
+			if more, err := step(p); err != nil || !more {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// How much is read at a time: about 4 MiB, which the size of what was read before tells.
+const (
+	firstPage  = 100
+	mostOfPage = 1000
+	pageBytes  = 4 << 20
+)
+
+// pages goes through a list or a sorted set.
+func (w *walker) pages(p place) (more bool, err error) {
+	kind := p.kind
+	if kind == "ids" {
+		kind = "list"
+	}
+	size, most := int64(firstPage), int64(-1)
+	for passed, looked := int64(0), int64(0); most < 0 || looked < most; {
+		elements, scores, length, err := w.store.Page(w.ctx, p.key, kind, -passed-size, -passed-1)
+		if err != nil {
+			return false, err
+		}
+		if len(elements) == 0 {
+			return true, nil
+		}
+		if most < 0 { // so that it ends when others put in as fast as it reads
+			most = 4*length + 10_000
+		}
+		jobs := make([]Job, len(elements))
+		for k, element := range elements {
+			// What is reached at the head is less than a page.
+			jobs[k] = Job{at: p, element: element, far: passed + int64(len(elements)-k)}
+			if scores != nil {
+				jobs[k].DueAt = moment(scores[k])
+			}
+		}
+		n := int64(len(jobs))
+		left, bytes, more, err := w.show(jobs)
+		if err != nil || !more {
+			return false, err
+		}
+		looked += n
+		passed += n - int64(left)
+		if length <= passed+int64(left) {
+			return true, nil
+		}
+		size = min(max(pageBytes/int64(bytes/len(elements)+1), 10), mostOfPage)
+	}
+	return true, nil
+}
+
+// ofWorker shows what an incarnation holds.
+func (w *walker) ofWorker(p place) (more bool, err error) {
+	jobs, err := w.held(p)
+	if err != nil || len(jobs) == 0 {
+		return err == nil, err
+	}
+	_, _, more, err = w.show(jobs)
+	return more, err
+}
+
+// show reads what jobs say, and shows visit those that are meant.
+func (w *walker) show(jobs []Job) (left, bytes int, more bool, err error) {
+	meant, bytes, err := w.read(jobs)
+	if err != nil || len(meant) == 0 {
+		return 0, bytes, err == nil, err
+	}
+	left, more = w.visit(meant)
+	return left, bytes, more, nil
+}
