@@ -339,7 +339,7 @@ func TestForeignListFailures(t *testing.T) {
 		e.run(w)
 		e.waitQueue("list:"+key, func(q inspect.Queue) bool { return q.Retry == 100 || q.Dead > 0 })
 		fail.Store(true)
-		if acted, err := e.inspector.ActAll(e.ctx, inspect.Retry, "list:"+key, inspect.JobFilter{}); acted.Done != 100 || err != nil {
+		if acted, err := e.inspector.ActAll(e.ctx, inspect.Task{Action: inspect.Retry}, inspect.Query{Queues: []string{"list:" + key}}); acted.Done != 100 || err != nil {
 			t.Errorf("%+v, %v", acted, err)
 		}
 		q := e.waitQueue("list:"+key, func(q inspect.Queue) bool { return q.Dead == 100 })

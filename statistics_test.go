@@ -165,7 +165,7 @@ func TestStatistics(t *testing.T) {
 			t.Errorf("panics: %+v of %d", panics, len(seen))
 		}
 		for _, queue := range []string{"mail", "other"} {
-			for job, err := range e.inspector.Jobs(e.ctx, queue, inspect.JobFilter{States: []tasuki.State{tasuki.StateDead}}) {
+			for job, err := range e.inspector.Jobs(e.ctx, inspect.Query{Queues: []string{queue}, States: []tasuki.State{tasuki.StateDead}}) {
 				if err != nil {
 					t.Fatal(err)
 				}

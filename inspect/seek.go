@@ -104,7 +104,7 @@ func cameIn(element string) (time.Time, bool) {
 // bareJob looks for a job without a record, by its id. looked tells whether it has looked at
 // all the queue; else the job may lie in the middle of a long list or set.
 func (i *Inspector) bareJob(ctx context.Context, q *store.Queue, id string) (j *Job, looked bool, err error) {
-	w := &walker{Inspector: i, ctx: ctx, q: q, f: &JobFilter{IDs: []string{id}}, places: map[string]string{}}
+	w := &walker{reader: i.reader(ctx, q, newMatcher(&Query{IDs: []string{id}}, time.Now()))}
 	w.visit = func(jobs []Job) (int, bool) {
 		j = &jobs[0]
 		return 0, false
@@ -126,7 +126,7 @@ func (i *Inspector) bareJob(ctx context.Context, q *store.Queue, id string) (j *
 			var all bool
 			switch p.kind {
 			case "held":
-				_, err = w.held(p)
+				_, err = w.ofWorker(p)
 				all = true
 			default:
 				j, all, err = i.lookInto(w, p, id, is)
