@@ -19,8 +19,8 @@ import (
 )
 
 func newQueue(a *app) *cobra.Command {
-	return group("queue", "Look at queues, pause and resume them, revive dead jobs, see and free locks",
-		newQueueGet(a), newQueueLocks(a), newQueueLs(a), newQueuePause(a), newQueueResume(a), newQueueRevive(a), newQueueUnlock(a))
+	return group("queue", "Look at queues, when they are done, pause and resume them, revive dead jobs, see and free locks",
+		newQueueEta(a), newQueueGet(a), newQueueLocks(a), newQueueLs(a), newQueuePause(a), newQueueResume(a), newQueueRevive(a), newQueueUnlock(a))
 }
 
 // onQueue returns a command on one queue that has to be there. Its do returns
