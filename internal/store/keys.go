@@ -31,6 +31,7 @@ type Queue struct {
 	Rules     string
 	Count     string
 	Ended     string
+	Imports   string
 	Workers   string
 	Channel   string // of messages to the queue's workers
 
@@ -92,7 +93,7 @@ func (q *Queue) Keys() map[string]string {
 	keys := map[string]string{
 		q.Ready: "list", q.Suspect: "list", q.Scheduled: "zset", q.Retry: "zset", q.Dead: "zset",
 		q.Alarm: "list", q.Seen: "zset", q.Rules: "hash", q.Count: "hash", q.Workers: "zset",
-		q.Ended: "list",
+		q.Ended: "list", q.Imports: "hash",
 	}
 	keys[q.List] = "list"
 	return keys
@@ -164,7 +165,7 @@ func (s *Store) queue(name, prefix, suffix string) *Queue {
 	return &Queue{
 		Name: name, prefix: prefix, suffix: suffix,
 		Ready: key("ready"), Suspect: key("suspect"), Scheduled: key("scheduled"), Retry: key("retry"), Dead: key("dead"),
-		Alarm: key("alarm"), Seen: key("seen"), Rules: key("rules"), Count: key("count"), Ended: key("ended"), Workers: key("workers"), Channel: key("channel"),
+		Alarm: key("alarm"), Seen: key("seen"), Rules: key("rules"), Count: key("count"), Ended: key("ended"), Imports: key("imports"), Workers: key("workers"), Channel: key("channel"),
 	}
 }
 

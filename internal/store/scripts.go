@@ -29,6 +29,7 @@ var (
 	scriptCronWrite     = loadScript("cron_write")
 	scriptQueue         = loadScript("define_queue")
 	scriptEnqueue       = loadScript("enqueue")
+	scriptImport        = loadScript("enqueue_import")
 	scriptMoved         = loadScript("enqueue_moved")
 	scriptRecord        = loadScript("enqueue_record")
 	scriptFetch         = loadScript("fetch")

@@ -821,6 +821,61 @@ var operations = map[string]operation{
 		changes:   []string{"-rec:a job ja"},
 		tolerates: "count",
 	},
+	"Import with names": {
+		script: "enqueue_import",
+		prepare: func(b *box) {
+			b.record("a", "state", "moved", "to", "other/a", "left", "1")
+			b.record("c", "gen", "1", "job", "j", "state", "ready")
+			b.do("SET", b.q.Lock("b1"), "z")
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			at := time.UnixMilli(7000)
+			imported, err := s.Import(ctx, q, time.Hour, 100, "", []Import{
+				{Name: "n1", ID: "a", Place: "ready", Element: "pa", Gen: 5, Lock: "q1", Fields: map[string]string{"job": "ja", "cursor": "7"}},
+				{Name: "n2", ID: "known", Remembered: time.Now(), Place: "ready", Element: "refused"},
+				{Name: "n3", ID: "own", Remembered: time.Now(), Place: "dead", At: at, Element: "e3"},
+				{Name: "n4", ID: "x", Place: "suspect", Element: "e4"},
+				{Name: "n5", ID: "y", Place: "retry", At: at, Element: "e5"},
+				{Name: "n6", ID: "c", Place: "ready", Element: "refused", Gen: 2, Fields: map[string]string{"job": "j"}},
+				{Name: "n7", ID: "d", Place: "ready", Element: "refused", Gen: 2, Lock: "b1", Fields: map[string]string{"job": "j"}},
+			})
+			if err == nil && (imported[1] != ImportThere || imported[5] != ImportThere || imported[6] != ImportLocked || imported[0] != imported[4]) {
+				err = fmt.Errorf("it answers %v", imported)
+			}
+			return err
+		},
+		jobs:    []string{"rec:a", "unique:q1", "rec:c", "rec:l", "unique:q2"},
+		refused: true,
+		changes: []string{
+			"-ready [r1, r2]", "-rec:a state moved", "-rec:a to other/a", "-suspect [s1]",
+			"+alarm [1]", "+dead e3 7000", "+ready [r1, r2, pa]", "+rec:a cursor 7", "+rec:a gen 5", "+rec:a job ja", "+rec:a state ready", "+retry e5 7000",
+			"+seen n1 T", "+seen n3 T", "+seen n4 T", "+seen n5 T", "+seen own T", "+suspect [s1, e4]", "+unique:q1 is a",
+		},
+	},
+	"Import of lines": {
+		script: "enqueue_import",
+		prepare: func(b *box) {
+			b.do("HSET", b.q.Imports, "run", "3 5000")
+			for n := range 99 {
+				b.do("HSET", b.q.Imports, fmt.Sprint("other", n), fmt.Sprint("9 ", 6000+n))
+			}
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			imported, err := s.Import(ctx, q, time.Hour, 100, "run2", []Import{{Line: 1, ID: "b", Place: "scheduled", At: time.UnixMilli(7000), Element: "s1"}})
+			if err == nil {
+				imported, err = s.Import(ctx, q, time.Hour, 100, "other98", []Import{{Line: 9, ID: "a", Place: "ready", Element: "refused"}, {Line: 12, ID: "b", Place: "ready", Element: "e12"}})
+			}
+			if err == nil && imported[0] != ImportAgain {
+				err = fmt.Errorf("it answers %v", imported)
+			}
+			return err
+		},
+		refused: true,
+		changes: []string{
+			"-imports other98 9 6098", "-imports run 3 5000", "-ready [r1, r2]",
+			"+alarm [1]", "+imports other98 12 T", "+imports run2 1 T", "+ready [r1, r2, e12]", "+scheduled s1 7000",
+		},
+	},
 	"Moved": {
 		script: "enqueue_moved",
 		prepare: func(b *box) {
@@ -1054,7 +1109,7 @@ func (b *box) parts() map[string]string {
 	if q.Foreign {
 		parts["list"] = q.List
 	}
-	parts["ended"] = q.Ended
+	parts["ended"], parts["imports"] = q.Ended, q.Imports
 	for _, part := range []string{"due", "names", "sets", "entry:now", "entry:later", "entry:new", "entry:other"} {
 		parts["cron:"+part] = b.s.cronKey(part)
 	}
@@ -1105,6 +1160,9 @@ func (b *box) dump() []string {
 		case "hash":
 			all, _ := b.do("HGETALL", key).AsStrMap()
 			for field, value := range all {
+				if line, at, ok := strings.Cut(value, " "); ok && part == "imports" && len(at) == 13 {
+					value = line + " T"
+				}
 				if at, rest, _ := strings.Cut(value, " "); len(at) == 13 && at > "17" && field != "claimed" {
 					value = strings.TrimSpace("T " + rest)
 				}
