@@ -14,7 +14,7 @@ import (
 var public = []string{".", "cron", "inspect", "health", "embedded", "tasukitest", "web"}
 
 // contrib are packages in modules of their own, for users who want what they bind to.
-var contrib = []string{"contrib/tasukiprom"}
+var contrib = []string{"contrib/tasukiotel", "contrib/tasukiprom"}
 
 // arrow is a rule for one package.
 type arrow struct {
@@ -44,6 +44,7 @@ var arrows = []arrow{
 	{"health", []string{".", "inspect"}, "it is for who supervises, and asks as everybody can"},
 	{"embedded", nil, "it is a server, and knows nothing of jobs"},
 	{"web", []string{".", "cron", "inspect"}, "what the dashboard can do, the admin API and the table of periodic entries can do for everybody"},
+	{"contrib/tasukiotel", []string{"."}, "it sees a job as its handler does"},
 	{"contrib/tasukiprom", []string{".", "inspect"}, "it tells what everybody can see"},
 	{"cmd/...", public, "the command is a user of the library: what it needs is exported"},
 	{"examples/...", public, "an example uses what its reader can use"},
