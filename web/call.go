@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/cron"
 	"github.com/tasuki-dev/tasuki/inspect"
 )
 
@@ -22,6 +24,9 @@ type call struct {
 	actor Actor
 	lang  string
 	bad   error // the first parameter that is not allowed
+
+	live   bool // the page changes by itself
+	outage *outage
 }
 
 // May tells templates what to offer.
@@ -98,6 +103,8 @@ func (c *call) queueName(name string) string {
 	queue := c.long(name, mostText)
 	if queue == "" {
 		c.refuse(name, c.T("error.missing"))
+	} else if _, _, err := tasuki.ParseAddress(queue + "/0"); err != nil {
+		c.refuse(name, err.Error())
 	}
 	return queue
 }
@@ -110,27 +117,53 @@ func (c *call) refused() bool {
 	return c.bad != nil
 }
 
-// see sends the browser to a page of ours, after an action.
-func (c *call) see(page string, query url.Values) {
-	if len(query) > 0 {
-		page += "?" + query.Encode()
-	}
+// see sends the browser to a page of ours.
+func (c *call) see(page string) {
 	// Relative, as http.Redirect would make it absolute without what StripPrefix has taken.
 	c.w.Header().Set("Location", "./"+strings.TrimPrefix(page, "./"))
 	c.w.WriteHeader(http.StatusSeeOther)
 }
 
-// failOf answers with an error of Redis, or of what was asked for.
-func (c *call) failOf(err error) {
-	status := http.StatusServiceUnavailable
-	switch {
-	case errors.Is(err, inspect.ErrNotFound), errors.Is(err, tasuki.ErrNotFound):
-		status = http.StatusNotFound
-	case errors.Is(err, inspect.ErrMoved), errors.Is(err, inspect.ErrReady), errors.Is(err, inspect.ErrBare), errors.Is(err, inspect.ErrForeign),
-		errors.Is(err, tasuki.ErrRunning), errors.Is(err, tasuki.ErrEnded), errors.Is(err, tasuki.ErrLocked):
-		status = http.StatusConflict
+// localPage is a page of ours that a form has named; another if that is none.
+func localPage(to, another string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || strings.ContainsAny(to, "\\\r\n") {
+		return another
 	}
-	c.fail(status, err)
+	if page := strings.TrimPrefix(u.Path, "./"); page != "" && !strings.ContainsAny(page, "/:") {
+		return page + "?" + u.Query().Encode()
+	}
+	return another
+}
+
+// failOf answers with an error of Redis, or of what was asked for.
+func (c *call) failOf(err error) { c.fail(statusOf(err), err) }
+
+func statusOf(err error) int {
+	is := func(errs ...error) bool {
+		return slices.ContainsFunc(errs, func(e error) bool { return errors.Is(err, e) })
+	}
+	switch {
+	case is(inspect.ErrNotFound, tasuki.ErrNotFound, cron.ErrNotFound):
+		return http.StatusNotFound
+	case is(inspect.ErrMoved, inspect.ErrReady, inspect.ErrBare, inspect.ErrForeign, tasuki.ErrRunning, tasuki.ErrEnded, tasuki.ErrLocked, cron.ErrDeclared):
+		return http.StatusConflict
+	case is(cron.ErrInvalid):
+		return http.StatusBadRequest
+	case is(inspect.ErrUnanswered, context.DeadlineExceeded):
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusServiceUnavailable
+}
+
+// away answers when Redis has never answered.
+func (c *call) away(err error) {
+	text := c.T("away.never")
+	if err != nil {
+		text += ": " + err.Error()
+	}
+	c.live = true
+	c.render(http.StatusServiceUnavailable, "away", c.T("away.title"), text)
 }
 
 // fail answers with a page that says what went wrong.

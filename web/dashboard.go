@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -112,6 +111,7 @@ type Dashboard struct {
 	workers   look[[]inspect.Worker]
 	schedules look[[]*cron.Status]
 	findings  look[[]inspect.Finding]
+	jobLooks  looks[*foundJob]
 }
 
 // Handler returns a dashboard of the namespace of a client. cfg may be nil. The errors name
@@ -142,6 +142,9 @@ func Handler(client *tasuki.Client, cfg *Config) (*Dashboard, error) {
 	d.workers = look[[]inspect.Worker]{read: d.inspector.Workers, fresh: 1500 * time.Millisecond, limit: 5 * time.Second, spawn: d.spawn}
 	d.schedules = look[[]*cron.Status]{read: d.readSchedules, fresh: 1500 * time.Millisecond, limit: 5 * time.Second, spawn: d.spawn}
 	d.findings = look[[]inspect.Finding]{read: d.readFindings, fresh: time.Minute, limit: 30 * time.Second, spawn: d.spawn}
+	d.jobLooks.make = func(address string) *look[*foundJob] {
+		return &look[*foundJob]{read: d.readJob(address), fresh: time.Second, limit: 10 * time.Second, spawn: d.spawn}
+	}
 	d.live = live{streams: map[chan struct{}]bool{}, spawn: d.spawn, look: func(ctx context.Context) { d.samples.get(ctx, lookEvery) }}
 	d.mux = http.NewServeMux()
 	d.handle()
@@ -185,5 +188,3 @@ func (d *Dashboard) readSchedules(ctx context.Context) ([]*cron.Status, error) {
 func (d *Dashboard) readFindings(ctx context.Context) ([]inspect.Finding, error) {
 	return d.inspector.Doctor(ctx, &inspect.DoctorConfig{SkipCheck: true})
 }
-
-var errClosed = errors.New("the dashboard is closed")

@@ -94,5 +94,5 @@ func (d *Dashboard) settings(c *call) {
 	if c.refused() {
 		return
 	}
-	c.back(back)
+	c.see(localPage(back, "./"))
 }

@@ -17,7 +17,9 @@ type look[T any] struct {
 
 	mu      sync.Mutex
 	seen    seen[T]
-	asked   time.Time     // when the last read ended, well or not
+	began   time.Time     // the last read that has ended
+	ended   time.Time     // well or not
+	stale   time.Time     // what was read before is not wanted
 	running chan struct{} // closed when the read under way has ended; nil: none is
 }
 
@@ -35,46 +37,69 @@ type seen[T any] struct {
 // OK tells whether there is something, even if it is old.
 func (s *seen[T]) OK() bool { return !s.At.IsZero() }
 
+// outage is since when Redis has not answered, and why.
+type outage struct {
+	Err   error
+	Since time.Time
+	At    time.Time // when it was seen last
+}
+
+// outage is nil if the last read went well.
+func (s *seen[T]) outage() *outage {
+	if s.Err == nil {
+		return nil
+	}
+	return &outage{s.Err, s.Since, s.At}
+}
+
 // get returns what is fresh, or waits for a new read: at most for wait, and then returns what
 // there is.
 func (l *look[T]) get(ctx context.Context, wait time.Duration) seen[T] {
-	l.mu.Lock()
-	if time.Since(l.asked) < l.fresh {
-		defer l.mu.Unlock()
-		return l.seen
-	}
-	if l.running == nil {
-		done := make(chan struct{})
-		l.running = done
-		l.spawn(func(ctx context.Context) {
-			ctx, stop := context.WithTimeout(ctx, l.limit)
-			defer stop()
-			value, err := l.read(ctx)
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			if l.asked = time.Now(); err == nil {
-				l.seen = seen[T]{Value: value, At: l.asked}
-			} else if l.seen.Err == nil {
-				l.seen.Err, l.seen.Since = err, l.asked
-			} else {
-				l.seen.Err = err
-			}
-			l.running = nil
-			close(done)
-		})
-	}
-	running := l.running
-	l.mu.Unlock()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	select {
-	case <-running:
-	case <-timer.C:
-	case <-ctx.Done():
+	for {
+		l.mu.Lock()
+		if time.Since(l.ended) < l.fresh && l.began.After(l.stale) {
+			defer l.mu.Unlock()
+			return l.seen
+		}
+		if l.running == nil {
+			l.begin()
+		}
+		running := l.running
+		l.mu.Unlock()
+		select {
+		case <-running:
+			continue // it may have begun before what was there became stale
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		return l.peek()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.seen
+}
+
+// begin begins a read. The caller holds the lock.
+func (l *look[T]) begin() {
+	done, began := make(chan struct{}), time.Now()
+	l.running = done
+	l.spawn(func(ctx context.Context) {
+		ctx, stop := context.WithTimeout(ctx, l.limit)
+		defer stop()
+		value, err := l.read(ctx)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.began, l.ended = began, time.Now()
+		switch {
+		case err == nil:
+			l.seen = seen[T]{Value: value, At: l.ended}
+		case l.seen.Err == nil:
+			l.seen.Err, l.seen.Since = err, l.ended
+		default:
+			l.seen.Err = err
+		}
+		l.running = nil
+		close(done)
+	})
 }
 
 // peek returns what there is, without a look.
@@ -82,4 +107,41 @@ func (l *look[T]) peek() seen[T] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.seen
+}
+
+// forget has the next get read, as somebody has changed something.
+func (l *look[T]) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stale = time.Now()
+}
+
+// looks are looks by a name, such as that of a job: those of the last few names.
+type looks[T any] struct {
+	make func(name string) *look[T]
+
+	mu sync.Mutex
+	by map[string]*look[T]
+}
+
+const mostLooks = 200
+
+func (l *looks[T]) of(name string) *look[T] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one := l.by[name]
+	if one == nil {
+		if len(l.by) >= mostLooks || l.by == nil {
+			l.by = map[string]*look[T]{} // who still wants one reads it again
+		}
+		one = l.make(name)
+		l.by[name] = one
+	}
+	return one
+}
+
+func (l *looks[T]) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.by = nil
 }

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -27,8 +26,4 @@ func (d *Dashboard) about(c *call) {
 		}
 	}
 	c.render(http.StatusOK, "about", c.T("about.title"), p)
-}
-
-func errNoQueue(c *call, name string) error {
-	return fmt.Errorf("%s: %.200q", c.T("error.noqueue"), name)
 }

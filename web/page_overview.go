@@ -99,6 +99,7 @@ func (d *Dashboard) overview(c *call) {
 		p.Done = polyline(s.Value.Past, func(p point) float64 { return p.Done })
 		p.Failed = polyline(s.Value.Past, func(p point) float64 { return p.Failed })
 	}
+	c.live, c.outage = true, s.outage()
 	c.render(http.StatusOK, "overview", c.T("overview.title"), p)
 }
 
@@ -114,13 +115,4 @@ func polyline(past []point, value func(point) float64) string {
 		points = append(points, strconv.FormatFloat(x, 'f', 1, 64)+","+strconv.FormatFloat(39-38*value(p)/most, 'f', 1, 64))
 	}
 	return strings.Join(points, " ")
-}
-
-// away answers when Redis has never answered.
-func (c *call) away(err error) {
-	text := c.T("away.never")
-	if err != nil {
-		text += ": " + err.Error()
-	}
-	c.render(http.StatusServiceUnavailable, "away", c.T("away.title"), text)
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -57,6 +58,7 @@ func (d *Dashboard) queues(c *call) {
 	})
 	p.Rest = max(0, len(p.Queues)-mostRows)
 	p.Queues = p.Queues[:min(len(p.Queues), mostRows)]
+	c.live, c.outage = true, s.outage()
 	c.render(http.StatusOK, "queues", c.T("queues.title"), p)
 }
 
@@ -102,8 +104,9 @@ func (d *Dashboard) queue(c *call) {
 		slices.SortFunc(p.Counts, func(a, b namedCount) int {
 			return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Name, b.Name))
 		})
+		c.live, c.outage = true, s.outage()
 		c.render(http.StatusOK, "queue", name, p)
 		return
 	}
-	c.fail(http.StatusNotFound, errNoQueue(c, name))
+	c.fail(http.StatusNotFound, fmt.Errorf("%s: %.200q", c.T("error.noqueue"), name))
 }

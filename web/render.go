@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,7 +19,8 @@ var templateFiles embed.FS
 // pages are the templates, each with the layout around it.
 var pages = sync.OnceValue(func() map[string]*template.Template {
 	funcs := template.FuncMap{"asset": assetURL, "count": count, "bytes": size, "rate": rate, "duration": duration, "query": query, "since": since,
-		"stamp": stamp, "clock": clock, "short": short, "percent": percent}
+		"stamp": stamp, "clock": clock, "short": short, "percent": percent,
+		"bytes64": func(n int) string { return size(int64(n)) }, "sub": func(a, b int) int { return a - b }}
 	base := template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
 	names, _ := fs.Glob(templateFiles, "templates/*.html")
@@ -38,8 +38,6 @@ type view struct {
 	Name  string // of the template
 	Title string
 	Data  any
-	Live  bool // the page changes by itself
-	Away  *seen[*sample]
 }
 
 // link is an entry of the navigation.
@@ -49,28 +47,40 @@ type link struct{ Page, Href, Key string }
 var navigation = []link{
 	{"overview", "./", "o"},
 	{"queues", "queues", "q"},
+	{"schedules", "schedules", "s"},
+	{"workers", "workers", "w"},
+	{"redis", "redis", "r"},
 	{"about", "about", "a"},
 }
 
 func (v *view) Navigation() []link { return navigation }
 
+// of are pages that belong to one of the navigation.
+var of = map[string]string{"queue": "queues", "locks": "queues", "job": "jobs", "edit": "jobs", "schedule": "schedules", "worker": "workers"}
+
 // Here tells whether a link of the navigation is that of this page.
 func (v *view) Here(page string) bool {
-	switch v.Name {
-	case "queue":
-		return page == "queues"
-	case "job":
-		return page == "jobs"
-	}
-	return page == v.Name
+	return page == v.Name || page == of[v.Name]
 }
 
 func (v *view) Config() *Config     { return &v.d.cfg }
+func (v *view) Live() bool          { return v.live }
+func (v *view) Away() *outage       { return v.outage }
 func (v *view) Lang() string        { return v.lang }
 func (v *view) Languages() []string { return languages }
 func (v *view) Themes() []string    { return themes }
 func (v *view) Theme() string       { return themeOf(v.r) }
 func (v *view) Actor() *Actor       { return &v.actor }
+
+// payloadView is a payload with its name.
+type payloadView struct {
+	V     *view
+	Label string
+	P     payload
+}
+
+// Payload is for the template of that name.
+func (v *view) Payload(label string, p payload) payloadView { return payloadView{v, v.T(label), p} }
 
 // Color is that of the badge.
 func (v *view) Color() string {
@@ -92,16 +102,8 @@ func (v *view) Back() string {
 	return back
 }
 
-// livePages change by themselves.
-var livePages = []string{"overview", "queues", "queue"}
-
 func (c *call) render(status int, name, title string, data any) {
-	v := &view{call: c, Name: name, Title: title, Data: data, Live: status == http.StatusOK && slices.Contains(livePages, name)}
-	if status == http.StatusOK {
-		if s := c.d.samples.peek(); s.Err != nil {
-			v.Away = &s
-		}
-	}
+	v := &view{call: c, Name: name, Title: title, Data: data}
 	var out bytes.Buffer
 	if err := pages()[name].ExecuteTemplate(&out, "layout.html", v); err != nil {
 		c.d.log.Error("the dashboard cannot show a page", "page", name, "error", err)
@@ -117,15 +119,6 @@ func (c *call) render(status int, name, title string, data any) {
 	if c.r.Method != http.MethodHead {
 		_, _ = c.w.Write(out.Bytes()) // who has gone away needs nothing
 	}
-}
-
-// back goes to a page of ours that a form has named, and to no other place.
-func (c *call) back(to string) {
-	u, err := url.Parse(to)
-	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || strings.ContainsAny(to, "\\\r\n") || strings.Contains(strings.TrimPrefix(u.Path, "./"), "/") {
-		u = &url.URL{}
-	}
-	c.see(strings.TrimPrefix(u.Path, "./"), u.Query())
 }
 
 // query makes ?name=value&… of names and values.

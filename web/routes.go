@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/tasuki-dev/tasuki/inspect"
 )
 
 // route is what an address answers, and the right that it needs. All lie in one folder, so
@@ -24,9 +26,31 @@ func (d *Dashboard) routes() []route {
 		{"GET /{$}", View, d.overview},
 		{"GET /queues", View, d.queues},
 		{"GET /queue", View, d.queue},
+		{"GET /locks", Unlock, d.locks},
+		{"GET /job", View, d.job},
+		{"GET /schedules", View, d.schedulesPage},
+		{"GET /schedule", View, d.schedule},
+		{"GET /workers", View, d.workersPage},
+		{"GET /worker", View, d.worker},
+		{"GET /redis", View, d.redisPage},
 		{"GET /about", View, d.about},
 		{"GET /live", View, d.live.serve},
 		{"POST /settings", View, d.settings},
+		{"POST /queue-pause", Pause, d.pauseQueue},
+		{"POST /queue-resume", Pause, d.resumeQueue},
+		{"GET /job-edit", Edit, d.editForm},
+		{"POST /job-edit", Edit, d.edit},
+		{"POST /jobs-retry", Retry, d.act("retry", inspect.Retry, false)},
+		{"POST /jobs-cancel", Cancel, d.act("cancel", inspect.Cancel, true)},
+		{"POST /jobs-remove", Remove, d.act("remove", inspect.Remove, true)},
+		{"POST /jobs-move", Move, d.move()},
+		{"POST /lock-free", Unlock, d.removeLock},
+		{"POST /schedule-pause", Cron, d.onSchedule(d.pauseSchedule)},
+		{"POST /schedule-resume", Cron, d.onSchedule(d.resumeSchedule)},
+		{"POST /schedule-run", Cron, d.onSchedule(d.runSchedule)},
+		{"POST /worker-quiet", Control, d.quietWorker},
+		{"POST /worker-stop", Control, d.stopWorker},
+		{"POST /worker-dump", Control, d.dumpWorker},
 	}
 }
 

@@ -27,6 +27,9 @@ type point struct {
 // mostPast is how many points are kept: four minutes of looks every two seconds.
 const mostPast = 120
 
+// leastApart is how far samples are apart that rates are made of.
+const leastApart = 900 * time.Millisecond
+
 // sampler makes samples. Only the read of one look uses it.
 type sampler struct {
 	inspector *inspect.Inspector
@@ -43,7 +46,12 @@ func (s *sampler) read(ctx context.Context) (*sample, error) {
 	for _, q := range stats.Queues {
 		p.Ready += q.Ready
 	}
-	// Rates over a long pause would be those of a time that is over.
+	// Over a moment rates say nothing, and over a long pause they are those of a time that is
+	// over.
+	if last := s.last; last != nil && stats.At.Sub(last.At) < leastApart {
+		now.Rated, now.Rates, now.Total, now.Past = last.Rated, last.Rates, last.Total, last.Past
+		return now, nil
+	}
 	if last := s.last; last != nil && stats.At.Sub(last.At) < time.Minute {
 		now.Rated, now.Rates = true, stats.Rates(last.Stats)
 		for _, r := range now.Rates {

@@ -1,0 +1,100 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/inspect"
+)
+
+// jobWait is how long a page looks for a job. One without a record is found by reading its
+// queue, and in a long one not within that time.
+const jobWait = 2 * time.Second
+
+// foundJob is a job with its log.
+type foundJob struct {
+	inspect.Job
+	Log []inspect.LogLine
+}
+
+func (d *Dashboard) readJob(address string) func(context.Context) (*foundJob, error) {
+	return func(ctx context.Context) (*foundJob, error) {
+		j, err := d.inspector.Job(ctx, address)
+		if err != nil {
+			return nil, err
+		}
+		found := &foundJob{Job: j}
+		if j.Recorded {
+			// It may have gone since, and is shown as it was.
+			if found.Log, err = d.inspector.Log(ctx, j.Address(), 0); err != nil && !errors.Is(err, inspect.ErrNotFound) {
+				return nil, err
+			}
+		}
+		return found, nil
+	}
+}
+
+type jobPage struct {
+	*shownJob
+	Log   []payload
+	Moved bool // from the address that was asked for
+	At    time.Time
+}
+
+// Can tells what can be done to the job in its state. What it may be is another question.
+func (p *jobPage) Can(what Right) bool {
+	waits := p.State == tasuki.StateReady || p.State == tasuki.StateScheduled || p.State == tasuki.StateRetry || p.State == tasuki.StateParked || p.State == tasuki.StateSuspect
+	switch what {
+	case Retry:
+		return p.State == tasuki.StateScheduled || p.State == tasuki.StateRetry || p.State == tasuki.StateDead
+	case Cancel:
+		return waits || p.State == tasuki.StateRunning
+	case Remove:
+		return p.State != tasuki.StateRunning
+	case Move, Edit:
+		return p.Recorded && (waits || p.State == tasuki.StateDead)
+	}
+	return false
+}
+
+// address is the parameter that names a job.
+func (c *call) address(name string) string {
+	address := c.long(name, mostAddress)
+	if c.bad == nil {
+		if _, _, err := tasuki.ParseAddress(address); err != nil {
+			c.refuse(name, err.Error())
+		}
+	}
+	return address
+}
+
+func (d *Dashboard) job(c *call) {
+	address := c.address("id")
+	if c.refused() {
+		return
+	}
+	// The name of a job that does not run any more may come back, so that no error is kept.
+	s := d.jobLooks.of(address).get(c.r.Context(), jobWait)
+	switch {
+	case s.Err != nil && (errors.Is(s.Err, inspect.ErrNotFound) || errors.Is(s.Err, tasuki.ErrNotFound)):
+		c.failOf(s.Err)
+		return
+	case !s.OK() && (s.Err == nil || errors.Is(s.Err, context.DeadlineExceeded)):
+		c.fail(http.StatusGatewayTimeout, errors.New(c.T("job.slow", address)))
+		return
+	case !s.OK():
+		c.failOf(s.Err)
+		return
+	}
+	p := &jobPage{shownJob: d.shown(&s.Value.Job), At: s.At}
+	p.Moved = p.Address != address
+	for _, line := range s.Value.Log {
+		p.Log = append(p.Log, d.redacted(p.Kind, PartLog, []byte(line.Text)))
+	}
+	c.outage = s.outage()
+	c.live = p.Recorded && !p.State.HasEnded()
+	c.render(http.StatusOK, "job", c.T("job.title", short(80, p.Address)), p)
+}
