@@ -41,6 +41,9 @@ given it uses keys that begin with "tasuki-bench", and removes them.`,
 			if runs < 1 || runs > 100 {
 				return usageError(fmt.Errorf("--runs: %d: %s", runs, allowedNumbers["runs"]))
 			}
+			if err := a.readRedisFile(); err != nil {
+				return err
+			}
 			report, err := runBench(cmd.Context(), a.redis, runs, only, cmd.ErrOrStderr())
 			if err != nil {
 				return failure(err)

@@ -31,6 +31,9 @@ program can push to the list as well:
     redis-cli -u redis://127.0.0.1:PORT RPUSH queue hello`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.readRedisFile(); err != nil {
+				return err
+			}
 			d := demo{url: a.redis, namespace: a.namespace, in: cmd.InOrStdin(), out: cmd.OutOrStdout(), err: cmd.ErrOrStderr()}
 			return d.run(cmd.Context())
 		},

@@ -33,12 +33,13 @@ func execute(ctx context.Context, args []string) int {
 	if err == nil {
 		return 0
 	}
+	words := append(wordsOf(args), root.PersistentFlags().Lookup("redis").Value.String()) // it may be that of a file
 	var coded *exitError
 	if !errors.As(err, &coded) {
 		coded = &exitError{code: exitUsage, err: err} // cobra's own errors are about the words of the call
 	}
 	if coded.err != nil {
-		text := blank(strings.TrimPrefix(coded.err.Error(), "tasuki: "), wordsOf(args))
+		text := blank(strings.TrimPrefix(coded.err.Error(), "tasuki: "), words)
 		if (coded.code == exitUsage || coded.code == exitNotFound) && hasStrayURL(args) {
 			text += "; a URL goes behind --redis or into TASUKI_REDIS_URL"
 		}
@@ -50,6 +51,7 @@ func execute(ctx context.Context, args []string) int {
 // app is what all subcommands share.
 type app struct {
 	redis     string
+	redisFile string
 	namespace string
 	replicas  int // of enqueue
 }
@@ -64,17 +66,28 @@ func newRoot() *cobra.Command {
 Every flag can be given by an environment variable: --max-attempts by
 TASUKI_MAX_ATTEMPTS, and so on; what can be repeated has a line there for each.
 The exception is --redis, which is given by TASUKI_REDIS_URL. A URL with a
-password belongs there, where it is in no list of processes. tasuki help
-exit-codes tells what the exit codes mean.`,
+password belongs there or into a file that --redis-file names, where it is in no
+list of processes. tasuki help exit-codes tells what the exit codes mean.`,
 		Version:       readBuild().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return flagsFromEnv(cmd)
+			url, file := cmd.Flags().Changed("redis"), cmd.Flags().Changed("redis-file")
+			if err := flagsFromEnv(cmd); err != nil {
+				return err
+			}
+			switch { // what is in the call comes before the variable of the other
+			case url && !file:
+				a.redisFile = ""
+			case file && !url:
+				a.redis = ""
+			}
+			return nil
 		},
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.redis, "redis", "", "`URL` of the server: redis://, rediss:// or unix:// [$TASUKI_REDIS_URL] (default "+defaultRedis+", but for bench and demo)")
+	flags.StringVar(&a.redisFile, "redis-file", "", "`FILE` that holds that URL, in place of --redis [$TASUKI_REDIS_FILE]")
 	flags.StringVar(&a.namespace, "namespace", "tasuki", "`NAME` that begins every key [$TASUKI_NAMESPACE]")
 	root.AddCommand(
 		newBench(a),
@@ -111,6 +124,9 @@ const defaultRedis = "redis://localhost:6379"
 
 // open returns a client of the server that was named, or of the default one.
 func (a *app) open() (*tasuki.Client, error) {
+	if err := a.readRedisFile(); err != nil {
+		return nil, err
+	}
 	client, err := tasuki.Open(cmp.Or(a.redis, defaultRedis), &tasuki.ClientConfig{Namespace: a.namespace, Replicas: a.replicas})
 	if err != nil {
 		return nil, openError(err)

@@ -23,6 +23,10 @@ func newVersion() *cobra.Command {
 	return cmd
 }
 
+// version is set by who builds a release: -ldflags "-X main.version=v1.2.3".
+// Without it the version is what go build has recorded.
+var version string
+
 // build is what is known of the binary.
 type build struct {
 	Version  string `json:"version"` // "(devel)" if it was not built of a release
@@ -52,6 +56,9 @@ func readBuild() build {
 	}
 	if info.Main.Version != "" {
 		b.Version = info.Main.Version
+	}
+	if version != "" {
+		b.Version = version
 	}
 	for _, s := range info.Settings {
 		switch s.Key {
