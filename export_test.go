@@ -62,3 +62,12 @@ func (w *Worker) AddStatistics(ctx context.Context) error {
 
 // Store is what the client reaches Redis with.
 func (c *Client) Store() *store.Store { return c.store }
+
+// Hang makes a running worker stand still until go is called, as a deadlock would.
+func (w *Worker) Hang() (resume func()) {
+	w.mu.Lock()
+	s := w.session
+	w.mu.Unlock()
+	s.fetcher.mu.Lock()
+	return s.fetcher.mu.Unlock
+}

@@ -35,6 +35,7 @@ func (s *session) beat(ctx context.Context, pulse *store.Pulse, beaten store.Bea
 	s.observer.beaten(ctx, beaten)
 	lost := false // the connection, since a beat
 	deaf := time.Now()
+	s.w.tellBeat(nil)
 	for {
 		if s.observer.observing() {
 			round.Reset(s.observer.untilRound())
@@ -62,6 +63,9 @@ func (s *session) beat(ctx context.Context, pulse *store.Pulse, beaten store.Bea
 		cancel()
 		now := time.Now()
 		s.fetcher.beaten(now, err == nil)
+		if err == nil || ctx.Err() == nil {
+			s.w.tellBeat(err)
+		}
 		if err != nil {
 			if ctx.Err() != nil {
 				return
@@ -86,6 +90,13 @@ func (s *session) beat(ctx context.Context, pulse *store.Pulse, beaten store.Bea
 		}
 		s.observer.beaten(ctx, beaten)
 		next.Reset(jitter(s.w.client.store.Paced(beatEvery)))
+	}
+}
+
+// tellBeat tells the program of a beat.
+func (w *Worker) tellBeat(err error) {
+	if w.cfg.OnBeat != nil {
+		w.cfg.OnBeat(err)
 	}
 }
 

@@ -78,6 +78,13 @@ type WorkerConfig struct {
 	// place of its stop: a program that has more to end ends the context of Run in it. It
 	// is called once, and must not block. Without it Run stops, and returns nil.
 	OnStop func()
+	// OnBeat is called after every beat of this worker, about once a second, with nil or
+	// with why Redis has not taken it: the first time when the worker has entered the list
+	// of workers, the last when it stops. It is called by the goroutine that beats, which
+	// takes part in all that can make a worker stand still; so a watchdog that it feeds
+	// bites when the worker hangs, and not when Redis is away. While Redis stalls, 20 s may
+	// pass between two calls. It must not block.
+	OnBeat func(err error)
 
 	// MaxAttempts, Timeout and Backoff are for jobs that say nothing of them,
 	// and whose kind says nothing: 20, none, DefaultBackoff unless told.

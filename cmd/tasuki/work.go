@@ -60,16 +60,14 @@ second SIGINT or SIGTERM ends the grace. If this process is killed, Linux kills
 the commands with it (but not what they have started), and their jobs run again.
 On Windows there is no SIGTERM: a command is killed at once, and only itself.
 
+systemd (Type=notify) is told when the worker is ready, when it stops and how long
+that may take, and with WatchdogSec= that it lives: deploy/systemd has a unit.
+
 Queues and lists are asked in the order in which they are given, or by weight if
 all have one. A list of another program is named by its key; jobs are taken at
 its left end, with :tail at its right end, for programs that LPUSH. An end can
 always be named: a key that itself ends in ":tail" is given as KEY:tail:head or
-KEY:tail:tail.
-
-With --health a supervisor can ask over HTTP how it is: /livez answers 503 when
-this process should be started anew, /readyz while it takes no jobs, as when Redis
-is away, and /startupz until it has begun. A kubelet needs --health 0.0.0.0:PORT,
-for :PORT is that of the loopback alone.`,
+KEY:tail:tail.`,
 		Example: `  tasuki work --queue mail=3 --queue default=1 -- ./send-mail
   tasuki work --list jobs:tail --concurrency 4 -- php artisan job:run`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -94,7 +92,6 @@ for :PORT is that of the loopback alone.`,
 	flags.DurationVar(&cfg.grace, "grace", 25*time.Second, "`DURATION` between SIGTERM and SIGKILL")
 	flags.DurationVar(&cfg.timeout, "timeout", 0, "`DURATION` of an attempt of a job that does not say one; 0 is no limit")
 	flags.IntVar(&cfg.maxAttempts, "max-attempts", 20, "`NUMBER` for a job that does not say one; -1 is no limit")
-	flags.StringVar(&cfg.health, "health", "", "`HOST:PORT` where probes are answered; :PORT is that of the loopback")
 	return cmd
 }
 
@@ -105,7 +102,6 @@ type workConfig struct {
 	grace       time.Duration
 	timeout     time.Duration
 	maxAttempts int
-	health      string
 }
 
 // validate says what is not allowed, and names the flag.
@@ -152,8 +148,8 @@ type work struct {
 	stdout  io.Writer
 	stderr  io.Writer
 	starter *starter
-	probes  *probeServer // nil without --health
-	stop    func()       // as SIGTERM does; set by run
+	stop    func()    // as SIGTERM does; set by run
+	systemd *notifier // set by run
 
 	stopping chan struct{} // closed when the stop begins: the commands are ended
 	hurry    chan struct{} // closed when there is no grace any more
@@ -195,6 +191,7 @@ func newWorkRun(a *app, cfg workConfig, command []string, stdout, stderr io.Writ
 		Queues: queues, Concurrency: cfg.concurrency, Timeout: cfg.timeout, MaxAttempts: cfg.maxAttempts,
 		Grace:  -1, // when it stops all commands have ended: see run
 		OnStop: func() { w.stop() },
+		OnBeat: func(err error) { w.systemd.beat(err, w.busy(), cfg.concurrency) },
 	})
 	if err != nil {
 		client.Close()
@@ -203,12 +200,6 @@ func newWorkRun(a *app, cfg workConfig, command []string, stdout, stderr io.Writ
 	tasuki.HandleOther(w.worker, w.handle)
 	for _, q := range cfg.queues {
 		tasuki.HandleRaw(w.worker, q.name(), w.handle)
-	}
-	if cfg.health != "" {
-		if w.probes, err = newProbeServer(cfg.health, client, w.worker); err != nil {
-			client.Close()
-			return nil, err
-		}
 	}
 	return w, nil
 }
@@ -223,9 +214,8 @@ func newWorkRun(a *app, cfg workConfig, command []string, stdout, stderr io.Writ
 func (w *work) run(ctx context.Context) error {
 	w.starter = newStarter()
 	defer w.starter.close()
-	if w.probes != nil {
-		defer w.probes.start()()
-	}
+	w.systemd = newNotifier()
+	defer w.systemd.close()
 	ctx, w.stop = context.WithCancel(ctx)
 	defer w.stop()
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -251,6 +241,7 @@ func (w *work) endCommands() {
 	w.stopped = true
 	n := w.running
 	w.mu.Unlock()
+	w.systemd.stopping(w.grace)
 	for _, q := range w.queues {
 		w.worker.RemoveQueue(q.name()) //nolint:errcheck // it has not begun: then nothing has
 	}
@@ -292,6 +283,13 @@ func (w *work) begin() bool {
 	w.running++
 	w.children.Add(1)
 	return true
+}
+
+// busy is how many commands run.
+func (w *work) busy() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.running
 }
 
 // end is for what begin has counted.
@@ -375,9 +373,10 @@ func (w *work) environOf(job *tasuki.RawJob, fence int64) []string {
 }
 
 // commandEnviron is this process's environment without the flags of work: they are
-// not for a tasuki that the command calls.
+// not for a tasuki that the command calls. What systemd has said is for this process
+// alone.
 func commandEnviron(environ []string) []string {
-	own := append([]string{"TASUKI_LIST", "TASUKI_CONCURRENCY", "TASUKI_GRACE", "TASUKI_TIMEOUT", "TASUKI_HEALTH"}, jobVariables...)
+	own := append([]string{"TASUKI_LIST", "TASUKI_CONCURRENCY", "TASUKI_GRACE", "TASUKI_TIMEOUT", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}, jobVariables...)
 	return slices.DeleteFunc(environ, func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
 		return slices.Contains(own, name)
