@@ -17,10 +17,11 @@ const (
 	// shortWatchdog is less than the time between two beats can be while Redis stalls,
 	// with as much again.
 	shortWatchdog = 40 * time.Second
-	// stopSlack is what a stop takes beside the grace when Redis does not answer: 2 s to
-	// note it, a second until what a command has left behind is killed and another until
-	// handlers have ended, 12 s to write outcomes and leave.
-	stopSlack = 20 * time.Second
+	// stopSlack is more than a stop takes beside the grace when Redis does not answer:
+	// 2 s to note it, a second until what a command has left behind is killed and another
+	// until handlers have ended, 5 s each to write outcomes and to leave the queues and the
+	// connections, 2 s to leave the list. 20 s were measured.
+	stopSlack = 30 * time.Second
 )
 
 // notifier tells systemd how this process is, by the protocol of sd_notify(3):

@@ -88,7 +88,7 @@ func TestNotify(t *testing.T) {
 			}
 			p.pid("run")
 			p.stop()
-			if lines := m.await("STOPPING=1"); !slices.Contains(lines, fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", 620_000_000)) {
+			if lines := m.await("STOPPING=1"); !slices.Contains(lines, fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", 630_000_000)) {
 				t.Errorf("when it stops: %q", lines)
 			}
 			if out := p.stdout.String(); !strings.Contains(out, "\n<>\n") {
