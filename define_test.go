@@ -161,7 +161,7 @@ func TestConfigErrors(t *testing.T) {
 		"no name":        {tasuki.WorkerConfig{Queues: []tasuki.Queue{{}}}, "Queues[0]: Name and List are both empty"},
 		"bad name":       {tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: "a:b"}}}, `Queues[0]: Name: "a:b": allowed`},
 		"name and list":  {tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: "a", List: "b"}}}, `Name and List: "a" and "b"`},
-		"tail of native": {tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: "a", Tail: true}}}, "Tail: true: allowed is it only with List"},
+		"tail of native": {tasuki.WorkerConfig{Queues: []tasuki.Queue{{Name: "a", Tail: true}}}, "Tail: true: it is allowed only with List"},
 		"braces":         {tasuki.WorkerConfig{Queues: []tasuki.Queue{{List: "a}b"}}}, `list "a}b": a key with a closing brace`},
 		"own key":        {tasuki.WorkerConfig{Queues: []tasuki.Queue{{List: "tasuki:workers"}}}, `list "tasuki:workers" is a key of tasuki's own`},
 	} {

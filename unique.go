@@ -141,9 +141,9 @@ func (s *Spec) checkUnique() error {
 	case u.Mode.timed() && (u.For < time.Millisecond || u.For > maxDelay):
 		return fmt.Errorf("unique.for: %v: allowed with %s are 1 ms to 100 years", u.For, u.Mode)
 	case !u.Mode.timed() && u.For != 0:
-		return fmt.Errorf("unique.for: %v: allowed is it only with window, throttle and debounce", u.For)
+		return fmt.Errorf("unique.for: %v: it is allowed only with window, throttle and debounce", u.For)
 	case u.Mode != UniqueDebounce && u.Most != 0:
-		return fmt.Errorf("unique.most: %v: allowed is it only with debounce", u.Most)
+		return fmt.Errorf("unique.most: %v: it is allowed only with debounce", u.Most)
 	case u.Most != 0 && u.Most < u.For || u.Most > maxDelay:
 		return fmt.Errorf("unique.most: %v: allowed are unique.for (%v) to 100 years", u.Most, u.For)
 	case u.Mode == UniqueRunning && u.OnConflict != "":

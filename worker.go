@@ -193,7 +193,7 @@ func (q Queue) validate() error {
 	case q.Name == "" && q.List == "":
 		return errors.New("Name and List are both empty: one of them is needed")
 	case q.Tail && q.List == "":
-		return errors.New("Tail: true: allowed is it only with List; tasuki's own queues are taken at the head")
+		return errors.New("Tail: true: it is allowed only with List; tasuki's own queues are taken at the head")
 	case q.List == "":
 		return wire.CheckQueue("Name", q.Name)
 	}

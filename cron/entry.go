@@ -121,7 +121,7 @@ func (e *Entry) checked(now time.Time) (*Schedule, error) {
 	case e.Missed != "" && e.Missed != MissedNone && e.Missed != MissedLast && e.Missed != MissedAll:
 		return nil, fmt.Errorf("missed: %.40q: allowed are none, last and all", e.Missed)
 	case e.MissedMost != 0 && e.Missed != MissedAll:
-		return nil, fmt.Errorf("missed_most: %d: allowed is it only with missed all", e.MissedMost)
+		return nil, fmt.Errorf("missed_most: %d: it is allowed only with missed all", e.MissedMost)
 	case e.MissedMost < 0 || e.MissedMost > maxMissed:
 		return nil, fmt.Errorf("missed_most: %d: allowed are 1 to %d", e.MissedMost, maxMissed)
 	case !slices.Contains([]Overlap{"", OverlapSkip, OverlapQueue, OverlapReplace, OverlapAllow}, e.Overlap):

@@ -39,7 +39,7 @@ func TestRefusals(t *testing.T) {
 			},
 			`overlap: "stop": allowed are skip, queue, replace and allow`: func(x *cron.Entry) { x.Overlap = "stop" },
 			`missed: "some": allowed are none, last and all`:              func(x *cron.Entry) { x.Missed = "some" },
-			`missed_most: 5: allowed is it only with missed all`:          func(x *cron.Entry) { x.MissedMost = 5 },
+			`missed_most: 5: it is allowed only with missed all`:          func(x *cron.Entry) { x.MissedMost = 5 },
 			`missed_most: 1001: allowed are 1 to 1000`:                    func(x *cron.Entry) { x.Missed, x.MissedMost = cron.MissedAll, 1001 },
 			`jitter: -1s: allowed are 1 ms and more`:                      func(x *cron.Entry) { x.Jitter = -time.Second },
 			`jitter: 24h0m0s: allowed is less than 24h0m0s`:               func(x *cron.Entry) { x.Jitter = 24 * time.Hour },

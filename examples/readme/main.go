@@ -32,7 +32,11 @@ func main() {
 
 func welcome(ctx context.Context, job *tasuki.Job[string]) error {
 	fmt.Printf("process %d writes to %s, crashes so far: %d\n", os.Getpid(), job.Args, job.Crashes)
-	time.Sleep(5 * time.Second)
+	select {
+	case <-time.After(5 * time.Second): // stands for the work
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	fmt.Printf("process %d is done\n", os.Getpid())
 	return nil
 }
