@@ -136,7 +136,7 @@ func (d *Dashboard) find(ctx context.Context, addresses []string) (jobs []inspec
 		}
 	}
 	for queue, ids := range bare {
-		for j, err := range d.inspector.Jobs(ctx, queue, inspect.JobFilter{IDs: ids, Limit: len(ids)}) {
+		for j, err := range d.inspector.Jobs(ctx, inspect.Query{Queues: []string{queue}, IDs: ids}) {
 			if err != nil {
 				return nil, nil, err
 			}
