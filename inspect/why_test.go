@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -375,11 +376,14 @@ func TestWhyCancel(t *testing.T) {
 
 // TestWhyLong: a job in a long list is found without reading all of it.
 func TestWhyLong(t *testing.T) {
-	e := setup(t)
+	t.Parallel()
+	s := redistest.Start(t) // of its own, as the script holds it up
+	e := on(t, s.URL())
+	e.server = s
 	// Ids as the library makes them, of one each ms; every tenth was put back and lies among younger ones.
 	const fill = `
-local alphabet, n, base = '0123456789abcdefghjkmnpqrstvwxyz', 150000, 1700000000000
-for i = 1, n do
+local alphabet, base = '0123456789abcdefghjkmnpqrstvwxyz', 1700000000000
+for i = tonumber(ARGV[1]) + 1, tonumber(ARGV[1]) + 10000 do
   local ms, id = base + i, ''
   if i % 10 == 0 then ms = base end
   for _ = 1, 10 do
@@ -393,9 +397,10 @@ for i = 1, n do
   else
     redis.call('RPUSH', KEYS[1], '{"id":"' .. id .. '","rec":1}')
   end
-end
-return redis.call('LINDEX', KEYS[1], 74999)`
-	e.do("EVAL", fill, "1", "%s:{default}")
+end`
+	for from := 0; from < 150_000; from += 10_000 {
+		e.do("EVAL", fill, "1", "%s:{default}", strconv.Itoa(from))
+	}
 	e.do("SADD", "%s:queues", "default")
 	defer e.do("DEL", "%s:{default}")
 	id := func(i int64) string {
