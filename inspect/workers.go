@@ -68,9 +68,14 @@ func (r *WorkerRun) Address() string { return r.Queue + "/" + r.ID }
 // not SUBSCRIBE. What it was asked it may have heard all the same.
 var ErrUnanswered = errors.New("the worker has not answered")
 
-// answerFor is how long an answer is waited for: as long as it takes to see that a worker
-// does not beat.
-const answerFor = watchFor
+// answerIn is how long an answer is waited for: as long as it takes to see that a worker does
+// not beat. The stacks of a large process take longer.
+func answerIn(what string) time.Duration {
+	if what == store.AskDump {
+		return 10 * time.Second
+	}
+	return watchFor
+}
 
 // Workers returns all that are in the list of workers, by host, process and id, and asks each
 // what it does. That takes milliseconds, and 2.5 s if one does not answer.
@@ -151,7 +156,8 @@ func (i *Inspector) Stop(ctx context.Context, workers ...string) []error {
 }
 
 // Dump returns the stacks of all goroutines in the processes of workers, for each the first
-// MiB. It stops such a process for some µs for each goroutine. The errors are those of Quiet.
+// MiB. It stops such a process for some µs for each goroutine, and takes 10 s if one does not
+// answer. The errors are those of Quiet.
 func (i *Inspector) Dump(ctx context.Context, workers ...string) ([]string, []error) {
 	answers, errs := i.tell(ctx, store.AskDump, workers)
 	dumps := make([]string, len(workers))
@@ -172,7 +178,7 @@ func (i *Inspector) tell(ctx context.Context, what string, workers []string) (ma
 		case err != nil:
 			errs[n] = fmt.Errorf("%s %s: %w", what, id, err)
 		default:
-			errs[n] = fmt.Errorf("%s %s: %w within %v", what, id, ErrUnanswered, answerFor)
+			errs[n] = fmt.Errorf("%s %s: %w within %v", what, id, ErrUnanswered, answerIn(what))
 		}
 	}
 	return answers, errs
@@ -183,7 +189,7 @@ func (i *Inspector) ask(ctx context.Context, what string, workers []string) (map
 	if len(workers) == 0 {
 		return nil, nil
 	}
-	limited, stop := context.WithTimeout(ctx, answerFor)
+	limited, stop := context.WithTimeout(ctx, answerIn(what))
 	id := wire.NewToken()
 	ready, heard, ended := make(chan struct{}, 1), make(chan *store.Answer), make(chan error, 1)
 	go func() {
