@@ -174,6 +174,10 @@ const tellCancel = "cancel "
 
 var _ = func() bool {
 	bridge.Store = func(client any) *store.Store { return client.(*Client).store }
+	bridge.Seen = func(client any) (time.Duration, int) {
+		cfg := &client.(*Client).cfg
+		return cfg.SeenFor, cfg.SeenMax
+	}
 	bridge.Logger = func(client any) *slog.Logger { return client.(*Client).cfg.Logger }
 	bridge.ActOn = func(ctx context.Context, client any, what string, record any, to time.Time) error {
 		return client.(*Client).actOn(ctx, what, record.(*Record), to)

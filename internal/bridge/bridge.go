@@ -16,6 +16,9 @@ import (
 // Store returns the store of a *tasuki.Client.
 var Store func(client any) *store.Store
 
+// Seen returns for how long a *tasuki.Client has ids remembered, and how many at most.
+var Seen func(client any) (time.Duration, int)
+
 // Logger returns the one of a *tasuki.Client.
 var Logger func(client any) *slog.Logger
 

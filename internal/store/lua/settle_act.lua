@@ -75,7 +75,12 @@ end
 -- what is left of the record says so as long as one of them lies somewhere.
 local longest = 10000
 local function take(list)
-  return redis.call('LLEN', list) <= longest and redis.call('LREM', list, 1, pointer)
+  local near = redis.call('LLEN', list) <= longest
+  if not near then
+    -- Who goes through a long list from its head finds it there.
+    for _, element in ipairs(redis.call('LRANGE', list, 0, 63)) do near = near or element == pointer end
+  end
+  return near and redis.call('LREM', list, 1, pointer)
 end
 local left = tonumber(is[4] or 0)
 if pointer ~= '' and redis.call('ZREM', scheduled, pointer) + redis.call('ZREM', retry, pointer) + redis.call('ZREM', dead, pointer) == 0
