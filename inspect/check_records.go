@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/internal/store"
 	"github.com/tasuki-dev/tasuki/internal/wire"
 )
@@ -82,6 +83,9 @@ func (c *check) recordTrouble(q *store.Queue, pointers map[string][]int64) (map[
 		} else if r.Gen > 0 && !slices.Contains(pointers[id], r.Gen) {
 			trouble[key] = Problem{Queue: q.Name, Key: key, What: fmt.Sprintf("the job is %s, and nothing leads to it: it would never run", r.State),
 				Do: "Redis has lost writes, or somebody has changed keys: run it again with RunNow, or remove it"}
+		} else if r.Gen <= 0 && !tasuki.State(r.State).HasEnded() {
+			trouble[key] = Problem{Queue: q.Name, Key: key, What: fmt.Sprintf("the job is %s, and its gen is no number from 1 on: it would never run", r.State),
+				Do: "somebody has changed it: enqueue the job again, and delete the key"}
 		}
 	}
 	return trouble, c.locks(q, trouble)

@@ -94,6 +94,13 @@ func TestCheck(t *testing.T) {
 		{"not ours", func(e *env) { e.do("ZADD", "%s:{default}:scheduled", "1", "what") }, "an element that tasuki did not write"},
 		{"no token", func(e *env) { e.do("ZADD", "%s:{default}:scheduled", "1", `{"id":"b","kind":"number","args":1}`) }, "b has no token"},
 		{"queue of no name", func(e *env) { e.do("SADD", "%s:queues", "a b") }, "a b: the directory of queues names it"},
+		{"a record to which nothing leads", func(e *env) {
+			e.do("HSET", "%s:{default}:rec:r", "gen", "7", "state", "ready", "job", `{"kind":"number","args":1}`)
+		}, "%s:{default}:rec:r: the job is ready, and nothing leads to it"},
+		{"a record of no generation", func(e *env) {
+			e.do("HSET", "%s:{default}:rec:r", "gen", "x", "state", "ready", "job", `{"kind":"number","args":1}`)
+		}, "%s:{default}:rec:r: the job is ready, and its gen is no number"},
+		{"a lock of nobody", func(e *env) { e.do("SET", "%s:{default}:unique:d00000000000000000000000000", "gone") }, "the lock belongs to gone, which does not exist any more"},
 		{"plain elements may be equal", func(e *env) { e.do("RPUSH", "%s:{default}", "x", "x") }, ""},
 	}
 	for _, test := range tests {
