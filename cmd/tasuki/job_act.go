@@ -44,6 +44,10 @@ jobs and does nothing. To repeat it is safe.`
 			if len(args) == 0 {
 				return errors.New("the queue to which they go is missing")
 			}
+			to := args[len(args)-1]
+			if _, _, err := tasuki.ParseAddress(to + "/id"); err != nil || strings.ContainsAny(to, ":/") {
+				return fmt.Errorf("TO: %.140q: allowed is the name of a queue: 1 to 128 of A-Z a-z 0-9 . _ - beginning with a letter or digit", to)
+			}
 			args = args[:len(args)-1]
 		}
 		for _, address := range args {

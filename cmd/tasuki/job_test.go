@@ -256,6 +256,8 @@ func TestJobMv(t *testing.T) {
 	e.tasuki("job", "mv", "mail/dead-rec", "bulk").want(t, exitFailed, "has ended")
 	e.tasuki("job", "mv").want(t, exitUsage, "the queue to which they go is missing")
 	e.tasuki("job", "mv", "bulk").want(t, exitUsage, "the QUEUE/ID is missing")
+	e.tasuki("job", "mv", "mail/ready").want(t, exitUsage, `TO: "mail/ready": allowed is the name of a queue`)
+	e.tasuki("job", "mv", "--queue", "mail", "--all", "--yes", "b b").want(t, exitUsage, `TO: "b b": allowed is the name of a queue`)
 	e.tasuki("job", "mv", "--queue", "mail", "bulk").want(t, exitUsage, "--all")
 	e.tasuki("job", "mv", "--queue", "mail", "--kind", "email.later", "--dry-run", "bulk").want(t, exitOK, "mail: 2 would be moved to bulk")
 	e.tasuki("job", "mv", "--queue", "mail", "--all", "--yes", "bulk").want(t, exitFailed, "mail: 2 moved to bulk, 4 refused", "no record")
