@@ -219,12 +219,15 @@ const (
 //
 // ErrNotFound says that there is no record, as when it had ended before.
 func (c *Client) Wait(ctx context.Context, address string) (*Record, error) {
-	for r, err := range c.Watch(ctx, address) {
-		if err != nil || r.State.HasEnded() {
-			return r, err
-		}
+	var last *Record
+	err := c.watch(ctx, address, func(r *Record) bool {
+		last = r
+		return true
+	})
+	if err != nil {
+		return nil, fmt.Errorf("wait for %s: %w", address, err)
 	}
-	return nil, fmt.Errorf("wait for %s: %w", address, context.Cause(ctx))
+	return last, nil
 }
 
 // Watch yields a recorded job as it is, and again after each change of its state, its
