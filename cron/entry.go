@@ -118,6 +118,8 @@ func (e *Entry) checked(now time.Time) (*Schedule, error) {
 		return nil, fmt.Errorf("args: %d bytes: allowed are %d; have the job look up what is bigger", len(e.Args), maxArgs)
 	case o.ID != "" || o.In != 0 || !o.At.IsZero() || !o.Deadline.IsZero() || !o.ExpireAt.IsZero():
 		return nil, errors.New("opts: id, in, at, deadline and expire_at are for one job: leave them out; expire_in counts from each enqueue")
+	case o.Meta[MetaEntry] != "" || o.Meta[MetaTick] != "":
+		return nil, fmt.Errorf("opts.meta: %s and %s are set for each job, to its entry and tick: leave them out", MetaEntry, MetaTick)
 	case e.Missed != "" && e.Missed != MissedNone && e.Missed != MissedLast && e.Missed != MissedAll:
 		return nil, fmt.Errorf("missed: %.40q: allowed are none, last and all", e.Missed)
 	case e.MissedMost != 0 && e.Missed != MissedAll:

@@ -430,6 +430,9 @@ func (k *kept) status(workers map[string]store.About) *Status {
 	if k.Next == 0 && k.Paused == 0 {
 		s.Warnings = append(s.Warnings, "it has ended: there are no more ticks")
 	}
+	if k.Missed == MissedAll && k.Overlap != OverlapAllow && k.Opts.Unique.Mode == "" {
+		s.Warnings = append(s.Warnings, "missed is all, and overlap not allow: of the ticks that are made up for at once, most find a job of the entry and are left out")
+	}
 	if warning := unserved(workers, &k.Entry); warning != "" {
 		s.Warnings = append(s.Warnings, warning)
 	}

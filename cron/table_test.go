@@ -31,6 +31,7 @@ func TestRefusals(t *testing.T) {
 			`opts: id, in, at, deadline and expire_at are for`: func(x *cron.Entry) { x.Opts.ID = "mine" },
 			`are for one job: leave them out`:                  func(x *cron.Entry) { x.Opts.In = time.Second },
 			`expire_in counts from each enqueue`:               func(x *cron.Entry) { x.Opts.Deadline = now.Add(time.Hour) },
+			`opts.meta: cron and cron.tick are set`:            func(x *cron.Entry) { x.Opts.Meta = map[string]string{cron.MetaTick: "now"} },
 			`max_attempts: -2: allowed are`:                    func(x *cron.Entry) { x.Opts.MaxAttempts = -2 },
 			`queue: "a b": allowed are`:                        func(x *cron.Entry) { x.Opts.Queue = "a b" },
 			`unique.key and unique.fields: both are empty`:     func(x *cron.Entry) { x.Opts.Unique.Mode = tasuki.UniqueQueued },
@@ -100,6 +101,21 @@ func TestSet(t *testing.T) {
 		keys, _ := e.do("KEYS", e.key("*")).AsStrSlice()
 		if len(keys) > 0 {
 			t.Errorf("left are %v", keys)
+		}
+	})
+}
+
+// TestAllBesideOverlap: who wants all missed ticks to run, and leaves overlap as it is, is told that
+// most will not.
+func TestAllBesideOverlap(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		entry := daily("e")
+		entry.Missed = cron.MissedAll
+		for overlap, want := range map[cron.Overlap]bool{"": true, cron.OverlapSkip: true, cron.OverlapQueue: true, cron.OverlapReplace: true, cron.OverlapAllow: false} {
+			entry.Overlap = overlap
+			if got := e.set(entry).Warnings; strings.Contains(strings.Join(got, "\n"), "missed is all, and overlap not allow") != want {
+				t.Errorf("overlap %q: warnings %q", overlap, got)
+			}
 		}
 	})
 }
