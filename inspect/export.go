@@ -52,10 +52,9 @@ type exportEnd struct {
 
 // ExportConfig says which jobs are exported.
 type ExportConfig struct {
-	Queues []string // all queues but the lists of other programs, if there are none
-	// Filter means the jobs; nil: all that wait, and the dead. Of its States those that run and
-	// those that have ended are refused.
-	Filter *JobFilter
+	// Query means the jobs. Without Queues it is all queues but the lists of other programs; without
+	// States all that wait, and the dead: those that run and those that have ended are refused.
+	Query Query
 	// Progress is told after each portion what was written so far; it must not block for long.
 	Progress func(Exported)
 }
@@ -84,17 +83,11 @@ func (i *Inspector) Export(ctx context.Context, w io.Writer, cfg *ExportConfig) 
 }
 
 func (i *Inspector) export(ctx context.Context, w io.Writer, cfg *ExportConfig, done *Exported) error {
-	f := JobFilter{}
-	if cfg.Filter != nil {
-		f = *cfg.Filter
-	}
-	if len(f.States) == 0 {
-		f.States = slices.DeleteFunc(slices.Clone(TransferStates), func(s tasuki.State) bool { return s == tasuki.StateParked })
-	}
-	if err := transferable(&f); err != nil {
+	q, err := transferable(cfg.Query)
+	if err != nil {
 		return err
 	}
-	queues, err := i.exported(ctx, cfg.Queues)
+	queues, err := i.exported(ctx, q.Queues)
 	if err != nil {
 		return err
 	}
@@ -108,27 +101,27 @@ func (i *Inspector) export(ctx context.Context, w io.Writer, cfg *ExportConfig, 
 	if err := lines.Encode(exportHead{"export", exportVersion, wire.NewID(time.Now()), i.store.Namespace(), now}); err != nil {
 		return err
 	}
-	for _, q := range queues {
-		survey, err := i.store.Survey(ctx, q)
+	for _, queue := range queues {
+		survey, err := i.store.Survey(ctx, queue)
 		if err != nil {
 			return err
 		}
 		done.Running += running(survey)
 		var failed error
-		err = i.walk(ctx, q.Name, &f, false, func(jobs []Job) (int, bool) {
-			if f.Limit > 0 {
-				jobs = jobs[:min(len(jobs), f.Limit-int(done.Jobs))]
+		err = i.walk(ctx, queue, &q, false, func(jobs []Job) (int, bool) {
+			if q.Limit > 0 {
+				jobs = jobs[:min(len(jobs), q.Limit-int(done.Jobs))]
 			}
-			if failed = i.exportSome(ctx, q, jobs, lines, done); failed == nil && cfg.Progress != nil {
+			if failed = i.exportSome(ctx, queue, jobs, lines, done); failed == nil && cfg.Progress != nil {
 				cfg.Progress(*done)
 			}
-			return 0, failed == nil && (f.Limit == 0 || done.Jobs < int64(f.Limit))
+			return 0, failed == nil && (q.Limit == 0 || done.Jobs < int64(q.Limit))
 		})
 		if failed != nil {
 			err = failed
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", q.Name, err)
+			return fmt.Errorf("%s: %w", queue.Name, err)
 		}
 	}
 	if err := lines.Encode(exportEnd{true, done.Jobs}); err != nil {

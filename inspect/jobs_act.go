@@ -219,7 +219,7 @@ func (i *Inspector) ActAll(ctx context.Context, t Task, q Query) (Acted, error) 
 			continue
 		}
 		var failed error
-		err := i.walk(ctx, queue, &q, func(jobs []Job) (left int, more bool) {
+		err := i.walk(ctx, queue, &q, true, func(jobs []Job) (left int, more bool) {
 			// Those that have died since are those that were made ready.
 			jobs = slices.DeleteFunc(jobs, func(j Job) bool {
 				return t.Action == Retry && j.State == tasuki.StateDead && j.EndedAt.After(begun)

@@ -8,17 +8,19 @@ import (
 	"github.com/tasuki-dev/tasuki/internal/store"
 )
 
-// walker goes through jobs of a queue to act on them: from the tail of each list and set to its
-// head, so that what comes to the tail or goes from the head meanwhile hides none.
+// walker goes through jobs of a queue to act on them, state by state. Backwards it goes from the
+// tail of each list and set to its head, so that what comes to the tail or goes from the head
+// meanwhile hides none.
 type walker struct {
 	*reader
-	visit func(jobs []Job) (left int, more bool)
+	backwards bool
+	visit     func(jobs []Job) (left int, more bool)
 }
 
 // walk shows visit the jobs of a queue that q means, in portions. visit says how many of them
 // have left their place, and whether it wants more.
-func (i *Inspector) walk(ctx context.Context, queue *store.Queue, q *Query, visit func(jobs []Job) (left int, more bool)) error {
-	w := &walker{i.reader(ctx, queue, newMatcher(q, time.Now())), visit}
+func (i *Inspector) walk(ctx context.Context, queue *store.Queue, q *Query, backwards bool, visit func(jobs []Job) (left int, more bool)) error {
+	w := &walker{i.reader(ctx, queue, newMatcher(q, time.Now())), backwards, visit}
 	ended := false
 	for _, state := range States {
 		if !slices.Contains(q.states(), state) {
@@ -62,7 +64,11 @@ func (w *walker) pages(p place) (more bool, err error) {
 	}
 	size, most := int64(firstPage), int64(-1)
 	for passed, looked := int64(0), int64(0); most < 0 || looked < most; {
-		elements, scores, length, err := w.store.Page(w.ctx, p.key, kind, -passed-size, -passed-1)
+		from, to := passed, passed+size-1
+		if w.backwards {
+			from, to = -passed-size, -passed-1
+		}
+		elements, scores, length, err := w.store.Page(w.ctx, p.key, kind, from, to)
 		if err != nil {
 			return false, err
 		}
@@ -74,8 +80,12 @@ func (w *walker) pages(p place) (more bool, err error) {
 		}
 		jobs := make([]Job, len(elements))
 		for k, element := range elements {
-			// What is reached at the head is less than a page.
-			jobs[k] = Job{at: p, element: element, far: passed + int64(len(elements)-k)}
+			jobs[k] = Job{at: p, element: element}
+			if w.backwards { // what is reached at the head is less than a page
+				jobs[k].far = passed + int64(len(elements)-k)
+			} else {
+				jobs[k].far = length - passed - int64(k)
+			}
 			if scores != nil {
 				jobs[k].DueAt = moment(scores[k])
 			}
@@ -87,7 +97,7 @@ func (w *walker) pages(p place) (more bool, err error) {
 		}
 		looked += n
 		passed += n - int64(left)
-		if length <= passed+int64(left) {
+		if w.backwards && length <= passed+int64(left) || !w.backwards && n < size {
 			return true, nil
 		}
 		size = min(max(pageBytes/int64(bytes/len(elements)+1), 10), mostOfPage)

@@ -17,9 +17,9 @@ import (
 
 // TransferConfig says which jobs go where. The zero value of a field is its default.
 type TransferConfig struct {
-	// Filter means the jobs; nil: all that wait, and the dead. Of its States those that run
-	// and those that have ended are refused.
-	Filter *JobFilter
+	// Query means the jobs of the queue; its Queues must be empty. Without States it is all that
+	// wait, and the dead: those that run and those that have ended are refused.
+	Query Query
 	// To is the queue that they go to: that of the same name unless told.
 	To string
 	// Progress is told after each portion what was done so far; it must not block for long.
@@ -67,13 +67,7 @@ func (i *Inspector) Transfer(ctx context.Context, queue string, dst *Inspector, 
 	if cfg == nil {
 		cfg = &TransferConfig{}
 	}
-	t := &transfer{Inspector: i, ctx: ctx, dst: dst, cfg: cfg, refused: map[string]bool{}, f: JobFilter{States: slices.DeleteFunc(slices.Clone(TransferStates), func(s tasuki.State) bool { return s == tasuki.StateParked })}}
-	if cfg.Filter != nil {
-		states := t.f.States
-		if t.f = *cfg.Filter; len(t.f.States) == 0 {
-			t.f.States = states
-		}
-	}
+	t := &transfer{Inspector: i, ctx: ctx, dst: dst, cfg: cfg, refused: map[string]bool{}}
 	if err := t.run(queue, cmp.Or(cfg.To, queue)); err != nil {
 		return t.done, fmt.Errorf("transfer of %s: %w", queue, err)
 	}
@@ -86,7 +80,7 @@ type transfer struct {
 	ctx  context.Context
 	dst  *Inspector
 	cfg  *TransferConfig
-	f    JobFilter
+	q    Query
 	from *store.Queue
 	to   *store.Queue
 	near bool // from one queue of the namespace to another
@@ -99,8 +93,11 @@ type transfer struct {
 }
 
 func (t *transfer) run(queue, to string) (err error) {
-	if err := transferable(&t.f); err != nil {
+	if t.q, err = transferable(t.cfg.Query); err != nil {
 		return err
+	}
+	if len(t.q.Queues) > 0 {
+		return fmt.Errorf("Query.Queues: %.200q: allowed is none, as the queue is named beside it", t.q.Queues)
 	}
 	if t.from, err = t.store.Queue(queue); err != nil {
 		return err
@@ -125,41 +122,44 @@ func (t *transfer) run(queue, to string) (err error) {
 		return err
 	}
 	// What was cut before is finished first: it is marked, and among the next to be due.
-	cut := JobFilter{States: []tasuki.State{tasuki.StateScheduled}}
+	cut := Query{States: []tasuki.State{tasuki.StateScheduled}}
 	if err := t.pass(&cut, false, true); err != nil {
 		return err
 	}
-	if err := t.pass(&t.f, false, false); err != nil || t.full() {
+	if err := t.pass(&t.q, false, false); err != nil || t.full() {
 		return err
 	}
 	// From the head on, in their order, it does not see those that it has passed over while
 	// workers took others before them.
 	t.second = true
-	return t.pass(&t.f, true, false)
+	return t.pass(&t.q, true, false)
 }
 
-// transferable says what is wrong with a filter.
-func transferable(f *JobFilter) error {
-	if err := f.validate(); err != nil {
-		return err
+// transferable is a query with the states that it means, or what is wrong with it.
+func transferable(q Query) (Query, error) {
+	if err := q.validate(); err != nil {
+		return q, err
 	}
-	for _, s := range f.States {
+	if len(q.States) == 0 { // those who are parked are found by a search through all keys
+		q.States = slices.DeleteFunc(slices.Clone(TransferStates), func(s tasuki.State) bool { return s == tasuki.StateParked })
+	}
+	for _, s := range q.States {
 		if !slices.Contains(TransferStates, s) {
-			return fmt.Errorf("state: %s: allowed are suspect, ready, retry, scheduled, parked, dead", s)
+			return q, fmt.Errorf("state: %s: allowed are suspect, ready, retry, scheduled, parked, dead", s)
 		}
 	}
-	return nil
+	return q, nil
 }
 
 // full tells whether as many were moved as were wanted.
 func (t *transfer) full() bool {
-	return t.f.Limit > 0 && t.done.Moved >= int64(t.f.Limit)
+	return t.q.Limit > 0 && t.done.Moved >= int64(t.q.Limit)
 }
 
-// pass goes once through the jobs that a filter means, or only those that are marked.
-func (t *transfer) pass(f *JobFilter, backwards, onlyMarked bool) error {
+// pass goes once through the jobs that a query means, or only those that are marked.
+func (t *transfer) pass(q *Query, backwards, onlyMarked bool) error {
 	var failed error
-	err := t.walk(t.ctx, t.from.Name, f, backwards, func(jobs []Job) (left int, more bool) {
+	err := t.walk(t.ctx, t.from, q, backwards, func(jobs []Job) (left int, more bool) {
 		now, err := t.store.Now(t.ctx)
 		if err != nil {
 			failed = err
@@ -173,8 +173,8 @@ func (t *transfer) pass(f *JobFilter, backwards, onlyMarked bool) error {
 				return 0, false
 			}
 		}
-		if t.f.Limit > 0 {
-			jobs = jobs[:min(len(jobs), max(t.f.Limit-int(t.done.Moved), 0))]
+		if t.q.Limit > 0 {
+			jobs = jobs[:min(len(jobs), max(t.q.Limit-int(t.done.Moved), 0))]
 		}
 		for some := range slices.Chunk(jobs, 500) {
 			n, err := t.portion(some, now)
