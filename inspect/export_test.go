@@ -69,10 +69,10 @@ func TestExport(t *testing.T) {
 	// Another export of the same is another: whose ids are known is refused.
 	second, _ := e.export(nil)
 	var refused []string
-	done, err := o.inspector.Import(t.Context(), strings.NewReader(second), &inspect.ImportConfig{Report: func(line int64, err error) {
-		refused = append(refused, fmt.Sprintf("%d %v", line, err))
+	done, err := o.inspector.Import(t.Context(), strings.NewReader(second), &inspect.ImportConfig{Report: func(err *inspect.LineError) {
+		refused = append(refused, err.Error())
 		if !errors.Is(err, tasuki.ErrIDTaken) {
-			t.Errorf("line %d: %v", line, err)
+			t.Error(err)
 		}
 	}})
 	if err != nil || done != (inspect.Imported{Jobs: 3, Refused: 8}) || len(refused) != 8 {
@@ -149,7 +149,7 @@ func TestImportBad(t *testing.T) {
 		t.Errorf("%+v, %v", done, err)
 	}
 	var lines []int64
-	done, err = e.inspector.Import(t.Context(), strings.NewReader(text), &inspect.ImportConfig{KeepGoing: true, Report: func(line int64, _ error) { lines = append(lines, line) }})
+	done, err = e.inspector.Import(t.Context(), strings.NewReader(text), &inspect.ImportConfig{KeepGoing: true, Report: func(err *inspect.LineError) { lines = append(lines, err.Line) }})
 	if err != nil || done != (inspect.Imported{Jobs: 2, Again: 1, Bad: 4, Cut: true}) || fmt.Sprint(lines) != "[3 4 6 7]" {
 		t.Errorf("%+v, %v, %v", done, err, lines)
 	}

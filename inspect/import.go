@@ -26,8 +26,8 @@ type ImportConfig struct {
 	DryRun bool
 	// KeepGoing skips lines that are no jobs; else the first of them ends it.
 	KeepGoing bool
-	// Report is told of each line that was skipped or refused.
-	Report func(line int64, err error)
+	// Report is told of each line that was skipped or refused: tasuki.ErrIDTaken and ErrLocked.
+	Report func(*LineError)
 	// Progress is told after each portion what was done so far; it must not block for long.
 	Progress func(Imported)
 }
@@ -42,11 +42,14 @@ type Imported struct {
 	Cut bool `json:"cut,omitempty"`
 }
 
-// Errors of lines that are refused: see ImportConfig.Report.
-var (
-	errImportThere  = tasuki.ErrIDTaken
-	errImportLocked = tasuki.ErrLocked
-)
+// LineError is what is wrong with a line of an export.
+type LineError struct {
+	Line int64 // from 1 on
+	Err  error
+}
+
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+func (e *LineError) Unwrap() error { return e.Err }
 
 // maxLine is the longest line that is read: a job of 1 MiB with its record and log.
 const maxLine = 16 << 20
@@ -100,11 +103,11 @@ func (m *importer) run(r *bufio.Reader) error {
 	var head exportHead
 	switch err := json.Unmarshal(first, &head); {
 	case err != nil || head.Tasuki != "export":
-		return errors.New("line 1: it is no export of tasuki: allowed is what tasuki export writes")
+		return &LineError{1, errors.New("it is no export of tasuki: allowed is what tasuki export writes")}
 	case head.Version != exportVersion:
-		return fmt.Errorf("line 1: version %d: allowed is %d: use the tasuki that has written it", head.Version, exportVersion)
+		return &LineError{1, fmt.Errorf("version %d: allowed is %d: use the tasuki that has written it", head.Version, exportVersion)}
 	case head.ID == "" || len(head.ID) > 128:
-		return errors.New("line 1: id: allowed are 1 to 128 bytes")
+		return &LineError{1, errors.New("id: allowed are 1 to 128 bytes")}
 	}
 	m.exportID = head.ID
 	m.done.Cut = true
@@ -128,11 +131,10 @@ func (m *importer) run(r *bufio.Reader) error {
 		}
 		if err != nil {
 			m.done.Bad++
-			err = fmt.Errorf("line %d: %w", n, err)
 			if !m.cfg.KeepGoing {
-				return errors.Join(m.flush(), err)
+				return errors.Join(m.flush(), &LineError{n, err})
 			}
-			m.report(n, err)
+			m.report(&LineError{n, err})
 			continue
 		}
 		if p.line = n; m.to != to || len(m.portion) == 500 || m.size > pageBytes {
@@ -147,9 +149,9 @@ func (m *importer) run(r *bufio.Reader) error {
 	return m.flush()
 }
 
-func (m *importer) report(line int64, err error) {
+func (m *importer) report(err *LineError) {
 	if m.cfg.Report != nil {
-		m.cfg.Report(line, err)
+		m.cfg.Report(err)
 	}
 }
 
@@ -279,11 +281,11 @@ func (m *importer) flush() error {
 				m.done.Again++
 			case store.ImportThere, store.ImportLocked:
 				m.done.Refused++
-				is := errImportThere
+				is := tasuki.ErrIDTaken
 				if result == store.ImportLocked {
-					is = errImportLocked
+					is = tasuki.ErrLocked
 				}
-				m.report(line, fmt.Errorf("line %d: %s/%s: %w", line, m.to.Name, m.portion[n].id, is))
+				m.report(&LineError{line, fmt.Errorf("%s/%s: %w", m.to.Name, m.portion[n].id, is)})
 			}
 		}
 		if err != nil {

@@ -96,24 +96,20 @@ func (s *Store) SeenAll(ctx context.Context, q *Queue, ids []string) ([]time.Tim
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	replies, err := s.doMulti(ctx, "seen", func(b rueidis.Builder) []rueidis.Completed {
-		commands := make([]rueidis.Completed, len(ids))
-		for n, id := range ids {
-			commands[n] = b.Zscore().Key(q.Seen).Member(id).Build()
-		}
-		return commands
+	reply, err := s.do(ctx, "seen", func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+		return c.Do(ctx, c.B().Zmscore().Key(q.Seen).Member(ids...).Build())
 	})
 	if err != nil {
 		return nil, err
 	}
+	values, err := exactly(len(ids), reply.ToArray)
+	if err != nil {
+		return nil, explain("seen", err)
+	}
 	times := make([]time.Time, len(ids))
-	for n, reply := range replies {
-		ms, err := reply.AsFloat64()
-		switch {
-		case err == nil:
+	for n := range values {
+		if ms, err := values[n].AsFloat64(); err == nil {
 			times[n] = time.UnixMilli(int64(ms))
-		case !rueidis.IsRedisNil(err):
-			return nil, explain("seen", err)
 		}
 	}
 	return times, nil
