@@ -30,7 +30,7 @@ func TestExport(t *testing.T) {
 	e.many()
 	e.do("RPUSH", "%s:{default}", "\xff\xfe no text", "<&>")
 	before := map[string]inspect.Job{}
-	for _, j := range e.jobs("default", inspect.JobFilter{}) {
+	for _, j := range e.jobs("default", inspect.Query{}) {
 		before[string(j.Raw)+j.ID] = j
 	}
 	text, exported := e.export(nil)
@@ -49,7 +49,7 @@ func TestExport(t *testing.T) {
 			t.Errorf("again: %+v, %v", done, err)
 		}
 	}
-	got := o.jobs("default", inspect.JobFilter{})
+	got := o.jobs("default", inspect.Query{})
 	if len(got) != 11 {
 		t.Errorf("there are %s", names(got))
 	}
@@ -90,7 +90,7 @@ func TestImportBroken(t *testing.T) {
 	if _, err := e.client.EnqueueMany(t.Context(), specs); err != nil {
 		t.Fatal(err)
 	}
-	text, _ := e.export(&inspect.ExportConfig{Queues: []string{"q0", "q1"}})
+	text, _ := e.export(&inspect.ExportConfig{Query: inspect.Query{Queues: []string{"q0", "q1"}}})
 	o := e.other()
 	for _, n := range []int{1, 100, 40_000, 100_000, 130_000, 250_000, len(text) - 10} {
 		done, err := o.inspector.Import(t.Context(), io.LimitReader(strings.NewReader(text), int64(n)), &inspect.ImportConfig{To: "all", KeepGoing: true})
@@ -157,9 +157,9 @@ func TestImportBad(t *testing.T) {
 		t.Errorf("there are %s", got)
 	}
 	for cfg, want := range map[*inspect.ExportConfig]string{
-		{Queues: []string{"a b"}}:    `"a b"`,
-		{Queues: []string{"list:x"}}: "the list of another program",
-		{Filter: &inspect.JobFilter{States: []tasuki.State{tasuki.StateDone}}}: "state: done: allowed are suspect",
+		{Query: inspect.Query{Queues: []string{"a b"}}}:                  `"a b"`,
+		{Query: inspect.Query{Queues: []string{"list:x"}}}:               "the list of another program",
+		{Query: inspect.Query{States: []tasuki.State{tasuki.StateDone}}}: "state: done: allowed are suspect",
 	} {
 		if _, err := e.inspector.Export(t.Context(), io.Discard, cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v", cfg, err)

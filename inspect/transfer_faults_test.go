@@ -44,14 +44,14 @@ func TestTransferCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	due := map[string]int64{}
-	for _, j := range e.jobs("default", inspect.JobFilter{}) {
+	for _, j := range e.jobs("default", inspect.Query{}) {
 		if !j.DueAt.IsZero() {
 			due[j.ID] = j.DueAt.UnixMilli()
 		}
 	}
 	where := func(e *env) map[string]int {
 		ids := map[string]int{}
-		for _, j := range e.jobs("default", inspect.JobFilter{}) {
+		for _, j := range e.jobs("default", inspect.Query{}) {
 			ids[j.ID]++
 		}
 		return ids
@@ -116,7 +116,7 @@ func TestTransferCut(t *testing.T) {
 		t.Errorf("seed %d: left are %v", seed, fmt.Sprint(left)[:min(len(fmt.Sprint(left)), 300)])
 	}
 	got := map[string]int64{}
-	for _, j := range o.jobs("default", inspect.JobFilter{}) {
+	for _, j := range o.jobs("default", inspect.Query{}) {
 		if !j.DueAt.IsZero() {
 			got[j.ID] = j.DueAt.UnixMilli()
 		}

@@ -36,7 +36,7 @@ func (e *env) transfer(queue string, to *env, cfg *inspect.TransferConfig) inspe
 // sorted are states and ids of all jobs of a queue.
 func (e *env) sorted(queue string) string {
 	e.t.Helper()
-	words := strings.Fields(names(e.jobs(queue, inspect.JobFilter{})))
+	words := strings.Fields(names(e.jobs(queue, inspect.Query{})))
 	slices.Sort(words)
 	return strings.Join(words, " ")
 }
@@ -58,7 +58,7 @@ func TestTransfer(t *testing.T) {
 	e.many()
 	e.put(kind.With(tasuki.Opts{ID: "unique", Unique: tasuki.Unique{Mode: tasuki.UniqueUntilDone, Key: "x"}}).Spec(1))
 	before := map[string]inspect.Job{}
-	for _, j := range e.jobs("default", inspect.JobFilter{}) {
+	for _, j := range e.jobs("default", inspect.Query{}) {
 		before[j.ID] = j
 	}
 	var told []inspect.Transferred
@@ -69,7 +69,7 @@ func TestTransfer(t *testing.T) {
 	if left := e.sorted("default"); left != "" {
 		t.Errorf("left are %s", left)
 	}
-	got := o.jobs("there", inspect.JobFilter{})
+	got := o.jobs("there", inspect.Query{})
 	if len(got) != 10 {
 		t.Errorf("there are %s", names(got))
 	}
@@ -175,13 +175,13 @@ func TestTransferRefused(t *testing.T) {
 	o.put(kind.With(tasuki.Opts{ID: "owner", Unique: tasuki.Unique{Mode: tasuki.UniqueQueued, Key: "x"}}).Spec(1))
 	e.put(kind.With(tasuki.Opts{ID: "goes"}).Spec(1))
 	before := map[string]time.Time{}
-	for _, j := range e.jobs("default", inspect.JobFilter{}) {
+	for _, j := range e.jobs("default", inspect.Query{}) {
 		before[j.ID] = j.DueAt
 	}
 	if done := e.transfer("default", o, nil); done != (inspect.Transferred{Moved: 1, Refused: 7}) {
 		t.Errorf("%+v", done)
 	}
-	for _, j := range e.jobs("default", inspect.JobFilter{}) {
+	for _, j := range e.jobs("default", inspect.Query{}) {
 		if due, ok := before[j.ID]; !ok || !due.Equal(j.DueAt) {
 			t.Errorf("%s was due at %v, and is %s at %v", j.ID, due, j.State, j.DueAt)
 		}
@@ -210,19 +210,19 @@ func TestTransferFilter(t *testing.T) {
 	if _, err := e.client.EnqueueMany(t.Context(), specs); err != nil {
 		t.Fatal(err)
 	}
-	for _, j := range e.jobs("default", inspect.JobFilter{Kinds: []string{kind.Name()}}) {
+	for _, j := range e.jobs("default", inspect.Query{Kinds: []string{kind.Name()}}) {
 		want = append(want, j.ID)
 	}
-	f := inspect.JobFilter{Kinds: []string{kind.Name()}, Limit: 1500}
-	if done := e.transfer("default", o, &inspect.TransferConfig{Filter: &f}); done.Moved != 1500 {
+	f := inspect.Query{Kinds: []string{kind.Name()}, Limit: 1500}
+	if done := e.transfer("default", o, &inspect.TransferConfig{Query: f}); done.Moved != 1500 {
 		t.Errorf("%+v", done)
 	}
 	f.Limit = 0
-	if done := e.transfer("default", o, &inspect.TransferConfig{Filter: &f}); done.Moved != 500 {
+	if done := e.transfer("default", o, &inspect.TransferConfig{Query: f}); done.Moved != 500 {
 		t.Errorf("%+v", done)
 	}
 	var got []string
-	for _, j := range o.jobs("default", inspect.JobFilter{}) {
+	for _, j := range o.jobs("default", inspect.Query{}) {
 		got = append(got, j.ID)
 	}
 	if !slices.Equal(got, want) {
@@ -241,7 +241,7 @@ func TestTransferFilter(t *testing.T) {
 	}{
 		{"a b", `"a b"`, inspect.TransferConfig{}},
 		{"default", `"a b"`, inspect.TransferConfig{To: "a b"}},
-		{"default", "state: running: allowed are suspect, ready", inspect.TransferConfig{Filter: &inspect.JobFilter{States: []tasuki.State{tasuki.StateRunning}}}},
+		{"default", "state: running: allowed are suspect, ready", inspect.TransferConfig{Query: inspect.Query{States: []tasuki.State{tasuki.StateRunning}}}},
 		{"list:x", "the list of another program", inspect.TransferConfig{To: "y"}},
 	} {
 		if _, err := e.inspector.Transfer(t.Context(), test.queue, o.inspector, &test.cfg); err == nil || !strings.Contains(err.Error(), test.want) {

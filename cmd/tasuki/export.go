@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,7 @@ func newExport(a *app) *cobra.Command {
 	var f jobFilter
 	var file string
 	cmd := &cobra.Command{
-		Use:   "export",
+		Use:   "export [QUERY]",
 		Short: "Write jobs as JSON Lines",
 		Long: `export writes jobs of all queues, or of one, as JSON Lines, for tasuki import: those that
 wait and the dead, bare ones and recorded ones with their history. Those that run are
@@ -26,11 +27,10 @@ docs/moving-jobs.md has the format.
 What moves while it is read is written twice or not at all: pause the queue, or use
 tasuki move, which takes away here what has come in there.`,
 		Example: `  tasuki export > jobs.jsonl
-  tasuki export --queue mail --state dead --file dead.jsonl
+  tasuki export --file dead.jsonl queue:mail state:dead
   tasuki export --queue mail | tasuki import --redis redis://new:6379 -`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if err := f.read(nil, inspect.TransferStates); err != nil {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := f.read(strings.Join(args, " "), nil, inspect.TransferStates); err != nil {
 				return usageError(err)
 			}
 			client, err := a.connect(cmd.Context())
@@ -39,12 +39,11 @@ tasuki move, which takes away here what has come in there.`,
 			}
 			defer client.Close()
 			i := inspect.New(client)
-			cfg := &inspect.ExportConfig{Filter: &f.JobFilter}
-			if f.queue != "" {
-				if _, err := look(cmd.Context(), i, f.queue); err != nil {
+			cfg := &inspect.ExportConfig{Query: f.Query}
+			for _, queue := range f.Queues {
+				if _, err := look(cmd.Context(), i, queue); err != nil {
 					return err
 				}
-				cfg.Queues = []string{f.queue}
 			}
 			out := cmd.OutOrStdout()
 			if file != "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,7 @@ func newMove(a *app) *cobra.Command {
 	var dryRun, yes bool
 	there := app{}
 	cmd := &cobra.Command{
-		Use:   "move",
+		Use:   "move [QUERY]",
 		Short: "Move jobs to another server, namespace or queue",
 		Long: `move takes jobs of a queue to another one, which may be that of another server
 (--to-redis) or namespace (--to-namespace): those that wait and the dead, bare ones and
@@ -40,25 +41,28 @@ five minutes, and may then run in both places.
 Such a call asks before it does anything: --yes says yes, which is needed where nobody can
 be asked, and --dry-run counts the jobs and does nothing.`,
 		Example: `  tasuki move --queue mail --to-redis redis://new:6379 --yes
-  tasuki move --queue mail --kind email.newsletter --to bulk
+  tasuki move --to bulk queue:mail kind:email.newsletter
   tasuki move --queue mail --state dead --to mail-dead --dry-run`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			usual := slices.DeleteFunc(slices.Clone(inspect.TransferStates), func(s tasuki.State) bool { return s == tasuki.StateParked })
-			if err := f.read(usual, inspect.TransferStates); err != nil {
+			if err := f.read(strings.Join(args, " "), usual, inspect.TransferStates); err != nil {
 				return usageError(err)
+			}
+			queue := ""
+			if len(f.Queues) == 1 {
+				queue = f.Queues[0]
 			}
 			far := there.redis != "" || there.namespace != ""
 			switch {
-			case f.queue == "":
-				return usageError(errors.New("--queue is missing: tasuki move --queue NAME"))
-			case !far && (to == "" || to == f.queue):
+			case queue == "":
+				return usageError(errors.New("which queue? tasuki move --queue NAME, or queue:NAME, of one"))
+			case !far && (to == "" || to == queue):
 				return usageError(errors.New("allowed are --to with another queue, --to-redis and --to-namespace: else the jobs are there"))
 			case !yes && !dryRun && !isTerminal(cmd.InOrStdin()):
 				return usageError(errAskNobody)
 			}
 			if to == "" {
-				to = f.queue
+				to = queue
 			}
 			if _, _, err := tasuki.ParseAddress(to + "/x"); err != nil {
 				return usageError(fmt.Errorf("--to: %.140q: %w", to, err))
@@ -69,7 +73,7 @@ be asked, and --dry-run counts the jobs and does nothing.`,
 			}
 			defer client.Close()
 			i := inspect.New(client)
-			if _, err := look(cmd.Context(), i, f.queue); err != nil {
+			if _, err := look(cmd.Context(), i, queue); err != nil {
 				return err
 			}
 			dst := i
@@ -93,18 +97,20 @@ be asked, and --dry-run counts the jobs and does nothing.`,
 					return lookFailure(err)
 				}
 				if dryRun {
-					return show(cmd.OutOrStdout(), output, bulkMeant{f.queue, true, n}, "%s: %d would be moved to %s", f.queue, n, to)
+					return show(cmd.OutOrStdout(), output, bulkMeant{queue, true, n}, "%s: %d would be moved to %s", queue, n, to)
 				}
 				if n > 0 {
-					fmt.Fprintf(cmd.ErrOrStderr(), "%s of %s will be moved to %s. Go on? [y/N] ", count(n, "job"), f.queue, to)
+					fmt.Fprintf(cmd.ErrOrStderr(), "%s of %s will be moved to %s. Go on? [y/N] ", count(n, "job"), queue, to)
 					if err := confirm(cmd.Context(), cmd); err != nil {
 						return err
 					}
 				}
 			}
+			q := f.Query
+			q.Queues = nil
 			tell := progress(cmd, "moved")
-			done, err := i.Transfer(cmd.Context(), f.queue, dst, &inspect.TransferConfig{
-				Filter: &f.JobFilter, To: to, Progress: func(done inspect.Transferred) { tell(done.Moved) },
+			done, err := i.Transfer(cmd.Context(), queue, dst, &inspect.TransferConfig{
+				Query: q, To: to, Progress: func(done inspect.Transferred) { tell(done.Moved) },
 			})
 			tell(-1)
 			if err != nil {
@@ -112,7 +118,7 @@ be asked, and --dry-run counts the jobs and does nothing.`,
 			} else if done.Refused > 0 {
 				err = &exitError{code: exitFailed}
 			}
-			return errors.Join(show(cmd.OutOrStdout(), output, shownMove{f.queue, to, done}, "%s", moveText(f.queue, to, done)), err)
+			return errors.Join(show(cmd.OutOrStdout(), output, shownMove{queue, to, done}, "%s", moveText(queue, to, done)), err)
 		},
 	}
 	f.addFlags(cmd)
@@ -129,7 +135,7 @@ be asked, and --dry-run counts the jobs and does nothing.`,
 
 // meant counts the jobs that a filter means.
 func meant(ctx context.Context, i *inspect.Inspector, f *jobFilter) (n int, err error) {
-	for _, err := range i.Jobs(ctx, f.queue, f.JobFilter) {
+	for _, err := range i.Jobs(ctx, f.Query) {
 		if err != nil {
 			return n, err
 		}
