@@ -3,6 +3,7 @@ package inspect
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/tally"
@@ -60,6 +61,7 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 
 // Merge adds what o has counted.
 func (h *Histogram) Merge(o *Histogram) {
+	h.tally.Counts = slices.Clone(h.tally.Counts) // a copy of h shares them
 	for i, c := range o.tally.Counts {
 		h.tally.Add(o.tally.First+i, c)
 	}

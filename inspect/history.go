@@ -43,13 +43,14 @@ func (c *Counts) Merge(o *Counts) {
 }
 
 // add adds the bytes of a field. What another program has written there counts nothing.
-func (c *Counts) add(text string) {
-	if text == "" {
-		return
+func (c *Counts) add(text string, timeless bool) {
+	s := tally.Sums{Done: c.Done, Failed: c.Failed, Crashed: c.Crashed, Run: c.Run.tally, Wait: c.Wait.tally}
+	add := s.Add
+	if timeless {
+		add = s.AddCounts
 	}
-	var s tally.Sums
-	if s.Add(text) == nil {
-		c.Merge(&Counts{s.Done, s.Failed, s.Crashed, Histogram{s.Run}, Histogram{s.Wait}})
+	if text != "" && add(text) == nil {
+		*c = Counts{s.Done, s.Failed, s.Crashed, Histogram{s.Run}, Histogram{s.Wait}}
 	}
 }
 
@@ -71,6 +72,9 @@ type HistoryQuery struct {
 	// From is in the first point: an hour before To unless told. To is in the last: now unless
 	// told. Both are times of Redis' clock.
 	From, To time.Time
+
+	// Timeless leaves out Run and Wait: half the work, for who only shows how much was done.
+	Timeless bool
 }
 
 // spans are those that statistics are kept by, the shortest first.
@@ -186,7 +190,7 @@ func (i *Inspector) HistoryByQueue(ctx context.Context, q HistoryQuery) (map[str
 		points := make([]Point, len(values))
 		for k := range points {
 			points[k].At = from.Add(time.Duration(k) * span.Long)
-			points[k].add(values[k][fields[n]])
+			points[k].add(values[k][fields[n]], q.Timeless)
 		}
 		history[queue] = points
 	}
@@ -231,7 +235,7 @@ func (i *Inspector) Kinds(ctx context.Context, queue string, since time.Time) (k
 			if sums[n] == nil {
 				sums[n] = &Counts{}
 			}
-			sums[n].add(text)
+			sums[n].add(text, false)
 		}
 	}
 	for n, c := range sums {

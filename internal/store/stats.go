@@ -30,7 +30,7 @@ var (
 )
 
 const (
-	maxCounted  = 2000 // kinds and queues in a span; others are counted together, by queue
+	maxCounted  = 1200 // kinds and queues in a span; others are counted together, by queue
 	maxFailures = 1000
 
 	failuresKept = 48 * time.Hour // by the hour

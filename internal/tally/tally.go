@@ -93,17 +93,23 @@ func (h *Histogram) Add(bucket int, n int64) {
 	if bucket < 0 || bucket >= Buckets || n <= 0 {
 		return
 	}
-	switch {
-	case len(h.Counts) == 0:
-		h.First, h.Counts = bucket, append(h.Counts, 0)
-	case bucket < h.First:
-		h.Counts = append(make([]int64, h.First-bucket, h.First-bucket+len(h.Counts)), h.Counts...)
-		h.First = bucket
-	}
-	for bucket-h.First >= len(h.Counts) {
-		h.Counts = append(h.Counts, 0)
-	}
+	h.grow(bucket, bucket)
 	h.Counts[bucket-h.First] += n
+}
+
+// grow makes room for buckets from low to high.
+func (h *Histogram) grow(low, high int) {
+	last := h.First + len(h.Counts) - 1
+	if len(h.Counts) == 0 {
+		h.First, last = low, low-1
+	}
+	if low >= h.First && high <= last {
+		return
+	}
+	low, high = min(low, h.First), max(high, last)
+	counts := make([]int64, high-low+1)
+	copy(counts[h.First-low:], h.Counts)
+	h.First, h.Counts = low, counts
 }
 
 // Sums are Counts of several processes and minutes together.
@@ -119,8 +125,73 @@ const most = 1 << 53
 var errCut = errors.New("a number has no end, or is too high")
 
 // Add adds the numbers of what Append has made, or has been made of several of those. A
-// name that it does not know it leaves out. After an error some may have been added.
+// name that it does not know it leaves out. With an error nothing is added.
 func (s *Sums) Add(text string) error {
+	// First how far the histograms reach: to grow them bucket by bucket costs more than this.
+	var low, high [2]int
+	err := pairs(text, func(name, _ int64) {
+		if bucket, wait, ok := bucketOf(name); ok {
+			if high[wait] == 0 {
+				low[wait], high[wait] = bucket, bucket+1
+			}
+			low[wait], high[wait] = min(low[wait], bucket), max(high[wait], bucket+1)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	histograms := [2]*Histogram{&s.Run, &s.Wait}
+	for i, h := range histograms {
+		if high[i] > 0 {
+			h.grow(low[i], high[i]-1)
+		}
+	}
+	return pairs(text, func(name, n int64) {
+		switch name {
+		case nameRunSum:
+			s.Run.Sum = addMicros(s.Run.Sum, n)
+		case nameWaitSum:
+			s.Wait.Sum = addMicros(s.Wait.Sum, n)
+		default:
+			s.count(name, n)
+			if bucket, wait, ok := bucketOf(name); ok {
+				histograms[wait].Counts[bucket-histograms[wait].First] += n
+			}
+		}
+	})
+}
+
+// AddCounts is Add without the histograms.
+func (s *Sums) AddCounts(text string) error {
+	was := *s
+	err := pairs(text, s.count)
+	if err != nil {
+		*s = was
+	}
+	return err
+}
+
+func (s *Sums) count(name, n int64) {
+	switch name {
+	case nameDone:
+		s.Done += n
+	case nameFailed:
+		s.Failed += n
+	case nameCrashed:
+		s.Crashed += n
+	}
+}
+
+// bucketOf is the bucket that a name means, and the histogram: 0 of runs, 1 of waits.
+func bucketOf(name int64) (bucket, wait int, ok bool) {
+	if name < nameRun || name >= nameRun+2*Buckets {
+		return 0, 0, false
+	}
+	return int(name-nameRun) / 2, int(name-nameRun) % 2, true
+}
+
+// pairs calls f with each name and number of a text.
+func pairs(text string, f func(name, n int64)) error {
 	for text != "" {
 		name, rest, ok := number(text)
 		if !ok {
@@ -130,25 +201,8 @@ func (s *Sums) Add(text string) error {
 		if !ok {
 			return errCut
 		}
+		f(name, n)
 		text = rest
-		switch name {
-		case nameDone:
-			s.Done += n
-		case nameFailed:
-			s.Failed += n
-		case nameCrashed:
-			s.Crashed += n
-		case nameRunSum:
-			s.Run.Sum = addMicros(s.Run.Sum, n)
-		case nameWaitSum:
-			s.Wait.Sum = addMicros(s.Wait.Sum, n)
-		default:
-			if bucket := int(min((name-nameRun)/2, Buckets)); (name-nameRun)%2 == 0 {
-				s.Run.Add(bucket, n)
-			} else {
-				s.Wait.Add(bucket, n)
-			}
-		}
 	}
 	return nil
 }

@@ -88,8 +88,14 @@ func FuzzAdd(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		var s Sums
-		_ = s.Add(text)
+		var s, counts Sums
+		err := s.Add(text)
+		if only := counts.AddCounts(text); (only == nil) != (err == nil) || counts.Done != s.Done || counts.Failed != s.Failed || counts.Crashed != s.Crashed {
+			t.Errorf("with histograms %+v, %v; without %+v, %v", s, err, counts, only)
+		}
+		if err != nil && (s.Done != 0 || len(s.Run.Counts)+len(s.Wait.Counts) != 0) {
+			t.Errorf("with an error there is %+v", s)
+		}
 		for _, h := range []Histogram{s.Run, s.Wait} {
 			if h.First < 0 || h.First+len(h.Counts) > Buckets || h.Sum < 0 {
 				t.Errorf("%+v", h)
