@@ -156,7 +156,7 @@ func TestStatisticsOfOthers(t *testing.T) {
 	e := setup(t)
 	e.enqueue("a")
 	day := fmt.Sprintf("%s:stats:{stats}:day:%d", e.namespace, time.Now().Unix()/86400)
-	e.do("HSET", day, "number default", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "x", "y", " default", "\x00")
+	e.do("HSET", day, "number default", strings.Repeat("\xff\x80", 600), "x", "y", " default", "\x00")
 	e.do("ZADD", "%s:stats:{stats}:failures", "5", "f")
 	e.do("HSET", "%s:stats:{stats}:failures:samples", "f", "no JSON")
 	e.settle(1, func(context.Context, *tasuki.RawJob) error { return tasuki.Kill(errors.New("no")) })

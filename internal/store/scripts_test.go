@@ -343,7 +343,7 @@ var operations = map[string]operation{
 	"AddStats": {
 		script: "settle_stats",
 		prepare: func(b *box) {
-			b.do("HSET", b.s.spanKey(Hours, b.at), "k mail", "\x00\x7f\x01\x02", " mail", "\x00\x05", "x mail", "spoilt\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00")
+			b.do("HSET", b.s.spanKey(Hours, b.at), "k mail", "\x82\x10\x7f\x11\x02", " mail", "\x81\x10\x05", "x mail", "spoilt")
 			b.do("ZADD", b.s.statsKey("failures"), "5", "f1")
 			b.do("HSET", b.s.statsKey("failures:first"), "f1", "4")
 			b.do("HSET", b.s.statsKey("failures:times"), "f1", "2")
@@ -351,18 +351,18 @@ var operations = map[string]operation{
 		},
 		run: func(ctx context.Context, s *Store, q *Queue) error {
 			return s.AddStats(ctx, me, 7, time.Now(), &Counted{
-				Kinds:    []CountedKind{{"mail", "k", "\x00\x03"}, {"mail", "", "\x00\x03\x07\x80\x01"}},
+				Kinds:    []CountedKind{{"mail", "k", "\x81\x10\x03"}, {"mail", "", "\x82\x10\x03\x15\xcc\x80"}, {"mail", "x", "\x81\x10\x03"}},
 				Failures: []CountedFailure{{"f1", 3, `{"kind":"k"}`}, {"f2", 1, `{"kind":"l"}`}},
 			})
 		},
 		refused: true,
 		changes: []string{
-			"-stats:failures f1 5", "-stats:hours  QUEUE \x00\x05", "-stats:hours k QUEUE \x00\x7f\x01\x02", "-stats:samples f1 {}", "-stats:times f1 2",
-			"+stats:days  QUEUE \x00\x03\x07\x80\x01", "+stats:days has a TTL", "+stats:days k QUEUE \x00\x03",
+			"-stats:failures f1 5", "-stats:hours  QUEUE \x81\x10\x05", "-stats:hours k QUEUE \x82\x10\x7f\x11\x02", "-stats:hours x QUEUE spoilt", "-stats:samples f1 {}", "-stats:times f1 2",
+			"+stats:days  QUEUE \x82\x10\x03\x15\xcc\x80", "+stats:days has a TTL", "+stats:days k QUEUE \x81\x10\x03", "+stats:days x QUEUE \x81\x10\x03",
 			"+stats:failures f1 T", "+stats:failures f2 T", "+stats:first f2 T", "+stats:hourly f1 3", "+stats:hourly f2 1", "+stats:hourly has a TTL",
-			"+stats:hours  QUEUE \x00\x08\x07\x80\x01", "+stats:hours has a TTL", "+stats:hours k QUEUE \x01\x02\x00\x82\x01",
+			"+stats:hours  QUEUE \x82\x10\x08\x15\xcc\x80", "+stats:hours has a TTL", "+stats:hours k QUEUE \x82\x10\xcc\x82\x11\x02", "+stats:hours x QUEUE \x81\x10\x03",
 			"+stats:last has a TTL", "+stats:last is 7",
-			"+stats:minutes  QUEUE \x00\x03\x07\x80\x01", "+stats:minutes has a TTL", "+stats:minutes k QUEUE \x00\x03",
+			"+stats:minutes  QUEUE \x82\x10\x03\x15\xcc\x80", "+stats:minutes has a TTL", "+stats:minutes k QUEUE \x81\x10\x03", "+stats:minutes x QUEUE \x81\x10\x03",
 			`+stats:samples f1 {"kind":"k"}`, `+stats:samples f2 {"kind":"l"}`, "+stats:times f1 5", "+stats:times f2 1",
 		},
 	},

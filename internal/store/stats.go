@@ -108,7 +108,7 @@ type CountedFailure struct {
 }
 
 // AddStats adds to the statistics what a worker has counted since its call before, about
-// 100 kinds at most. guess is what Redis' clock may show. A repetition has the number of
+// 20 kinds at most. guess is what Redis' clock may show. A repetition has the number of
 // the first call: then it is not added twice.
 func (s *Store) AddStats(ctx context.Context, worker string, call int64, guess time.Time, c *Counted) error {
 	for range 3 {

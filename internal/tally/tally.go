@@ -50,22 +50,23 @@ func (c *Counts) Add(o *Counts) {
 // What a number counts. In the bytes each number has a name, so that those of two
 // values can be added by who knows nothing of them: that is a script.
 const (
-	nameDone    = 0
-	nameFailed  = 1
-	nameCrashed = 2
-	nameRunSum  = 3 // µs
-	nameWaitSum = 4 // µs
-	nameRun     = 5 // and 7, 9, …: buckets
-	nameWait    = 6 // and 8, 10, …
+	nameDone    = 16 // from 1 on it might be taken for an array, by who writes it in Lua
+	nameFailed  = 17
+	nameCrashed = 18
+	nameRunSum  = 19 // µs
+	nameWaitSum = 20 // µs
+	nameRun     = 21 // and 23, 25, …: buckets
+	nameWait    = 22 // and 24, 26, …
 )
 
-// Append appends the bytes of c to dst: for each number that is not zero its name and the
-// number, each in groups of seven bits, the lowest first; all but the last of a number's
-// bytes have the eighth bit set.
+// Append appends the bytes of c to dst: a map of MessagePack
+// (https://github.com/msgpack/msgpack/blob/master/spec.md), from the name of each number that is
+// not zero to it.
 func (c *Counts) Append(dst []byte) []byte {
+	all := make([]int64, 0, 64)
 	add := func(name int, n int64) {
 		if n > 0 {
-			dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(name)), uint64(n))
+			all = append(all, int64(name), min(n, most))
 		}
 	}
 	add(nameDone, c.Done)
@@ -77,8 +78,37 @@ func (c *Counts) Append(dst []byte) []byte {
 		add(nameRun+2*i, int64(c.Run[i]))
 		add(nameWait+2*i, int64(c.Wait[i]))
 	}
+	if n := len(all) / 2; n < 16 {
+		dst = append(dst, fixMap|byte(n))
+	} else {
+		dst = binary.BigEndian.AppendUint16(append(dst, map16), uint16(n))
+	}
+	for _, n := range all {
+		switch {
+		case n < 1<<7:
+			dst = append(dst, byte(n))
+		case n < 1<<8:
+			dst = append(dst, uint8s, byte(n))
+		case n < 1<<16:
+			dst = binary.BigEndian.AppendUint16(append(dst, uint16s), uint16(n))
+		case n < 1<<32:
+			dst = binary.BigEndian.AppendUint32(append(dst, uint32s), uint32(n))
+		default:
+			dst = binary.BigEndian.AppendUint64(append(dst, uint64s), uint64(n))
+		}
+	}
 	return dst
 }
+
+// The first byte of a value of MessagePack; numbers below 128 are one themselves.
+const (
+	fixMap  = 0x80 // and the length, below 16
+	map16   = 0xde
+	uint8s  = 0xcc
+	uint16s = 0xcd
+	uint32s = 0xce
+	uint64s = 0xcf
+)
 
 // Histogram is the sum of any number of durations that were counted, in buckets. The zero
 // value is empty.
@@ -122,7 +152,7 @@ type Sums struct {
 // neither Lua nor JSON has it exactly.
 const most = 1 << 53
 
-var errCut = errors.New("a number has no end, or is too high")
+var errSpoilt = errors.New("it is no map of names and numbers, or a number is too high")
 
 // Add adds the numbers of what Append has made, or has been made of several of those. A
 // name that it does not know it leaves out. With an error nothing is added.
@@ -192,17 +222,29 @@ func bucketOf(name int64) (bucket, wait int, ok bool) {
 
 // pairs calls f with each name and number of a text.
 func pairs(text string, f func(name, n int64)) error {
-	for text != "" {
+	n := 0
+	switch {
+	case len(text) >= 1 && text[0]&0xf0 == fixMap:
+		n, text = int(text[0]&0xf), text[1:]
+	case len(text) >= 3 && text[0] == map16:
+		n, text = int(text[1])<<8|int(text[2]), text[3:]
+	default:
+		return errSpoilt
+	}
+	for range n {
 		name, rest, ok := number(text)
 		if !ok {
-			return errCut
+			return errSpoilt
 		}
 		n, rest, ok := number(rest)
 		if !ok {
-			return errCut
+			return errSpoilt
 		}
 		f(name, n)
 		text = rest
+	}
+	if text != "" {
+		return errSpoilt
 	}
 	return nil
 }
@@ -223,11 +265,22 @@ func AddTimes(a, b time.Duration) time.Duration {
 
 // number reads the number at the beginning of a text.
 func number(text string) (n int64, rest string, ok bool) {
-	for i := 0; i < len(text) && i < 8; i++ {
-		n |= int64(text[i]&0x7f) << (7 * i)
-		if text[i] < 0x80 {
-			return n, text[i+1:], n <= most
-		}
+	if text == "" {
+		return 0, "", false
 	}
-	return 0, "", false
+	first := text[0]
+	if first < 1<<7 {
+		return int64(first), text[1:], true
+	}
+	if first < uint8s || first > uint64s {
+		return 0, "", false
+	}
+	size := 1 << (first - uint8s)
+	if text = text[1:]; len(text) < size || size == 8 && text[0] != 0 {
+		return 0, "", false
+	}
+	for i := range size {
+		n = n<<8 | int64(text[i])
+	}
+	return n, text[size:], n <= most
 }

@@ -84,7 +84,7 @@ func FuzzAdd(f *testing.F) {
 	var c Counts
 	c.Attempt(true, time.Second)
 	c.Waited(time.Hour)
-	for _, text := range []string{"", "\x00", "\x00\x01", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "\xff\x7f\x01", string(c.Append(nil))} {
+	for _, text := range []string{"", "\x80", "\x81\x10\x01", "\x81\x10", "\x81\x10\xcf\x00\xff\xff\xff\xff\xff\xff\xff", "\xde\x00\x01\x15\xcd\x01\x00", string(c.Append(nil))} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

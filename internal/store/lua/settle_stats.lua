@@ -48,45 +48,74 @@ end
 if redis.call('GET', last) == call then return this end
 redis.call('SET', last, call, 'PX', 600000)
 
--- Numbers are pairs of a name and a number, in groups of seven bits, the lowest first.
-local function add(into, text)
-  local name, value, scale = nil, 0, 1
-  for i = 1, #text do
-    local b = string.byte(text, i)
-    if b >= 128 then
-      value, scale = value + (b - 128) * scale, scale * 128
-    else
-      value = value + b * scale
-      if name then
-        into[name] = (into[name] or 0) + value
-        name = nil
-      else
-        name = value
+-- Numbers are a map of MessagePack, from a name to a number. Redis reads and writes it in C, and takes a
+-- table for an array only if its names begin with 1, which is none. The embedded server does not know it, and
+-- has it done here: integers from 0 on, no others.
+local read, write
+if cmsgpack then
+  read, write = cmsgpack.unpack, cmsgpack.pack
+else
+  read = function(text)
+    local at = 1
+    local function big(n) -- a number of n bytes, the highest first
+      local value = 0
+      for _ = 1, n do
+        value, at = value * 256 + string.byte(text, at), at + 1
       end
-      value, scale = 0, 1
+      return value
     end
+    local function number()
+      local b = big(1)
+      return b < 128 and b or big(2 ^ (b - 204))
+    end
+    local head = big(1)
+    local all = {}
+    for _ = 1, head == 222 and big(2) or head - 128 do
+      local name = number()
+      all[name] = number()
+    end
+    return all
   end
-end
-local function put(out, value)
-  if not (value < 9007199254740992) then value = 0 end -- nobody has counted that
-  while value >= 128 do
-    out[#out + 1] = string.char(value % 128 + 128)
-    value = math.floor(value / 128)
+  write = function(all)
+    local out, n = {}, 0
+    local function big(value, size)
+      local bytes = ''
+      for _ = 1, size do
+        bytes, value = string.char(value % 256) .. bytes, math.floor(value / 256)
+      end
+      out[#out + 1] = bytes
+    end
+    local function number(value)
+      if value < 128 then return big(value, 1) end
+      local wide = value < 256 and 0 or value < 65536 and 1 or value < 4294967296 and 2 or 3
+      big(204 + wide, 1)
+      big(value, 2 ^ wide)
+    end
+    for _ in pairs(all) do n = n + 1 end
+    if n < 16 then
+      big(128 + n, 1)
+    else
+      big(222, 1)
+      big(n, 2)
+    end
+    for name, value in pairs(all) do
+      number(name)
+      number(value)
+    end
+    return table.concat(out)
   end
-  out[#out + 1] = string.char(value)
-end
-local function merged(was, more)
-  local all, out = {}, {}
-  add(all, was)
-  add(all, more)
-  for name, value in pairs(all) do
-    put(out, name)
-    put(out, value)
-  end
-  return table.concat(out)
 end
 
-for key, keep in pairs({[minutes] = minutes_for, [hours] = hours_for, [days] = days_for}) do
+local more = {}
+for i = 10, 9 + 3 * n, 3 do more[i] = read(ARGV[i + 2]) end
+
+local function merged(was, more)
+  local all = read(was)
+  for name, value in pairs(more) do all[name] = (all[name] or 0) + value end
+  return write(all)
+end
+
+local function count(key, keep)
   local room = most - redis.call('HLEN', key)
   for i = 10, 9 + 3 * n, 3 do
     local field, others, numbers = ARGV[i], ARGV[i + 1], ARGV[i + 2]
@@ -95,12 +124,20 @@ for key, keep in pairs({[minutes] = minutes_for, [hours] = hours_for, [days] = d
       field = others
       was = redis.call('HGET', key, field)
     end
-    if not was then room = room - 1 end
+    if was then
+      local fine, sum = pcall(merged, was, more[i])
+      if fine then numbers = sum end -- else somebody has spoilt what was there
+    else
+      room = room - 1
+    end
     -- Of the others there is one field for each queue, which has its own bound.
-    if was or room > -most then redis.call('HSET', key, field, was and merged(was, numbers) or numbers) end
+    if was or room >= -most then redis.call('HSET', key, field, numbers) end
   end
   redis.call('PEXPIRE', key, keep)
 end
+count(minutes, minutes_for)
+count(hours, hours_for)
+count(days, days_for)
 
 for i = 10 + 3 * n, #ARGV, 3 do
   local fingerprint = ARGV[i]
