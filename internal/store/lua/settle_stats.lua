@@ -52,8 +52,9 @@ redis.call('SET', last, call, 'PX', 600000)
 -- table for an array only if its names begin with 1, which is none. The embedded server does not know it, and
 -- has it done here: integers from 0 on, no others.
 local read, write
-if cmsgpack then
-  read, write = cmsgpack.unpack, cmsgpack.pack
+local known, msgpack = pcall(function() return cmsgpack end)
+if known and msgpack then
+  read, write = msgpack.unpack, msgpack.pack
 else
   read = function(text)
     local at = 1
