@@ -62,10 +62,9 @@ func (t *Telemetry) enqueue(next tasuki.Enqueuer) tasuki.Enqueuer {
 			}
 		}
 		if err != nil {
-			first, rejected := errorsOf(err, len(specs))
-			fail(span, first)
+			fail(span, firstError(err, len(specs)))
 			if len(specs) > 1 {
-				span.SetAttributes(rejectedKey.Int(rejected))
+				span.SetAttributes(rejectedKey.Int(rejected(err, len(specs))))
 			}
 		}
 		return infos, err
@@ -74,11 +73,7 @@ func (t *Telemetry) enqueue(next tasuki.Enqueuer) tasuki.Enqueuer {
 
 // sent counts jobs that were enqueued, or not.
 func (t *Telemetry) sent(ctx context.Context, specs []tasuki.Spec, queue string, err error, took time.Duration) {
-	var first error
-	if err != nil {
-		first, _ = errorsOf(err, len(specs))
-	}
-	t.instruments.operation.Record(ctx, took.Seconds(), with(first, append(operation(sendName, queue), sendType)...))
+	t.instruments.operation.Record(ctx, took.Seconds(), with(firstError(err, len(specs)), append(operation(sendName, queue), sendType)...))
 	type class struct{ queue, errorType string }
 	counts := map[class]int64{}
 	of := map[class]error{}
@@ -122,17 +117,22 @@ func errorAt(err error, i, n int) error {
 	return err
 }
 
-// errorsOf returns the first error of n jobs, and how many there are.
-func errorsOf(err error, n int) (first error, count int) {
+// firstError is that of the first of n jobs that was not enqueued, or nil.
+func firstError(err error, n int) error {
 	for i := range n {
 		if e := errorAt(err, i, n); e != nil {
-			if count++; first == nil {
-				first = e
-			}
+			return e
 		}
 	}
-	if first == nil {
-		first = err
+	return err
+}
+
+// rejected is how many of n jobs were not enqueued.
+func rejected(err error, n int) (count int) {
+	for i := range n {
+		if errorAt(err, i, n) != nil {
+			count++
+		}
 	}
-	return first, count
+	return count
 }

@@ -156,7 +156,7 @@ func (e *env) await(name string, n int) []tracetest.SpanStub {
 	return found
 }
 
-// value is an attribute of a span; not valid if it has none.
+// value is an attribute of a span; empty if it has none.
 func value(s tracetest.SpanStub, key string) attribute.Value {
 	for _, a := range s.Attributes {
 		if string(a.Key) == key {
@@ -168,7 +168,7 @@ func value(s tracetest.SpanStub, key string) attribute.Value {
 
 // text is one as it can be read; "-" if there is none.
 func text(s tracetest.SpanStub, key string) string {
-	if v := value(s, key); v.Type() != attribute.INVALID {
+	if v := value(s, key); v.Type() != attribute.EMPTY {
 		return v.String()
 	}
 	return "-"

@@ -218,10 +218,7 @@ func TestChapter(t *testing.T) {
 			t.Errorf("the chapter tells of %s, which there is not", name)
 			continue
 		}
-		var said []string
-		for _, label := range strings.FieldsFunc(found[3], func(r rune) bool { return r == ',' || r == ' ' || r == '`' }) {
-			said = append(said, label)
-		}
+		said := strings.FieldsFunc(found[3], func(r rune) bool { return r == ',' || r == ' ' || r == '`' })
 		if slices.Sort(said); !slices.Equal(said, slices.Sorted(slices.Values(labels))) {
 			t.Errorf("%s: the chapter has the labels %v, it has %v", name, said, labels)
 		}
