@@ -339,8 +339,12 @@ func TestForeignListFailures(t *testing.T) {
 		e.run(w)
 		e.waitQueue("list:"+key, func(q inspect.Queue) bool { return q.Retry == 100 || q.Dead > 0 })
 		fail.Store(true)
-		if acted, err := e.inspector.ActAll(e.ctx, inspect.Task{Action: inspect.Retry}, inspect.Query{Queues: []string{"list:" + key}}); acted.Done != 100 || err != nil {
-			t.Errorf("%+v, %v", acted, err)
+		o, err := e.inspector.Operate(e.ctx, inspect.Task{Action: inspect.Retry}, inspect.Query{Queues: []string{"list:" + key}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o, err = e.inspector.Await(e.ctx, o.ID); o.Done != 100 || err != nil {
+			t.Errorf("%+v, %v", o, err)
 		}
 		q := e.waitQueue("list:"+key, func(q inspect.Queue) bool { return q.Dead == 100 })
 		if q.Ready+q.Retry+q.Running != 0 || q.Counts["retry"] != 100 || q.Counts["dead"] != 100 {

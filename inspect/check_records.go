@@ -14,6 +14,12 @@ import (
 // ofJobs explains the keys of a queue that belong to single jobs, and returns the lists of
 // those that are parked.
 func (c *check) ofJobs(q *store.Queue) (parked []string) {
+	before, after, _ := strings.Cut(q.Trash("\x00"), "\x00")
+	for _, key := range c.keys {
+		if strings.HasPrefix(key, before) && strings.HasSuffix(key, after) {
+			c.explained[key] = true // what operations have removed
+		}
+	}
 	if q.Foreign {
 		return nil
 	}

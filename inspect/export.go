@@ -108,7 +108,7 @@ func (i *Inspector) export(ctx context.Context, w io.Writer, cfg *ExportConfig, 
 		}
 		done.Running += running(survey)
 		var failed error
-		err = i.walk(ctx, queue, &q, false, func(jobs []Job) (int, bool) {
+		err = i.walk(ctx, queue, &q, false, nil, func(jobs []Job) (int, bool) {
 			if q.Limit > 0 {
 				jobs = jobs[:min(len(jobs), q.Limit-int(done.Jobs))]
 			}

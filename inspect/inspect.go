@@ -4,11 +4,13 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tasuki-dev/tasuki"
@@ -21,10 +23,14 @@ import (
 type Inspector struct {
 	client *tasuki.Client
 	store  *store.Store
+	by     string // whose acts are its own
+	ops    *operations
 }
 
 // New returns an Inspector of what the client reaches.
-func New(c *tasuki.Client) *Inspector { return &Inspector{client: c, store: bridge.Store(c)} }
+func New(c *tasuki.Client) *Inspector {
+	return &Inspector{client: c, store: bridge.Store(c), ops: newOperations()}
+}
 
 // Queue is how many jobs of a queue are in which state, and what was done with
 // those that are not there any more.
@@ -145,7 +151,7 @@ type pause struct {
 
 // Pause ends claiming from a queue until Resume: what runs goes on, and every
 // worker may start one more job that was being handed to it. by is who did it, for
-// others to read. Jobs can be enqueued all the while.
+// others to read; "" is whom As has named. Jobs can be enqueued all the while.
 func (i *Inspector) Pause(ctx context.Context, queue, by string) error {
 	keys, err := i.store.Queue(queue)
 	if err != nil {
@@ -155,11 +161,13 @@ func (i *Inspector) Pause(ctx context.Context, queue, by string) error {
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
-	text, err := json.Marshal(pause{By: by, Since: now.UnixMilli()})
+	text, err := json.Marshal(pause{By: cmp.Or(by, i.by), Since: now.UnixMilli()})
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
-	if err := i.store.SetRule(ctx, keys, rulePaused, string(text)); err != nil {
+	err = i.store.SetRule(ctx, keys, rulePaused, string(text))
+	i.notedAll(ctx, "pause", []string{queue}, by, []error{err})
+	if err != nil {
 		return fmt.Errorf("pause %s: %w", queue, err)
 	}
 	return nil
@@ -171,7 +179,9 @@ func (i *Inspector) Resume(ctx context.Context, queue string) error {
 	if err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
-	if err := i.store.SetRule(ctx, keys, rulePaused, ""); err != nil {
+	err = i.store.SetRule(ctx, keys, rulePaused, "")
+	i.notedAll(ctx, "resume", []string{queue}, "", []error{err})
+	if err != nil {
 		return fmt.Errorf("resume %s: %w", queue, err)
 	}
 	return nil
@@ -185,6 +195,12 @@ var ErrNotFound = errors.New("not found")
 // how many; if some of the ids are not among the dead jobs, with an error that
 // wraps ErrNotFound and names them.
 func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (int, error) {
+	revived, err := i.revive(ctx, queue, ids)
+	i.noted(ctx, "revive", queue, strings.Join(ids, " "), revived, err)
+	return revived, err
+}
+
+func (i *Inspector) revive(ctx context.Context, queue string, ids []string) (int, error) {
 	keys, err := i.store.Queue(queue)
 	if err != nil {
 		return 0, fmt.Errorf("revive: %w", err)

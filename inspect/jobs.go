@@ -31,6 +31,7 @@ type Job struct {
 	nth     int64   // of its place, in the order in which it was read, from 0 on
 	score   float64 // in a sorted set
 	element string
+	kept    string // as it is kept where an action has put it
 }
 
 // Jobs yields the jobs that q means, as Find does: page by page, as they are asked for, and so
@@ -251,12 +252,12 @@ func (r *reader) read(jobs []Job) (meant []Job, bytes int, err error) {
 		case fields["gen"] != gens[n]:
 			j.Queue = "" // the pointer was left behind by a move
 		default:
-			at, far, nth, element := j.at, j.far, j.nth, j.element
+			at, far, nth, score, element := j.at, j.far, j.nth, j.score, j.element
 			if at.kind != "ids" && fields["state"] != string(at.state) { // its record does not say it yet
 				fields["state"], fields["at"] = string(at.state), ""
 			}
 			*j = recordedJob(r.q, ids[n], fields)
-			j.at, j.far, j.nth, j.element = at, far, nth, element
+			j.at, j.far, j.nth, j.score, j.element = at, far, nth, score, element
 		}
 	}
 	meant = jobs[:0]

@@ -98,6 +98,12 @@ func (i *Inspector) Edit(ctx context.Context, c Changes, jobs ...Job) []error {
 // act does something to jobs that a person has chosen.
 func (i *Inspector) act(a *actor, jobs []Job) []error {
 	errs := a.act(jobs)
+	targets := make([]string, len(jobs))
+	for k := range jobs {
+		targets[k] = jobs[k].Address()
+	}
+	t := Task{Action: a.what, At: a.at, To: a.to, Changes: a.changes}
+	i.notedAll(a.ctx, string(a.what), targets, strings.TrimPrefix(t.detail(), ", "), errs)
 	return errs
 }
 
@@ -183,10 +189,6 @@ func (t *Task) validate() error {
 	return checkTime(t.At)
 }
 
-func (i *Inspector) actor(ctx context.Context, t *Task) *actor {
-	return &actor{Inspector: i, ctx: ctx, what: t.Action, at: t.At, to: t.To, changes: t.Changes}
-}
-
 // Acted is what has become of jobs that were meant.
 type Acted struct {
 	Done int `json:"done"`
@@ -194,82 +196,6 @@ type Acted struct {
 	Skipped int `json:"skipped"`
 	// Refused were refused for another reason, the last of which is in the error.
 	Refused int `json:"refused"`
-}
-
-// ActAll does something to all jobs that q means, portion by portion; q.Limit is
-// how many are done at most. Jobs that die or become ready while it goes on may be meant
-// too, but it ends. The error is why it has stopped, or why some were refused.
-func (i *Inspector) ActAll(ctx context.Context, t Task, q Query) (Acted, error) {
-	var all Acted
-	if err := errors.Join(t.validate(), q.validate()); err != nil {
-		return all, err
-	}
-	begun, err := i.store.Now(ctx)
-	if err != nil {
-		return all, fmt.Errorf("%s: %w", t.Action, err)
-	}
-	queues, err := i.queuesOf(ctx, &q)
-	if err != nil {
-		return all, fmt.Errorf("%s: %w", t.Action, err)
-	}
-	a := i.actor(ctx, &t)
-	var refused error
-	for _, queue := range queues {
-		if t.Action == Move && t.To == queue.Name {
-			continue
-		}
-		var failed error
-		err := i.walk(ctx, queue, &q, true, func(jobs []Job) (left int, more bool) {
-			// Those that have died since are those that were made ready.
-			jobs = slices.DeleteFunc(jobs, func(j Job) bool {
-				return t.Action == Retry && j.State == tasuki.StateDead && j.EndedAt.After(begun)
-			})
-			if q.Limit > 0 {
-				jobs = jobs[:min(len(jobs), q.Limit-all.Done)]
-			}
-			start := time.Now()
-			errs := a.act(jobs)
-			took := time.Since(start)
-			for k, err := range errs {
-				switch {
-				case err == nil:
-					all.Done++
-					if t.Action != Edit && (jobs[k].at.kind == "list" || jobs[k].at.kind == "zset") {
-						left++
-					}
-				case isMoved(err):
-					all.Skipped++
-				case isRefusal(err):
-					all.Refused++
-					refused = fmt.Errorf("%s: %w", jobs[k].Address(), err)
-				default:
-					failed = err
-				}
-			}
-			// What lies in the middle of a long list takes Redis tens of milliseconds: half of the
-			// time is for others.
-			if took > 10*time.Millisecond {
-				select {
-				case <-time.After(took):
-				case <-ctx.Done():
-					failed = cmp.Or(failed, context.Cause(ctx))
-				}
-			}
-			return left, failed == nil && (q.Limit == 0 || all.Done < q.Limit)
-		})
-		if err = cmp.Or(err, failed); err != nil {
-			return all, fmt.Errorf("%s: %s: %w", t.Action, queue.Name, err)
-		}
-	}
-	if refused != nil {
-		return all, fmt.Errorf("%s: %w", t.Action, refused)
-	}
-	return all, nil
-}
-
-// isRefusal tells whether an error is one of a job, and not of Redis.
-func isRefusal(err error) bool {
-	return slices.ContainsFunc([]error{ErrForeign, ErrBare, tasuki.ErrLocked, tasuki.ErrIDTaken}, func(is error) bool { return errors.Is(err, is) })
 }
 
 // isMoved tells whether an error is that a job is not, or not any more, in a state for an
@@ -392,7 +318,8 @@ func (a *actor) moveSome(q *store.Queue, jobs []Job, which []int, errs []error) 
 	for n, k := range which {
 		moving[n] = store.Moving{From: string(jobs[k].State), Far: jobs[k].far, Element: jobs[k].element}
 		if !gone {
-			moving[n].Kept = again(&jobs[k])
+			jobs[k].kept = again(&jobs[k])
+			moving[n].Kept = jobs[k].kept
 		}
 	}
 	done, err := a.store.Move(a.ctx, q, a.at, gone, moving)

@@ -14,13 +14,14 @@ import (
 type walker struct {
 	*reader
 	backwards bool
+	looked    func(n int) (more bool) // nil: nobody asks
 	visit     func(jobs []Job) (left int, more bool)
 }
 
 // walk shows visit the jobs of a queue that q means, in portions. visit says how many of them
-// have left their place, and whether it wants more.
-func (i *Inspector) walk(ctx context.Context, queue *store.Queue, q *Query, backwards bool, visit func(jobs []Job) (left int, more bool)) error {
-	w := &walker{i.reader(ctx, queue, newMatcher(q, time.Now())), backwards, visit}
+// have left their place, and whether it wants more; looked is told how many were read.
+func (i *Inspector) walk(ctx context.Context, queue *store.Queue, q *Query, backwards bool, looked func(n int) (more bool), visit func(jobs []Job) (left int, more bool)) error {
+	w := &walker{i.reader(ctx, queue, newMatcher(q, time.Now())), backwards, looked, visit}
 	ended := false
 	for _, state := range States {
 		if !slices.Contains(q.states(), state) {
@@ -87,7 +88,7 @@ func (w *walker) pages(p place) (more bool, err error) {
 				jobs[k].far = length - passed - int64(k)
 			}
 			if scores != nil {
-				jobs[k].DueAt = moment(scores[k])
+				jobs[k].score, jobs[k].DueAt = scores[k], moment(scores[k])
 			}
 		}
 		n := int64(len(jobs))
@@ -117,9 +118,10 @@ func (w *walker) ofWorker(p place) (more bool, err error) {
 
 // show reads what jobs say, and shows visit those that are meant.
 func (w *walker) show(jobs []Job) (left, bytes int, more bool, err error) {
+	n := len(jobs)
 	meant, bytes, err := w.read(jobs)
-	if err != nil || len(meant) == 0 {
-		return 0, bytes, err == nil, err
+	if err != nil || w.looked != nil && !w.looked(n) || len(meant) == 0 {
+		return 0, bytes, err == nil && len(meant) == 0, err
 	}
 	left, more = w.visit(meant)
 	return left, bytes, more, nil

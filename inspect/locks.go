@@ -74,6 +74,7 @@ func (i *Inspector) Unlock(ctx context.Context, queue, name string) error {
 	if err == nil && !freed {
 		err = ErrNotFound
 	}
+	i.notedAll(ctx, "unlock", []string{queue}, name, []error{err})
 	if err != nil {
 		return fmt.Errorf("unlock %.80s of %s: %w", name, queue, err)
 	}

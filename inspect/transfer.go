@@ -159,7 +159,7 @@ func (t *transfer) full() bool {
 // pass goes once through the jobs that a query means, or only those that are marked.
 func (t *transfer) pass(q *Query, backwards, onlyMarked bool) error {
 	var failed error
-	err := t.walk(t.ctx, t.from, q, backwards, func(jobs []Job) (left int, more bool) {
+	err := t.walk(t.ctx, t.from, q, backwards, nil, func(jobs []Job) (left int, more bool) {
 		now, err := t.store.Now(t.ctx)
 		if err != nil {
 			failed = err

@@ -41,15 +41,6 @@ func (e *env) sorted(queue string) string {
 	return strings.Join(words, " ")
 }
 
-// checked has the namespace looked at for what should not be there.
-func (e *env) checked() {
-	e.t.Helper()
-	problems, err := e.inspector.Check(e.t.Context())
-	if err != nil || len(problems) > 0 {
-		e.t.Errorf("check: %v, %v", problems, err)
-	}
-}
-
 // TestTransfer: jobs in all states go to another server, bare ones and recorded ones, with all
 // that they are.
 func TestTransfer(t *testing.T) {

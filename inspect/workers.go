@@ -144,6 +144,7 @@ func (i *Inspector) workersThat(ctx context.Context, are func(id string) bool) (
 // ErrUnanswered.
 func (i *Inspector) Quiet(ctx context.Context, workers ...string) []error {
 	_, errs := i.tell(ctx, store.AskQuiet, workers)
+	i.notedAll(ctx, store.AskQuiet, workers, "", errs)
 	return errs
 }
 
@@ -152,6 +153,7 @@ func (i *Inspector) Quiet(ctx context.Context, workers ...string) []error {
 // those of Quiet.
 func (i *Inspector) Stop(ctx context.Context, workers ...string) []error {
 	_, errs := i.tell(ctx, store.AskStop, workers)
+	i.notedAll(ctx, store.AskStop, workers, "", errs)
 	return errs
 }
 

@@ -75,9 +75,25 @@ queue is read, which takes seconds when it has millions of jobs.`,
 	return cmd
 }
 
+// seek looks for a job in all of its queue: who calls the command has the time.
+func seek(ctx context.Context, i *inspect.Inspector, address string) (inspect.Job, error) {
+	j, err := i.Job(ctx, address)
+	if !errors.Is(err, inspect.ErrNotLooked) {
+		return j, err
+	}
+	queue, id, err := tasuki.ParseAddress(address)
+	if err != nil {
+		return j, err
+	}
+	for found, err := range i.Jobs(ctx, inspect.Query{Queues: []string{queue}, IDs: []string{id}, Limit: 1}) {
+		return found, err
+	}
+	return j, fmt.Errorf("job %.300s: %w", address, inspect.ErrNotFound)
+}
+
 // findJob returns a job by its address.
 func findJob(ctx context.Context, i *inspect.Inspector, address string) (inspect.Job, error) {
-	j, err := i.Job(ctx, address)
+	j, err := seek(ctx, i, address)
 	if errors.Is(err, inspect.ErrNotFound) {
 		// The queue may be misspelled.
 		queue, _, _ := tasuki.ParseAddress(address)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,7 @@ type jobAct struct {
 
 	to               string // the queue to which they are moved, of mv
 	output           string
+	query, by        string
 	filter           jobFilter
 	all, dryRun, yes bool
 }
@@ -36,9 +38,11 @@ func (c *jobAct) command(cmd *cobra.Command) *cobra.Command {
 	cmd.Long += `
 
 Instead of addresses, --queue and a filter mean all jobs of a queue that the filter
-fits; without a filter --all is needed. Such a call asks before it does anything:
---yes says yes, which is needed where nobody can be asked, and --dry-run lists the
-jobs and does nothing. To repeat it is safe.`
+fits; without a filter --all is needed. --query means those that a query fits, which
+docs/queries.md tells of, in all queues unless it names some. Such a call asks before it
+does anything: --yes says yes, which is needed where nobody can be asked, and --dry-run
+lists the jobs and does nothing. To repeat it is safe. It is an operation, which tasuki op
+shows, cancels, continues when it was interrupted, and undoes where that is possible.`
 	cmd.Args = func(_ *cobra.Command, args []string) error {
 		if c.what == inspect.Move {
 			if len(args) == 0 {
@@ -70,7 +74,8 @@ jobs and does nothing. To repeat it is safe.`
 			return err
 		}
 		defer client.Close()
-		i := inspect.New(client)
+		i := inspect.New(client).As(cmp.Or(c.by, whoami()))
+		defer i.Close()
 		if len(args) == 0 {
 			return c.bulk(cmd, i)
 		}
@@ -90,6 +95,8 @@ jobs and does nothing. To repeat it is safe.`
 	c.filter.addFlags(cmd)
 	flags := cmd.Flags()
 	flags.IntVar(&c.filter.Limit, "limit", 0, "`NUMBER` of jobs at most; 0 is no limit")
+	flags.StringVar(&c.query, "query", "", "`QUERY` that the jobs fit, such as 'queue:mail state:dead error:timeout'")
+	byFlag(cmd, &c.by)
 	flags.BoolVar(&c.all, "all", false, "all jobs of the queue that it can be done to")
 	flags.BoolVar(&c.dryRun, "dry-run", false, "list the jobs that are meant, and do nothing")
 	flags.BoolVarP(&c.yes, "yes", "y", false, "do not ask")
@@ -101,20 +108,20 @@ jobs and does nothing. To repeat it is safe.`
 func (c *jobAct) check(cmd *cobra.Command, args []string) error {
 	given := cmd.Flags().Changed
 	if len(args) > 0 {
-		for _, name := range append([]string{"queue", "all", "dry-run", "limit"}, filterFlags...) {
+		for _, name := range append([]string{"queue", "query", "all", "dry-run", "limit"}, filterFlags...) {
 			if given(name) {
 				return fmt.Errorf("%.80q beside --%s: allowed are addresses, or --queue with a filter", args[0], name)
 			}
 		}
 		return nil
 	}
-	if c.filter.queue == "" {
+	if c.filter.queue == "" && c.query == "" {
 		return fmt.Errorf("the QUEUE/ID is missing: %s {QUEUE/ID…|--queue NAME}", cmd.CommandPath())
 	}
-	if !c.all && !slices.ContainsFunc(filterFlags, given) {
+	if !c.all && c.query == "" && !slices.ContainsFunc(filterFlags, given) {
 		return fmt.Errorf("--queue %s means all its jobs: allowed are --all, or a filter, such as --state %s", c.filter.queue, c.usual[len(c.usual)-1])
 	}
-	if err := c.filter.read("", c.usual, c.states); err != nil {
+	if err := c.filter.read(c.query, c.usual, c.states); err != nil {
 		return err
 	}
 	if !c.yes && !c.dryRun && !isTerminal(cmd.InOrStdin()) {
@@ -141,49 +148,87 @@ func isTerminal(in any) bool {
 
 // bulkActed is what a call for many jobs has done.
 type bulkActed struct {
-	Queue string `json:"queue"`
+	Queue     string `json:"queue,omitempty"` // if it is one
+	Operation string `json:"operation"`
 	inspect.Acted
+	Undoable int `json:"undoable"`
 }
 
 // bulkMeant is what it would do.
 type bulkMeant struct {
-	Queue  string `json:"queue"`
+	Queue  string `json:"queue,omitempty"`
 	DryRun bool   `json:"dry_run"`
 	Meant  int    `json:"meant"`
 }
 
+// where is the place of the jobs, in a sentence.
+func (f *jobFilter) where() string {
+	if len(f.Queues) == 0 {
+		return "all queues"
+	}
+	return strings.Join(f.Queues, ", ")
+}
+
+// queueName is the queue, if it is one.
+func (f *jobFilter) queueName() string {
+	if len(f.Queues) == 1 {
+		return f.Queues[0]
+	}
+	return ""
+}
+
 func (c *jobAct) bulk(cmd *cobra.Command, i *inspect.Inspector) error {
-	ctx, queue := cmd.Context(), c.filter.queue
-	if _, err := look(ctx, i, queue); err != nil {
-		return err
+	ctx := cmd.Context()
+	for _, queue := range c.filter.Queues {
+		if _, err := look(ctx, i, queue); err != nil {
+			return err
+		}
 	}
 	if c.dryRun {
 		return c.list(cmd, i)
 	}
+	task := inspect.Task{Action: c.what, To: c.to}
 	if !c.yes {
-		n := 0
-		for _, err := range i.Jobs(ctx, c.filter.Query) {
-			if err != nil {
-				return lookFailure(err)
-			}
-			n++
+		meant, noUndo, err := i.Preview(ctx, task, c.filter.Query)
+		if err != nil {
+			return lookFailure(err)
 		}
-		if n > 0 {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s of %s will be %s. Go on? [y/N] ", count(n, "job"), queue, c.done)
+		n := int(meant.Jobs)
+		if c.filter.Limit > 0 {
+			n = min(n, c.filter.Limit)
+		}
+		if n > 0 || !meant.Exact {
+			text := fmt.Sprintf("%s of %s will be %s.", count(n, "job"), c.filter.where(), c.done)
+			if !meant.Exact && n != c.filter.Limit {
+				text = "At least " + text
+			}
+			if noUndo != "" && c.what != inspect.Retry {
+				text += " It cannot be undone: " + noUndo + "."
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s Go on? [y/N] ", text)
 			if err := confirm(ctx, cmd); err != nil {
 				return err
 			}
 		}
 	}
-	acted, err := i.ActAll(ctx, inspect.Task{Action: c.what, To: c.to}, c.filter.Query)
-	text := fmt.Sprintf("%s: %d %s", queue, acted.Done, c.done)
-	if acted.Skipped > 0 {
-		text += fmt.Sprintf(", %d had moved", acted.Skipped)
+	o, err := i.Operate(ctx, task, c.filter.Query)
+	if err != nil {
+		return jobFailure(err)
 	}
-	if acted.Refused > 0 {
-		text += fmt.Sprintf(", %d refused", acted.Refused)
+	if o, err = await(cmd, i, o); err != nil {
+		return err
 	}
-	return errors.Join(show(cmd.OutOrStdout(), c.output, bulkActed{queue, acted}, "%s", text), jobFailure(err))
+	text := fmt.Sprintf("%s: %d %s", c.filter.where(), o.Done, c.done)
+	if o.Skipped > 0 {
+		text += fmt.Sprintf(", %d had moved", o.Skipped)
+	}
+	if o.Refused > 0 {
+		text += fmt.Sprintf(", %d refused", o.Refused)
+	}
+	if o.Undoable > 0 && c.output != "json" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "tasuki op undo %s undoes it for %s\n", o.ID, count(o.Undoable, "job"))
+	}
+	return errors.Join(show(cmd.OutOrStdout(), c.output, bulkActed{c.filter.queueName(), o.ID, o.Acted, o.Undoable}, "%s", text), operationFailure(&o))
 }
 
 // list shows what would be done.
@@ -201,9 +246,9 @@ func (c *jobAct) list(cmd *cobra.Command, i *inspect.Inspector) error {
 		return err
 	}
 	if c.output == "json" { // the last line of many
-		return printed(json.NewEncoder(cmd.OutOrStdout()).Encode(bulkMeant{c.filter.queue, true, l.n}))
+		return printed(json.NewEncoder(cmd.OutOrStdout()).Encode(bulkMeant{c.filter.queueName(), true, l.n}))
 	}
-	return show(cmd.OutOrStdout(), c.output, nil, "%s: %d would be %s", c.filter.queue, l.n, c.done)
+	return show(cmd.OutOrStdout(), c.output, nil, "%s: %d would be %s", c.filter.where(), l.n, c.done)
 }
 
 func count(n int, what string) string {
@@ -234,7 +279,8 @@ func confirm(ctx context.Context, cmd *cobra.Command) error {
 // jobFailure is failure for what is asked of jobs: that it cannot be done to one is no
 // fault of Redis.
 func jobFailure(err error) error {
-	for _, is := range []error{tasuki.ErrRunning, tasuki.ErrEnded, tasuki.ErrLocked, tasuki.ErrChanged, tasuki.ErrIDTaken, inspect.ErrMoved, inspect.ErrBare, inspect.ErrReady, inspect.ErrForeign} {
+	for _, is := range []error{tasuki.ErrRunning, tasuki.ErrEnded, tasuki.ErrLocked, tasuki.ErrChanged, tasuki.ErrIDTaken, inspect.ErrMoved, inspect.ErrBare, inspect.ErrReady, inspect.ErrForeign,
+		inspect.ErrNotUndoable, inspect.ErrOperationRuns} {
 		if errors.Is(err, is) {
 			return &exitError{code: exitFailed, err: err}
 		}
@@ -367,7 +413,7 @@ func cancelOne(ctx context.Context, client *tasuki.Client, i *inspect.Inspector,
 	if err != nil {
 		return nil, "", err
 	}
-	j, err := i.Job(ctx, address)
+	j, err := seek(ctx, i, address)
 	switch {
 	case err == nil && j.State != tasuki.StateRunning:
 		err = i.Act(ctx, inspect.Cancel, j)[0]

@@ -84,7 +84,7 @@ changed: remove it, and enqueue another.`,
 				s.Opts.Meta = changed
 				return nil
 			})
-			i := inspect.New(client)
+			i := inspect.New(client).As(whoami())
 			if errors.Is(err, tasuki.ErrNotFound) {
 				if j, _ := i.Job(cmd.Context(), words[0]); j.ID != "" && !j.Recorded {
 					err = fmt.Errorf("%w: only recorded jobs can be changed", err)
@@ -92,6 +92,9 @@ changed: remove it, and enqueue another.`,
 			}
 			if err != nil {
 				return jobFailure(err)
+			}
+			if err := i.Note(cmd.Context(), inspect.AuditEntry{What: string(inspect.Edit), Target: words[0], Count: 1}); err != nil {
+				fmt.Fprintln(cmd.ErrOrStderr(), "tasuki: it was changed, and is not in the audit trail:", err)
 			}
 			j, err := findJob(cmd.Context(), i, words[0])
 			if err != nil {

@@ -90,6 +90,7 @@ list of processes. tasuki help exit-codes tells what the exit codes mean.`,
 	flags.StringVar(&a.redisFile, "redis-file", "", "`FILE` that holds that URL, in place of --redis [$TASUKI_REDIS_FILE]")
 	flags.StringVar(&a.namespace, "namespace", "tasuki", "`NAME` that begins every key [$TASUKI_NAMESPACE]")
 	root.AddCommand(
+		newAudit(a),
 		newBench(a),
 		newCheck(a),
 		newCron(a),
@@ -102,7 +103,9 @@ list of processes. tasuki help exit-codes tells what the exit codes mean.`,
 		newFailures(a),
 		newImport(a),
 		newJob(a),
+		newMark(a),
 		newMove(a),
+		newOp(a),
 		newQueue(a),
 		newStats(a),
 		newVersion(),

@@ -37,7 +37,7 @@ func onQueue(a *app, cmd *cobra.Command, do func(ctx context.Context, i *inspect
 			return err
 		}
 		defer client.Close()
-		i := inspect.New(client)
+		i := inspect.New(client).As(whoami())
 		q, err := look(cmd.Context(), i, args[0])
 		if err != nil {
 			return err

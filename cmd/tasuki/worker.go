@@ -131,7 +131,7 @@ the same.`
 			return err
 		}
 		defer client.Close()
-		i := inspect.New(client)
+		i := inspect.New(client).As(whoami())
 		workers, err := i.Workers(cmd.Context())
 		if err != nil {
 			return lookFailure(err)

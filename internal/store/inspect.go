@@ -156,6 +156,7 @@ func (s *Store) Type(ctx context.Context, key string) (string, error) {
 func (s *Store) NamespaceKeys() map[string]string {
 	return map[string]string{
 		s.workersKey(): "hash", s.infoKey(): "hash", s.queuesKey(): "set",
+		s.operationsKey(): "hash", s.logKey(LogAudit): "list", s.logKey(LogMarks): "list",
 		s.cronKey("due"): "zset", s.cronKey("names"): "zset", s.cronKey("sets"): "hash",
 	}
 }

@@ -72,7 +72,7 @@ var rights = []right{
 	{Worker, "HEXISTS {held} x", ""},
 	{Worker | Operator, "HGET {record} x", ""},
 	{Worker | Operator, "HGETALL {held}", ""},
-	{Worker, "HKEYS {held}", ""},
+	{Worker | Operator, "HKEYS {held}", ""},
 	{Worker | Operator, "HLEN {held}", ""},
 	{Worker, "LPOP {ready}", ""},
 	{Worker | Operator, "LRANGE {hand} 0 0", ""},

@@ -186,6 +186,9 @@ func (s *Store) workersKey() string { return s.ns + ":workers" }
 func (s *Store) infoKey() string    { return s.ns + ":workers:info" }
 func (s *Store) queuesKey() string  { return s.ns + ":queues" }
 
+func (s *Store) operationsKey() string     { return s.ns + ":operations" }
+func (s *Store) logKey(name string) string { return s.ns + ":" + name }
+
 // alivePrefix begins the channel that a worker is subscribed to while it lives.
 // Its hash tag is the key of the workers, so that in Cluster a sharded
 // subscription and the script that counts it are on one node.

@@ -194,6 +194,84 @@ var operations = map[string]operation{
 		},
 		tolerates: "ready",
 	},
+	"Append": {
+		script: "inspect_append",
+		run: func(ctx context.Context, s *Store, _ *Queue) error {
+			_, err := s.Append(ctx, LogAudit, 1, "{}")
+			if err == nil {
+				var entries []LogEntry
+				if entries, err = s.Entries(ctx, LogAudit, 0, 10); err == nil && (len(entries) != 1 || entries[0].Text != "{}" || time.Since(entries[0].At) > time.Hour) {
+					err = fmt.Errorf("it has %+v", entries)
+				}
+			}
+			return err
+		},
+		changes: []string{"+all:audit [T {}]"},
+	},
+	"Operate begins": {
+		script: "inspect_operate",
+		run: func(ctx context.Context, s *Store, _ *Queue) error {
+			_, err := s.Operate(ctx, &OperationStep{What: "begin", ID: "o2", Runner: "you", Lease: time.Minute, State: "new"})
+			return err
+		},
+		changes: []string{"+all:operations o2 new", "+all:operations o2:lease T you"},
+	},
+	"Operate takes and ends": {
+		script: "inspect_operate",
+		run: func(ctx context.Context, s *Store, _ *Queue) error {
+			_, err := s.Operate(ctx, &OperationStep{What: "take", ID: "o1", Runner: "you", Lease: time.Minute})
+			for _, what := range []string{"cancel", "step", "end"} {
+				if err == nil {
+					_, err = s.Operate(ctx, &OperationStep{What: what, ID: "o1", Runner: "you", Lease: time.Minute, State: "ended"})
+				}
+			}
+			return err
+		},
+		changes: []string{"-all:operations o1 old", "-all:operations o1:lease 1 me", "+all:operations o1 ended"},
+	},
+	"Operate of another": {
+		script: "inspect_operate",
+		run: func(ctx context.Context, s *Store, _ *Queue) error {
+			for what, want := range map[string]error{"step": ErrLost, "end": ErrLost} {
+				if _, err := s.Operate(ctx, &OperationStep{What: what, ID: "o1", Runner: "you", Lease: time.Minute, State: "x"}); !errors.Is(err, want) {
+					return fmt.Errorf("%s: %w", what, err)
+				}
+			}
+			_, err := s.Operate(ctx, &OperationStep{What: "cancel", ID: "nobody", Runner: "you"})
+			if !errors.Is(err, ErrMissing) {
+				return err
+			}
+			return nil
+		},
+	},
+	"Restore": {
+		script: "settle_restore",
+		prepare: func(b *box) {
+			b.do("RPUSH", b.q.Trash("o1"), "t1", "t2", "t3", "t4")
+			b.record("b", "gen", "1", "state", "ready", "job", "jb")
+			b.record("a", "left", "2", "state", "cancelled")
+			b.do("SET", b.q.Lock("q1"), "other")
+		},
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			done, err := s.Restore(ctx, q, "o1", []Restored{
+				{Entry: "t1", From: "ready", Element: "e1"},
+				{Entry: "t2", From: "dead", At: 1900000000000, Element: "p2", ID: "a", Fields: map[string]string{"gen": "3", "state": "dead", "job": "ja"}},
+				{Entry: "t3", From: "retry", At: 1900000000000, Element: "p3", ID: "b", Fields: map[string]string{"gen": "2"}},
+				{Entry: "t4", From: "retry", At: 1900000000000, Element: "p4", ID: "c", Lock: "q1", Fields: map[string]string{"gen": "2"}},
+				{Entry: "none", From: "retry", At: 1900000000000, Element: "e5"},
+			})
+			if err == nil && !slices.Equal(done[2:], []int64{RestoredThere, RestoredLocked, RestoredGone}) {
+				err = fmt.Errorf("it answers %v", done)
+			}
+			return err
+		},
+		jobs: []string{"rec:a"},
+		changes: []string{
+			"-ready [r1, r2]", "-rec:a state cancelled", "-trash:o1 [t1, t2, t3, t4]",
+			"+count restored 2", "+dead p2 T", "+ready [r1, r2, e1]", "+rec:a gen 3", "+rec:a job ja", "+rec:a state dead", "+trash:o1 [t3, t4]",
+		},
+		tolerates: "count rec:a",
+	},
 	"Snapshots": {
 		script: "inspect_records",
 		prepare: func(b *box) {
@@ -1065,6 +1143,7 @@ func newBox(t testing.TB, url, queue string) *box {
 	b.do("HSET", s.workersKey(), me, "5", "@observer", dead)
 	b.do("HSET", s.infoKey(), me, "old")
 	b.do("SADD", s.queuesKey(), "other")
+	b.do("HSET", s.operationsKey(), "o1", "old", "o1:lease", "1 me")
 	for name, turn := range map[string]string{"now": "5", "later": late} {
 		b.do("ZADD", s.cronKey("due"), turn, name)
 		b.do("ZADD", s.cronKey("names"), "0", name)
@@ -1104,6 +1183,7 @@ func (b *box) parts() map[string]string {
 		"ready": q.Ready, "suspect": q.Suspect, "scheduled": q.Scheduled, "retry": q.Retry, "dead": q.Dead, "alarm": q.Alarm,
 		"seen": q.Seen, "rules": q.Rules, "count": q.Count, "workers": q.Workers,
 		"hand:me": q.Hand(me), "held:me": q.Held(me), "hand:dead": q.Hand(dead), "held:dead": q.Held(dead),
+		"trash:o1": q.Trash("o1"), "all:operations": b.s.operationsKey(), "all:audit": b.s.logKey(LogAudit),
 		"all:workers": b.s.workersKey(), "all:info": b.s.infoKey(), "all:queues": b.s.queuesKey(),
 	}
 	if q.Foreign {
@@ -1151,6 +1231,11 @@ func (b *box) dump() []string {
 		switch kind {
 		case "list":
 			all, _ := b.do("LRANGE", key, "0", "-1").AsStrSlice()
+			for i := range all {
+				if id, entry, ok := strings.Cut(all[i], "-0 "); ok && len(id) == 13 { // of a log
+					all[i] = "T " + entry
+				}
+			}
 			add("[%s]", strings.Join(all, ", "))
 		case "set":
 			all, _ := b.do("SMEMBERS", key).AsStrSlice()

@@ -1,0 +1,349 @@
+package inspect
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/store"
+	"github.com/tasuki-dev/tasuki/internal/wire"
+)
+
+// OperationState is how far an operation has come.
+type OperationState string
+
+// The states of an operation.
+const (
+	OperationRunning     OperationState = "running"
+	OperationDone        OperationState = "done"
+	OperationCancelled   OperationState = "cancelled"
+	OperationFailed      OperationState = "failed"      // Error says why; Continue goes on
+	OperationInterrupted OperationState = "interrupted" // its process is gone; Continue goes on
+)
+
+// Operation is something that is done to all jobs that a query means, in the background of one
+// process. Every process sees it.
+type Operation struct {
+	ID string `json:"id"` // they sort by time
+	Task
+	Query string `json:"query"` // as Query.String writes it
+	Limit int    `json:"limit,omitempty"`
+	By    string `json:"by,omitempty"`
+
+	State   OperationState `json:"state"`
+	Started time.Time      `json:"started"` // by the clock of Redis
+	Updated time.Time      `json:"updated"` // by that of the process that runs it
+	Error   string         `json:"error,omitempty"`
+
+	Acted
+	Scanned int64 `json:"scanned"` // jobs that were looked at
+	Meant   Count `json:"meant"`   // how many jobs the query meant when it began
+
+	// Undoable is how many jobs Undo would bring back, until UndoUntil; 0 when there are none, and
+	// NoUndo says why.
+	Undoable  int       `json:"undoable"`
+	UndoUntil time.Time `json:"undo_until,omitzero"`
+	NoUndo    string    `json:"no_undo,omitempty"`
+	Undoes    string    `json:"undoes,omitempty"`    // the operation that this one undoes
+	UndoneBy  string    `json:"undone_by,omitempty"` // the one that undoes this
+	Kept      []string  `json:"kept,omitempty"`      // queues in which Undo finds jobs
+	KeptBytes int       `json:"kept_bytes,omitempty"`
+}
+
+// HasEnded tells whether nobody works on it.
+func (o *Operation) HasEnded() bool { return o.State != OperationRunning }
+
+// Errors of operations.
+var (
+	// ErrNotUndoable: it cannot be undone. The text of the error says why.
+	ErrNotUndoable = errors.New("it cannot be undone")
+	// ErrOperationRuns: another process runs it.
+	ErrOperationRuns = errors.New("the operation is run by another process")
+)
+
+const (
+	operationLease = 15 * time.Second // how long the process of an operation may be silent
+	operationBeat  = time.Second      // how often its progress is written
+)
+
+// operations are those that an Inspector, and those that As has made of it, run.
+type operations struct {
+	mu      sync.Mutex
+	closed  bool
+	running map[string]chan struct{} // closed when it has ended
+	wait    sync.WaitGroup
+	closing chan struct{}
+}
+
+var errInspectorClosed = errors.New("the inspector is closed")
+
+func newOperations() *operations {
+	return &operations{running: map[string]chan struct{}{}, closing: make(chan struct{})}
+}
+
+// Close stops the operations of this Inspector, and returns when they have stopped: others see
+// them as interrupted, and may continue them. An Inspector that has run none needs no Close.
+func (i *Inspector) Close() {
+	i.ops.mu.Lock()
+	if !i.ops.closed {
+		i.ops.closed = true
+		close(i.ops.closing)
+	}
+	i.ops.mu.Unlock()
+	i.ops.wait.Wait()
+}
+
+// Preview says what Operate would do: how many jobs are meant, and why it could not be undone, ""
+// if it can. It changes nothing.
+func (i *Inspector) Preview(ctx context.Context, t Task, q Query) (meant Count, noUndo string, err error) {
+	if err := errors.Join(t.validate(), q.validate()); err != nil {
+		return Count{}, "", err
+	}
+	q = t.narrow(q)
+	if meant, err = i.Count(ctx, q); err != nil {
+		return meant, "", err
+	}
+	jobs := meant.Jobs
+	if q.Limit > 0 {
+		jobs = min(jobs, int64(q.Limit))
+	}
+	return meant, t.noUndo(&q, jobs), nil
+}
+
+// narrow leaves out the states in which nothing can be done, if none is named.
+func (t *Task) narrow(q Query) Query {
+	if len(q.States) == 0 {
+		q.States = usualOf[t.Action]
+	}
+	return q
+}
+
+// Operate does something to all jobs that q means; q.Limit is how many are done at most. It
+// counts them and returns, and goes on in the background of this process until it is done, or until
+// Close: see Operation for how far it has come, and CancelOperation. Without a state in q it means
+// those in which the action can be done, but what has ended, and of Retry those that wait for a
+// retry or are dead.
+//
+// Jobs are read and acted on in portions. Those that die or become ready while it goes on may be
+// meant too, but it ends. When its process dies, Continue goes on with what is left: each step is
+// safe to repeat.
+func (i *Inspector) Operate(ctx context.Context, t Task, q Query) (Operation, error) {
+	if err := errors.Join(t.validate(), q.validate()); err != nil {
+		return Operation{}, fmt.Errorf("operate: %w", err)
+	}
+	q = t.narrow(q)
+	t.At = t.At.Truncate(time.Millisecond) // as Redis has it
+	for _, name := range append(slices.Clone(q.Queues), t.To) {
+		if name == "" {
+			continue
+		}
+		if _, err := i.store.Queue(name); err != nil {
+			return Operation{}, fmt.Errorf("operate: %w", err)
+		}
+	}
+	meant, err := i.Count(ctx, q)
+	if err != nil {
+		return Operation{}, fmt.Errorf("operate: %w", err)
+	}
+	o := Operation{Task: t, Query: q.String(), Limit: q.Limit, Meant: meant}
+	// How much is kept turns out as it goes on.
+	if o.NoUndo = t.noUndo(&q, 0); o.NoUndo == "" {
+		i.emptyOldTrash(ctx)
+	}
+	return i.begin(ctx, o)
+}
+
+// begin writes down an operation, and runs it.
+func (i *Inspector) begin(ctx context.Context, o Operation) (Operation, error) {
+	now, err := i.store.Now(ctx)
+	if err != nil {
+		return o, fmt.Errorf("operate: %w", err)
+	}
+	o.ID, o.By, o.State, o.Started, o.Updated = wire.NewID(now), i.by, OperationRunning, now, now
+	if o.NoUndo == "" && o.Undoes == "" {
+		o.UndoUntil = now.Add(undoFor)
+	}
+	if err := i.launch(ctx, "begin", &o); err != nil {
+		return o, fmt.Errorf("operate: %w", err)
+	}
+	i.noted(ctx, string(o.Action), o.Query, "operation "+o.ID+" begins"+o.detail(), int(o.Meant.Jobs), nil)
+	return o, nil
+}
+
+// detail says what a Task needs beside its action.
+func (t *Task) detail() string {
+	switch {
+	case t.To != "":
+		return ", to " + t.To
+	case !t.At.IsZero():
+		return ", to " + t.At.UTC().Format(time.RFC3339)
+	case t.Changes != nil:
+		text, _ := json.Marshal(t.Changes)
+		return ", " + string(text)
+	}
+	return ""
+}
+
+// launch takes an operation and runs it in the background.
+func (i *Inspector) launch(ctx context.Context, how string, o *Operation) error {
+	r := &operationRun{Inspector: i, o: *o, runner: wire.NewToken(), began: time.Now(), closing: i.ops.closing}
+	i.ops.mu.Lock()
+	defer i.ops.mu.Unlock()
+	if i.ops.closed {
+		return errInspectorClosed
+	}
+	if i.ops.running[o.ID] != nil {
+		return ErrOperationRuns
+	}
+	if _, err := r.write(ctx, how); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	i.ops.running[o.ID] = ended
+	i.ops.wait.Go(func() {
+		defer close(ended)
+		r.run()
+		i.ops.mu.Lock()
+		delete(i.ops.running, o.ID)
+		i.ops.mu.Unlock()
+	})
+	return nil
+}
+
+// Operation returns one of the last 100 operations, or ErrNotFound.
+func (i *Inspector) Operation(ctx context.Context, id string) (Operation, error) {
+	if id == "" || strings.Contains(id, ":") {
+		return Operation{}, fmt.Errorf("operation %.40q: %w", id, ErrNotFound)
+	}
+	all, err := i.operations(ctx, id)
+	if err != nil {
+		return Operation{}, fmt.Errorf("operation %s: %w", id, err)
+	}
+	if len(all) == 0 {
+		return Operation{}, fmt.Errorf("operation %.40q: %w: the last %d are kept", id, ErrNotFound, store.MostOperations)
+	}
+	return all[0], nil
+}
+
+// Operations returns the last 100 operations, the last one first.
+func (i *Inspector) Operations(ctx context.Context) ([]Operation, error) {
+	all, err := i.operations(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("operations: %w", err)
+	}
+	return all, nil
+}
+
+func (i *Inspector) operations(ctx context.Context, ids ...string) ([]Operation, error) {
+	written, err := i.store.Operations(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	now, err := i.store.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := []Operation{}
+	for id, w := range written {
+		var o Operation
+		if json.Unmarshal([]byte(w.State), &o) != nil || o.ID != id {
+			continue // somebody else has put it there
+		}
+		if o.State == OperationRunning && !w.Till.After(now) {
+			o.State = OperationInterrupted
+		}
+		if o.Undoable > 0 && (now.After(o.UndoUntil) || o.UndoneBy != "") {
+			o.Undoable = 0
+			o.NoUndo = cmp.Or(o.NoUndo, "the time to undo it is over")
+			if o.UndoneBy != "" {
+				o.NoUndo = "it was undone"
+			}
+		}
+		all = append(all, o)
+	}
+	slices.SortFunc(all, func(a, b Operation) int { return strings.Compare(b.ID, a.ID) })
+	return all, nil
+}
+
+// Await returns an operation when it has ended, or is interrupted.
+func (i *Inspector) Await(ctx context.Context, id string) (Operation, error) {
+	for {
+		i.ops.mu.Lock()
+		ended := i.ops.running[id] // nil, which never ends, of one of another process
+		i.ops.mu.Unlock()
+		if ended == nil {
+			o, err := i.Operation(ctx, id)
+			if err != nil || o.HasEnded() {
+				return o, err
+			}
+		}
+		select {
+		case <-ended:
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+			return Operation{}, fmt.Errorf("operation %s: %w", id, context.Cause(ctx))
+		}
+	}
+}
+
+// CancelOperation has an operation end, wherever it runs; what it has done stays done. It
+// returns at once. An operation that is interrupted is ended by it. tasuki.ErrEnded says that it
+// has ended.
+func (i *Inspector) CancelOperation(ctx context.Context, id string) error {
+	o, err := i.Operation(ctx, id)
+	if err != nil {
+		return err
+	}
+	err = i.cancelOperation(ctx, &o)
+	i.noted(ctx, "cancel operation", id, "", 1, err)
+	if err != nil {
+		return fmt.Errorf("cancel operation %s: %w", id, err)
+	}
+	return nil
+}
+
+func (i *Inspector) cancelOperation(ctx context.Context, o *Operation) error {
+	if o.State != OperationInterrupted {
+		_, err := i.store.Operate(ctx, &store.OperationStep{What: "cancel", ID: o.ID, Runner: cmp.Or(i.by, "somebody")})
+		return err
+	}
+	r := &operationRun{Inspector: i, o: *o, runner: wire.NewToken()}
+	if _, err := r.write(ctx, "take"); err != nil {
+		return err
+	}
+	r.o.State, r.o.Error = OperationCancelled, ""
+	_, err := r.write(ctx, "end")
+	return err
+}
+
+// Continue goes on with an operation that was interrupted, has failed or was cancelled, in the
+// background of this process.
+func (i *Inspector) Continue(ctx context.Context, id string) (Operation, error) {
+	o, err := i.Operation(ctx, id)
+	if err != nil {
+		return o, err
+	}
+	switch o.State {
+	case OperationRunning:
+		err = ErrOperationRuns
+	case OperationDone:
+		err = store.ErrEnded
+	default:
+		o.State, o.Error = OperationRunning, ""
+		err = i.launch(ctx, "take", &o)
+	}
+	if errors.Is(err, store.ErrHeld) {
+		err = ErrOperationRuns
+	}
+	i.noted(ctx, "continue operation", id, "", 1, err)
+	if err != nil {
+		return o, fmt.Errorf("continue operation %s: %w", id, err)
+	}
+	return o, nil
+}
