@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +30,48 @@ func deployed(t *testing.T) map[string]string {
 		texts[name] = string(text)
 	}
 	return texts
+}
+
+// calls are the arguments with which a file of deploy calls the command.
+func calls(text string) [][]string {
+	var all [][]string
+	for _, found := range regexp.MustCompile(`(?m)^ *args: \[(.*)\]$|ENTRYPOINT \["/usr/local/bin/tasuki", (.*)\]$|^ExecStart=/usr/local/bin/tasuki (.*)$`).FindAllStringSubmatch(text, -1) {
+		split := strings.Split(found[1]+found[2], ", ")
+		if found[3] != "" {
+			split = strings.Fields(found[3])
+		}
+		for i, word := range split {
+			split[i] = strings.Trim(word, `"`)
+		}
+		all = append(all, split)
+	}
+	return all
+}
+
+// TestDeployedCalls: what is in deploy calls the command as it is.
+func TestDeployedCalls(t *testing.T) {
+	t.Parallel()
+	var called int
+	for name, text := range deployed(t) {
+		for _, args := range calls(text) {
+			called++
+			cmd, rest, err := newRoot().Find(args)
+			if err != nil || cmd.Parent() == nil {
+				t.Errorf("%s: %q is no command (%v)", name, args, err)
+				continue
+			}
+			if err := cmd.ParseFlags(rest); err != nil {
+				t.Errorf("%s: %q: %v", name, args, err)
+				continue
+			}
+			if err := cmd.ValidateArgs(cmd.Flags().Args()); err != nil {
+				t.Errorf("%s: %q: %v", name, args, err)
+			}
+		}
+	}
+	if called < 4 {
+		t.Errorf("%d calls were found, of four that there are", called)
+	}
 }
 
 // TestDeployedVariables: every variable in deploy is one of the command.

@@ -67,7 +67,12 @@ Queues and lists are asked in the order in which they are given, or by weight if
 all have one. A list of another program is named by its key; jobs are taken at
 its left end, with :tail at its right end, for programs that LPUSH. An end can
 always be named: a key that itself ends in ":tail" is given as KEY:tail:head or
-KEY:tail:tail.`,
+KEY:tail:tail.
+
+With --health a supervisor can ask over HTTP how it is: /livez answers 503 when
+this process should be started anew, /readyz while it takes no jobs, as when Redis
+is away, and /startupz until it has begun. A kubelet needs --health 0.0.0.0:PORT,
+for :PORT is that of the loopback alone.`,
 		Example: `  tasuki work --queue mail=3 --queue default=1 -- ./send-mail
   tasuki work --list jobs:tail --concurrency 4 -- php artisan job:run`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -92,6 +97,7 @@ KEY:tail:tail.`,
 	flags.DurationVar(&cfg.grace, "grace", 25*time.Second, "`DURATION` between SIGTERM and SIGKILL")
 	flags.DurationVar(&cfg.timeout, "timeout", 0, "`DURATION` of an attempt of a job that does not say one; 0 is no limit")
 	flags.IntVar(&cfg.maxAttempts, "max-attempts", 20, "`NUMBER` for a job that does not say one; -1 is no limit")
+	flags.StringVar(&cfg.health, "health", "", "`HOST:PORT` where probes are answered; :PORT is that of the loopback")
 	return cmd
 }
 
@@ -102,6 +108,7 @@ type workConfig struct {
 	grace       time.Duration
 	timeout     time.Duration
 	maxAttempts int
+	health      string
 }
 
 // validate says what is not allowed, and names the flag.
@@ -148,8 +155,9 @@ type work struct {
 	stdout  io.Writer
 	stderr  io.Writer
 	starter *starter
-	stop    func()    // as SIGTERM does; set by run
-	systemd *notifier // set by run
+	probes  *probeServer // nil without --health
+	systemd *notifier    // set by run
+	stop    func()       // as SIGTERM does; set by run
 
 	stopping chan struct{} // closed when the stop begins: the commands are ended
 	hurry    chan struct{} // closed when there is no grace any more
@@ -201,6 +209,12 @@ func newWorkRun(a *app, cfg workConfig, command []string, stdout, stderr io.Writ
 	for _, q := range cfg.queues {
 		tasuki.HandleRaw(w.worker, q.name(), w.handle)
 	}
+	if cfg.health != "" {
+		if w.probes, err = newProbeServer(cfg.health, client, w.worker); err != nil {
+			client.Close()
+			return nil, err
+		}
+	}
 	return w, nil
 }
 
@@ -216,6 +230,9 @@ func (w *work) run(ctx context.Context) error {
 	defer w.starter.close()
 	w.systemd = newNotifier()
 	defer w.systemd.close()
+	if w.probes != nil {
+		defer w.probes.start()()
+	}
 	ctx, w.stop = context.WithCancel(ctx)
 	defer w.stop()
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -376,7 +393,8 @@ func (w *work) environOf(job *tasuki.RawJob, fence int64) []string {
 // not for a tasuki that the command calls. What systemd has said is for this process
 // alone.
 func commandEnviron(environ []string) []string {
-	own := append([]string{"TASUKI_LIST", "TASUKI_CONCURRENCY", "TASUKI_GRACE", "TASUKI_TIMEOUT", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}, jobVariables...)
+	own := append([]string{"TASUKI_LIST", "TASUKI_CONCURRENCY", "TASUKI_GRACE", "TASUKI_TIMEOUT", "TASUKI_HEALTH",
+		"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}, jobVariables...)
 	return slices.DeleteFunc(environ, func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
 		return slices.Contains(own, name)

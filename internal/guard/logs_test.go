@@ -53,8 +53,15 @@ func TestLogLines(t *testing.T) {
 			}
 			for _, arg := range call.Args {
 				// The key of warnOnce is another text, and others pass the level or a context first.
-				line := strings.TrimPrefix(textOf(arg), "tasuki: ")
-				if line == "…" || line == textOf(arg) && calledName(call) != "warn" {
+				line, begins := strings.CutPrefix(textOf(arg), "tasuki: ")
+				if !begins && calledName(call) != "warn" {
+					if lit, ok := arg.(*ast.BasicLit); ok && calledName(call) != "warnOnce" && arg == call.Args[0] {
+						t.Errorf("%v: %s is logged: begin it with \"tasuki: \", so that one sees in a log whose it is", fset.Position(call.Pos()), lit.Value)
+						break
+					}
+					continue
+				}
+				if line == "…" {
 					continue
 				}
 				if level == "" {
