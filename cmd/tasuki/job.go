@@ -168,14 +168,24 @@ func jobText(j *inspect.Job) string {
 	})
 }
 
-// clean takes out of a text what would move the cursor of a terminal, or break a line.
+// clean takes out of a text what would move the cursor of a terminal, turn its direction, or
+// break a line.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return ' '
 		}
 		return r
 	}, text)
+}
+
+// cleanLines is clean for a text of several lines.
+func cleanLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = clean(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // when is the time that matters most in a job's state.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
@@ -316,6 +317,23 @@ func TestJobWait(t *testing.T) {
 		}
 		if r := decode[shownRecord](t, waits.stdout.String()); r.Address != "mail/later-rec" || r.State != tasuki.StateCancelled {
 			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// TestOddTexts: what a handler says reaches a terminal without what that would obey.
+func TestOddTexts(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		const odd = "a\x1b[31m\r\nb\u202e\u009b2J"
+		e.enqueue("k", `"\u202e"`, tasuki.Opts{ID: "a", Record: true, MaxAttempts: 1})
+		stop := e.handle("default", func(context.Context, *tasuki.RawJob) error { return errors.New(odd) })
+		defer stop()
+		e.tasuki("job", "wait", "default/a").want(t, exitNotDone, "default/a: dead\n", "out of attempts: a [31m \nb  2J\n")
+		for _, call := range [][]string{{"wait", "default/a"}, {"get", "default/a"}, {"ls", "--state", "dead"}, {"get", "default/" + odd}} {
+			r := e.tasuki(append([]string{"job"}, call...)...)
+			if all := strings.ReplaceAll(r.stdout+r.stderr, "\n", ""); strings.ContainsFunc(all, unicode.IsControl) || strings.Contains(all, "\u202e") {
+				t.Errorf("%q: %q", call, all)
+			}
 		}
 	})
 }

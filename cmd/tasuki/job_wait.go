@@ -62,7 +62,7 @@ the value that it has returned. The exit code tells the same:
 			}
 			text := fmt.Sprintf("%s: %s", r.Address(), r.State)
 			if len(r.Result) > 0 {
-				text += "\n" + string(r.Result)
+				text += "\n" + clean(string(r.Result))
 			}
 			if err := show(cmd.OutOrStdout(), output, shownRecord{r.Address(), r}, "%s", text); err != nil {
 				return err

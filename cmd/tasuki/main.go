@@ -43,7 +43,7 @@ func execute(ctx context.Context, args []string) int {
 		if (coded.code == exitUsage || coded.code == exitNotFound) && hasStrayURL(args) {
 			text += "; a URL goes behind --redis or into TASUKI_REDIS_URL"
 		}
-		fmt.Fprintln(root.ErrOrStderr(), "tasuki:", text)
+		fmt.Fprintln(root.ErrOrStderr(), "tasuki:", cleanLines(text)) // it can be an error of a handler
 	}
 	return coded.code
 }
