@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
@@ -49,55 +48,4 @@ func ExampleConflict() {
 	// true
 	// {"Mail":"ann@example.org","Text":"good morning"}
 	// welcome ann@example.org ready
-}
-
-// A search index is brought up to date when nobody has typed for a while.
-func ExampleUnique_debounce() {
-	index := tasuki.Define[string]("index").With(tasuki.Opts{
-		Unique: tasuki.Unique{Mode: tasuki.UniqueDebounce, Key: "page 7", For: 50 * time.Millisecond},
-	})
-
-	client, end := exampleClient()
-	defer end()
-	ctx := context.Background()
-	var address string
-	for _, text := range []string{"t", "ta", "tas", "tasuki"} {
-		info, err := index.Enqueue(ctx, client, text)
-		check(err)
-		address = info.Address()
-	}
-	worker, err := tasuki.NewWorker(client, nil)
-	check(err)
-	tasuki.Handle(worker, index, func(_ context.Context, job *tasuki.Job[string]) error {
-		fmt.Println(job.Args)
-		return nil
-	})
-	defer exampleRun(worker)()
-	_, err = client.Wait(ctx, address)
-	check(err)
-	// Output:
-	// tasuki
-}
-
-// An attempt that takes too long has its context ended, and is a failed one.
-func ExampleOpts_timeout() {
-	slow := tasuki.Define[string]("slow").With(tasuki.Opts{Timeout: 20 * time.Millisecond, MaxAttempts: 1, Record: true})
-
-	client, end := exampleClient()
-	defer end()
-	ctx := context.Background()
-	info, err := slow.Enqueue(ctx, client, "")
-	check(err)
-	worker, err := tasuki.NewWorker(client, nil)
-	check(err)
-	tasuki.Handle(worker, slow, func(ctx context.Context, _ *tasuki.Job[string]) error {
-		<-ctx.Done()
-		return context.Cause(ctx)
-	})
-	defer exampleRun(worker)()
-	record, err := client.Wait(ctx, info.Address())
-	check(err)
-	fmt.Println(record.State, record.Reason, record.Error)
-	// Output:
-	// dead out of attempts the attempt took longer than its timeout
 }
