@@ -71,7 +71,8 @@ type Conflict string
 // The conflicts of Unique.
 const (
 	// ConflictExisting: nothing is enqueued; the Info is that of the other job, with its
-	// State, and Existed.
+	// State, and Existed. There is no State if that one has ended and left no record, as
+	// with UniqueWindow.
 	ConflictExisting Conflict = "existing"
 	// ConflictError: nothing is enqueued; the error is a *DuplicateError, which has the Info
 	// of the other job.
