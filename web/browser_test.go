@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tasuki-dev/tasuki/internal/redistest"
 	"github.com/tasuki-dev/tasuki/web"
 )
 
@@ -23,9 +24,11 @@ func TestBrowser(t *testing.T) {
 // testPages looks at every page, full of hostile strings, on a phone and on a desktop, dark and
 // light: no script of theirs runs, axe finds nothing, and a phone need not scroll sideways.
 func testPages(t *testing.T, browser *chromium) {
-	e := setup(t, &web.Config{Authorize: all, Name: "production", Color: "red", TraceURL: "https://traces.example.com/{trace}?a=b"})
+	t.Parallel()
+	// A server of its own: doctor asks for settings, which the user of the dashboard may not read.
+	e := setupOn(t, redistest.Start(t), &web.Config{Authorize: all, Name: "production", Color: "red", TraceURL: "https://traces.example.com/{trace}?a=b"})
 	addresses := e.populate()
-	visits := e.visits(addresses)
+	visits, everything := e.visits(addresses)
 	axe, err := os.ReadFile("testdata/axe.min.js")
 	if err != nil {
 		t.Fatal(err)
@@ -35,11 +38,16 @@ func testPages(t *testing.T, browser *chromium) {
 		width, height int
 		dark          bool
 		lang          string
-	}{{"phone-light", 360, 800, false, "ja"}, {"phone-dark", 390, 844, true, "en"}, {"desktop-light", 1280, 800, false, "en"}, {"desktop-dark", 1280, 800, true, "ja"}} {
+		everything    bool // also what differs in parameters only
+	}{{"phone-light", 360, 800, false, "ja", false}, {"phone-dark", 390, 844, true, "en", true}, {"desktop-light", 1280, 800, false, "en", false}, {"desktop-dark", 1280, 800, true, "ja", false}} {
 		t.Run(view.name, func(t *testing.T) {
 			t.Parallel()
+			visits := visits
 			p := browser.open(t, view.width, view.height, view.dark, map[string]string{"Accept-Language": view.lang})
 			p.must(p.session, "Page.addScriptToEvaluateOnNewDocument", map[string]any{"source": string(axe)}, nil)
+			if view.everything {
+				visits = everything
+			}
 			for _, page := range visits {
 				p.visit(e.url(page))
 				var seen struct {
@@ -71,19 +79,20 @@ func testPages(t *testing.T, browser *chromium) {
 	}
 }
 
-// visits are all pages, with what their parameters can be.
-func (e *env) visits(addresses map[string]string) []string {
+// visits are all pages, and all pages with what their parameters can be.
+func (e *env) visits(addresses map[string]string) (visits, everything []string) {
 	e.t.Helper()
 	worker := e.workerID()
-	var visits []string
 	known := map[string][]string{
 		"queue":    {"?name=mail", "?name=paused", "?name=raw", "?name=none"},
 		"queues":   {"", "?sort=dead&find=" + url.QueryEscape("a")},
+		"jobs":     {"?q=state:dead,done,parked", "", "?q=" + url.QueryEscape(`"unclosed`), "?q=&did=retry&done=3&skipped=1&refused=1&cut=1", "?q=kind:none"},
 		"locks":    {"?queue=mail"},
 		"schedule": {"?name=nightly"},
 		"worker":   {"?id=" + worker, "?id=zz-evil"},
 		"job-edit": {"?id=" + url.QueryEscape(addresses["retry"])},
 	}
+	known["job"] = []string{"?id=" + url.QueryEscape(addresses["panic"])}
 	for _, address := range addresses {
 		known["job"] = append(known["job"], "?id="+url.QueryEscape(address))
 	}
@@ -96,9 +105,10 @@ func (e *env) visits(addresses map[string]string) []string {
 		if queries == nil {
 			queries = []string{""}
 		}
+		visits = append(visits, page+queries[0])
 		for _, query := range queries {
-			visits = append(visits, page+query)
+			everything = append(everything, page+query)
 		}
 	}
-	return append(visits, "nothing", fmt.Sprintf("queue?name=%s", url.QueryEscape(evil)))
+	return visits, append(everything, "nothing", fmt.Sprintf("queue?name=%s", url.QueryEscape(evil)))
 }

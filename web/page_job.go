@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -10,26 +11,33 @@ import (
 	"github.com/tasuki-dev/tasuki/inspect"
 )
 
-// jobWait is how long a page looks for a job. One without a record is found by reading its
-// queue, and in a long one not within that time.
-const jobWait = 2 * time.Second
-
-// foundJob is a job with its log.
+// foundJob is a job with its log, and what it waits for.
 type foundJob struct {
 	inspect.Job
+	Why []inspect.Reason
 	Log []inspect.LogLine
 }
 
+// readJob looks for a job in bounded time: one without a record is found where its id says when
+// it came in, and at both ends of its queue.
 func (d *Dashboard) readJob(address string) func(context.Context) (*foundJob, error) {
 	return func(ctx context.Context) (*foundJob, error) {
-		j, err := d.inspector.Job(ctx, address)
+		workers := d.workers.get(ctx, pageWait) // that serve the queue; without them it says less
+		why, err := d.inspector.Why(ctx, address, &inspect.WhyConfig{Workers: workers.Value})
 		if err != nil {
 			return nil, err
 		}
-		found := &foundJob{Job: j}
-		if j.Recorded {
+		if why.Job == nil {
+			text := ""
+			if len(why.Reasons) > 0 {
+				text = ": " + why.Reasons[0].Text
+			}
+			return nil, fmt.Errorf("%s: %w%s", address, inspect.ErrNotFound, text)
+		}
+		found := &foundJob{Job: *why.Job, Why: why.Reasons}
+		if found.Recorded {
 			// It may have gone since, and is shown as it was.
-			if found.Log, err = d.inspector.Log(ctx, j.Address(), 0); err != nil && !errors.Is(err, inspect.ErrNotFound) {
+			if found.Log, err = d.inspector.Log(ctx, found.Address(), 0); err != nil && !errors.Is(err, inspect.ErrNotFound) {
 				return nil, err
 			}
 		}
@@ -39,9 +47,16 @@ func (d *Dashboard) readJob(address string) func(context.Context) (*foundJob, er
 
 type jobPage struct {
 	*shownJob
+	Why   []shownReason
 	Log   []payload
 	Moved bool // from the address that was asked for
 	At    time.Time
+}
+
+// shownReason is why a job waits.
+type shownReason struct {
+	Text         payload
+	Since, Until time.Time
 }
 
 // Can tells what can be done to the job in its state. What it may be is another question.
@@ -77,7 +92,7 @@ func (d *Dashboard) job(c *call) {
 		return
 	}
 	// The name of a job that does not run any more may come back, so that no error is kept.
-	s := d.jobLooks.of(address).get(c.r.Context(), jobWait)
+	s := d.jobLooks.of(address).get(c.r.Context(), pageWait)
 	switch {
 	case s.Err != nil && (errors.Is(s.Err, inspect.ErrNotFound) || errors.Is(s.Err, tasuki.ErrNotFound)):
 		c.failOf(s.Err)
@@ -91,6 +106,9 @@ func (d *Dashboard) job(c *call) {
 	}
 	p := &jobPage{shownJob: d.shown(&s.Value.Job), At: s.At}
 	p.Moved = p.Address != address
+	for _, r := range s.Value.Why {
+		p.Why = append(p.Why, shownReason{d.redacted(p.Kind, PartReason, []byte(r.Text)), r.Since, r.Until})
+	}
 	for _, line := range s.Value.Log {
 		p.Log = append(p.Log, d.redacted(p.Kind, PartLog, []byte(line.Text)))
 	}

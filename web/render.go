@@ -19,7 +19,7 @@ var templateFiles embed.FS
 // pages are the templates, each with the layout around it.
 var pages = sync.OnceValue(func() map[string]*template.Template {
 	funcs := template.FuncMap{"asset": assetURL, "count": count, "bytes": size, "rate": rate, "duration": duration, "query": query, "since": since,
-		"stamp": stamp, "clock": clock, "short": short, "percent": percent,
+		"stamp": stamp, "clock": clock, "short": short, "percent": percent, "term": term,
 		"bytes64": func(n int) string { return size(int64(n)) }, "sub": func(a, b int) int { return a - b }}
 	base := template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
@@ -47,6 +47,7 @@ type link struct{ Page, Href, Key string }
 var navigation = []link{
 	{"overview", "./", "o"},
 	{"queues", "queues", "q"},
+	{"jobs", "jobs", "j"},
 	{"schedules", "schedules", "s"},
 	{"workers", "workers", "w"},
 	{"redis", "redis", "r"},
@@ -106,7 +107,7 @@ func (c *call) render(status int, name, title string, data any) {
 	v := &view{call: c, Name: name, Title: title, Data: data}
 	var out bytes.Buffer
 	if err := pages()[name].ExecuteTemplate(&out, "layout.html", v); err != nil {
-		c.d.log.Error("tasuki: the dashboard cannot show a page", "page", name, "error", err)
+		c.d.log.Error("the dashboard cannot show a page", "page", name, "error", err)
 		http.Error(c.w, "this page cannot be shown: the log says why", http.StatusInternalServerError)
 		return
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/tasuki-dev/tasuki/inspect"
 )
 
 // count sets a whole number, int or int64, in groups of three digits.
@@ -107,4 +109,10 @@ func percent(part, whole int64) int64 {
 		return 0
 	}
 	return min(100*part/whole, 100)
+}
+
+// term is a value as a query has it.
+func term(value string) string {
+	q := inspect.Query{Queues: []string{value}}
+	return strings.TrimPrefix(q.String(), "queue:")
 }

@@ -127,8 +127,6 @@
     }
   })
 
-  const box = $('#select-all')
-  if (box) { box.closest('label, th, td').hidden = false; box.hidden = false }
   times()
   listen()
 })()
