@@ -29,7 +29,7 @@ dist: ## Build the command for each of PLATFORMS, as dist/tasuki-OS-ARCH
 	done
 
 .PHONY: setup
-setup: ## Install what the tests need and is missing: redis-server, redis-cli, python3, gcc
+setup: ## Install what the tests need and is missing: redis-server, redis-cli, python3, gcc, chromium
 	@./scripts/setup.sh
 
 .PHONY: modules

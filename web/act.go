@@ -54,6 +54,7 @@ func (c *call) forget() {
 	d.samples.forget()
 	d.workers.forget()
 	d.schedules.forget()
+	d.failures.forget()
 	d.jobLooks.forget()
 }
 

@@ -103,8 +103,10 @@ func (c *call) queueName(name string) string {
 	queue := c.long(name, mostText)
 	if queue == "" {
 		c.refuse(name, c.T("error.missing"))
-	} else if _, _, err := tasuki.ParseAddress(queue + "/0"); err != nil {
+	} else if of, _, err := tasuki.ParseAddress(queue + "/0"); err != nil {
 		c.refuse(name, err.Error())
+	} else if of != queue || queue == "list:" {
+		c.refuse(name, c.T("error.queue"))
 	}
 	return queue
 }

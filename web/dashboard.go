@@ -111,7 +111,9 @@ type Dashboard struct {
 	workers   look[[]inspect.Worker]
 	schedules look[[]*cron.Status]
 	findings  look[[]inspect.Finding]
+	failures  look[[]inspect.Failure]
 	jobLooks  looks[*foundJob]
+	metrics   looks[*metrics]
 }
 
 // Handler returns a dashboard of the namespace of a client. cfg may be nil. The errors name
@@ -142,6 +144,10 @@ func Handler(client *tasuki.Client, cfg *Config) (*Dashboard, error) {
 	d.workers = look[[]inspect.Worker]{read: d.inspector.Workers, fresh: 1500 * time.Millisecond, limit: 5 * time.Second, spawn: d.spawn}
 	d.schedules = look[[]*cron.Status]{read: d.readSchedules, fresh: 1500 * time.Millisecond, limit: 5 * time.Second, spawn: d.spawn}
 	d.findings = look[[]inspect.Finding]{read: d.readFindings, fresh: time.Minute, limit: 30 * time.Second, spawn: d.spawn}
+	d.failures = look[[]inspect.Failure]{read: d.readFailures, fresh: 1500 * time.Millisecond, limit: 5 * time.Second, spawn: d.spawn}
+	d.metrics.make = func(name string) *look[*metrics] {
+		return &look[*metrics]{read: d.readMetrics(name), fresh: 5 * time.Second, limit: 10 * time.Second, spawn: d.spawn}
+	}
 	d.jobLooks.make = func(address string) *look[*foundJob] {
 		return &look[*foundJob]{read: d.readJob(address), fresh: time.Second, limit: 10 * time.Second, spawn: d.spawn}
 	}
@@ -183,6 +189,10 @@ func (d *Dashboard) readSchedules(ctx context.Context) ([]*cron.Status, error) {
 		}
 	}
 	return all, nil
+}
+
+func (d *Dashboard) readFailures(ctx context.Context) ([]inspect.Failure, error) {
+	return d.inspector.Failures(ctx, inspect.FailureQuery{})
 }
 
 func (d *Dashboard) readFindings(ctx context.Context) ([]inspect.Finding, error) {

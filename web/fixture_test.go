@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/tasuki-dev/tasuki"
@@ -20,7 +19,7 @@ import (
 const evil = `</script></textarea></pre><script>trip("script")</script><img src=x onerror='trip("img")'><svg onload=trip("svg")>"' onmouseover="trip('attribute')" autofocus onfocus=trip("focus") x='{{trip}}${trip()}javascript:trip(1)`
 
 // evilLine has what turns letters around, and what ends lines.
-const evilLine = evil + "\u202e\u0000\r\n\x1b[31m\u2028"
+const evilLine = evil + "S3CRET\u202e\u0000\r\n\x1b[31m\u2028"
 
 // populate has a job in every state, with hostile strings in every field that a job, a worker or a
 // periodic entry can carry. It returns addresses by what they are.
@@ -34,7 +33,7 @@ func (e *env) populate() map[string]string {
 	e.do_("HSET", e.namespace+":workers", "zz-evil", "1")
 
 	args := json.RawMessage(`{"text":` + quote(evilLine) + `,"big":12345678901234567890.123456789012345678}`)
-	meta := map[string]string{evil: evil, "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+	meta := map[string]string{evil: evilLine, "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
 	spec := func(kind string, o tasuki.Opts) tasuki.Spec {
 		o.Meta, o.ID, o.Queue = meta, strings.ReplaceAll(kind, "/", "-"), "mail"
 		return tasuki.Spec{Kind: kind, Args: args, Opts: o}
@@ -143,5 +142,3 @@ func (e *env) workerID() string {
 	})
 	return id
 }
-
-var _ testing.TB

@@ -22,7 +22,7 @@ type foundJob struct {
 // it came in, and at both ends of its queue.
 func (d *Dashboard) readJob(address string) func(context.Context) (*foundJob, error) {
 	return func(ctx context.Context) (*foundJob, error) {
-		workers := d.workers.get(ctx, pageWait) // that serve the queue; without them it says less
+		workers := d.workers.get(ctx, 200*time.Millisecond) // that serve the queue; without them it says less
 		why, err := d.inspector.Why(ctx, address, &inspect.WhyConfig{Workers: workers.Value})
 		if err != nil {
 			return nil, err

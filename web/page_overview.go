@@ -48,6 +48,7 @@ type overviewPage struct {
 	Oldest                                         time.Duration
 	Done, Failed                                   string // lines over the last minutes
 	Troubled                                       []inspect.Server
+	Errors                                         []failureRow
 }
 
 const topRows = 10
@@ -96,22 +97,27 @@ func (d *Dashboard) overview(c *call) {
 		}
 	}
 	if len(s.Value.Past) > 1 {
-		p.Done = polyline(s.Value.Past, func(p point) float64 { return p.Done })
-		p.Failed = polyline(s.Value.Past, func(p point) float64 { return p.Failed })
+		most := 1.0
+		for _, q := range s.Value.Past {
+			most = max(most, q.Done, q.Failed)
+		}
+		p.Done = polyline(s.Value.Past, mostPast, most, func(p point) float64 { return p.Done })
+		p.Failed = polyline(s.Value.Past, mostPast, most, func(p point) float64 { return p.Failed })
+	}
+	// Of users that may not read them, and older servers, the page has the rest.
+	for n, failures := 0, d.failures.get(c.r.Context(), pageWait); n < min(len(failures.Value), topRows/2); n++ {
+		p.Errors = append(p.Errors, d.failureRow(&failures.Value[n]))
 	}
 	c.live, c.outage = true, s.outage()
 	c.render(http.StatusOK, "overview", c.T("overview.title"), p)
 }
 
-// polyline are the points of a line 300 wide and 40 high, the newest on the right.
-func polyline(past []point, value func(point) float64) string {
-	most := 1.0
-	for _, p := range past {
-		most = max(most, value(p))
-	}
+// polyline are the points of a line 300 wide and 40 high, the newest on the right, that has room
+// for some number of points.
+func polyline(past []point, room int, most float64, value func(point) float64) string {
 	var points []string
 	for i, p := range past {
-		x := 300 - float64(len(past)-1-i)*300/(mostPast-1)
+		x := 300 - float64(len(past)-1-i)*300/float64(max(room-1, 1))
 		points = append(points, strconv.FormatFloat(x, 'f', 1, 64)+","+strconv.FormatFloat(39-38*value(p)/most, 'f', 1, 64))
 	}
 	return strings.Join(points, " ")

@@ -23,8 +23,7 @@ func (d *Dashboard) workersPage(c *call) {
 	if c.refused() {
 		return
 	}
-	// Workers that do not answer take longer than a page may.
-	s := d.workers.get(c.r.Context(), pageWait)
+	s := d.askedWorkers(c)
 	if !s.OK() {
 		c.away(s.Err)
 		return
@@ -41,6 +40,16 @@ func (d *Dashboard) workersPage(c *call) {
 	c.render(http.StatusOK, "workers", c.T("workers"), p)
 }
 
+// askedWorkers are the workers as they were seen last. To ask them takes 2.5 s when one does not
+// answer, which only the first page waits for.
+func (d *Dashboard) askedWorkers(c *call) seen[[]inspect.Worker] {
+	wait := 200 * time.Millisecond
+	if s := d.workers.peek(); !s.OK() {
+		wait = 2 * pageWait
+	}
+	return d.workers.get(c.r.Context(), wait)
+}
+
 type workerPage struct {
 	inspect.Worker
 	At     time.Time
@@ -53,7 +62,7 @@ func (d *Dashboard) findWorker(c *call) (w *inspect.Worker, at time.Time, ok boo
 	if c.refused() {
 		return nil, at, false
 	}
-	s := d.workers.get(c.r.Context(), pageWait)
+	s := d.askedWorkers(c)
 	if !s.OK() {
 		c.away(s.Err)
 		return nil, at, false

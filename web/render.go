@@ -48,8 +48,10 @@ var navigation = []link{
 	{"overview", "./", "o"},
 	{"queues", "queues", "q"},
 	{"jobs", "jobs", "j"},
+	{"failures", "failures", "f"},
 	{"schedules", "schedules", "s"},
 	{"workers", "workers", "w"},
+	{"metrics", "metrics", "m"},
 	{"redis", "redis", "r"},
 	{"about", "about", "a"},
 }

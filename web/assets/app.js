@@ -34,6 +34,7 @@
     for (const id of open) document.getElementById(id)?.setAttribute('open', '')
     times()
     mark()
+    charts()
   }
   const listen = () => {
     if (!('live' in document.body.dataset) || stream || document.hidden) return
@@ -66,6 +67,22 @@
       const at = new Date(t.dateTime)
       if (!isNaN(at)) t.title = at.toLocaleString(document.documentElement.lang, { dateStyle: 'medium', timeStyle: 'long' })
     }
+  }
+
+  // Charts. What is shown without them is a plain line.
+  const charts = () => {
+    const box = $('#charts')
+    if (!box || !window.uPlot) return
+    const s = JSON.parse(box.dataset.series), label = box.dataset.labels.split('|')
+    if (!s.at || s.at.length < 2) return
+    const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+    const axis = { stroke: css('--quiet'), grid: { stroke: css('--line'), width: 1 }, ticks: { stroke: css('--line') } }
+    const draw = (series, data, more) => new uPlot({
+      width: box.clientWidth, height: 220, series: [{}, ...series], axes: [axis, { ...axis, size: 60, ...more }], cursor: { drag: { x: false, y: false } },
+    }, [s.at, ...data], box)
+    box.replaceChildren()
+    draw([{ label: label[0], stroke: css('--line1') }, { label: label[1], stroke: css('--line2') }], [s.done, s.failed])
+    draw([{ label: label[2], stroke: css('--link') }, { label: label[3], stroke: css('--quiet'), dash: [4, 4] }], [s.run, s.wait])
   }
 
   // Rows: j and k go through them, Enter opens one, x selects it.
@@ -128,5 +145,6 @@
   })
 
   times()
+  charts()
   listen()
 })()

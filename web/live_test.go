@@ -1,0 +1,159 @@
+package web_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
+	"github.com/tasuki-dev/tasuki/web"
+)
+
+// listen opens a stream of events, and returns a channel that gets each look.
+func (e *env) listen(ctx context.Context) <-chan bool {
+	e.t.Helper()
+	r := e.request(http.MethodGet, "live", "").WithContext(ctx)
+	response, err := e.http.Client().Do(r)
+	if err != nil || response.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
+		e.t.Fatal(response, err)
+	}
+	looks := make(chan bool, 100)
+	go func() {
+		defer close(looks)
+		defer response.Body.Close()
+		lines := bufio.NewScanner(response.Body)
+		for lines.Scan() {
+			if lines.Text() == "event: look" {
+				looks <- true
+			}
+		}
+	}()
+	return looks
+}
+
+// commands are how many a server has run, as often as it was asked for.
+func commands(t *testing.T, s *redistest.Server) int {
+	t.Helper()
+	n, err := strconv.Atoi(s.Info(t, "stats", "total_commands_processed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestTabs: fifty open pages cost Redis what one costs, also as each of them is loaded after every
+// look, and a dashboard that nobody looks at costs nothing.
+func TestTabs(t *testing.T) {
+	t.Parallel()
+	e := setupOn(t, redistest.Start(t), nil)
+	e.enqueue(tasuki.Opts{Queue: "mail"}, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	cost := func(tabs int) float64 {
+		var all []<-chan bool
+		for range tabs {
+			all = append(all, e.listen(ctx))
+		}
+		before, began := commands(t, e.server), time.Now()
+		for range 3 {
+			for _, looks := range all {
+				if !<-looks {
+					t.Fatal("the stream has ended")
+				}
+				e.get("")
+			}
+		}
+		return float64(commands(t, e.server)-before) / time.Since(began).Seconds()
+	}
+	one := cost(1)
+	many := cost(49)
+	if many > 2*one+5 { // a few for the test's own questions
+		t.Errorf("50 pages: %.1f commands per second, one: %.1f", many, one)
+	}
+	t.Logf("commands per second: one page %.1f, 50 pages %.1f", one, many)
+	stop()
+	// The sampler sees at its next look that nobody is there.
+	redistest.WaitFor(t, "the end of looking", func() error {
+		before := commands(t, e.server)
+		time.Sleep(2500 * time.Millisecond)
+		if n := commands(t, e.server) - before - 1; n > 0 {
+			return fmt.Errorf("%d commands", n)
+		}
+		return nil
+	})
+}
+
+// TestClose: streams end with the dashboard, so that a server that is shut down need not wait.
+func TestClose(t *testing.T) {
+	e := setup(t, nil)
+	e.http.Config.RegisterOnShutdown(e.dashboard.Close)
+	looks := e.listen(t.Context())
+	<-looks
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	if err := e.http.Config.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for range looks { // until it has ended
+	}
+	e.dashboard.Close()
+}
+
+// TestAway: the pages say that Redis is away, show what they have seen, and heal.
+func TestAway(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	e := setupOn(t, server, &web.Config{Authorize: all})
+	e.enqueue(tasuki.Opts{Queue: "mail"}, 3)
+	const away = "Redis does not answer."
+	if body := e.get("queue?name=mail"); strings.Contains(body, away) {
+		t.Fatalf("%s", body)
+	}
+	server.Kill()
+	redistest.WaitFor(t, "the notice", func() error {
+		body := e.get("queue?name=mail")
+		if !strings.Contains(body, away) || !strings.Contains(body, "Since") || !strings.Contains(body, ">3</a>") {
+			return errors.New(body)
+		}
+		return nil
+	})
+	for page, want := range map[string]int{"": 200, "queues": 200, "jobs": 503, "job?id=mail%2Fa": 503, "schedule?name=a": 503, "workers": 503, "about": 200} {
+		if a := e.do(e.request(http.MethodGet, page, "")); a.StatusCode != want && (want != 503 || a.StatusCode != 504) || strings.Contains(a.body, "p%40ss") || strings.Contains(a.body, "p@ss") {
+			t.Errorf("%s: %s: %s", page, a.Status, a.body)
+		}
+	}
+	if a := e.post("queue-pause", "name", "mail"); a.StatusCode < 500 {
+		t.Errorf("%s: %s", a.Status, a.body)
+	}
+	server.Restart(t)
+	server.As(t, "operator", e.namespace) // the server has forgotten its users
+	redistest.WaitFor(t, "healing", func() error {
+		if body := e.get("queues"); strings.Contains(body, away) {
+			return errors.New(body)
+		}
+		return nil
+	})
+
+	// One that is frozen is away too, and no page waits for it long.
+	server.Signal(t, syscall.SIGSTOP)
+	redistest.WaitFor(t, "the notice", func() error {
+		if body := e.get("queues"); !strings.Contains(body, away) {
+			return errors.New(body)
+		}
+		return nil
+	})
+	server.Signal(t, syscall.SIGCONT)
+	redistest.WaitFor(t, "healing", func() error {
+		if body := e.get("queues"); strings.Contains(body, away) {
+			return errors.New(body)
+		}
+		return nil
+	})
+}
