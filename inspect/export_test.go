@@ -81,6 +81,8 @@ func TestExport(t *testing.T) {
 }
 
 // TestImportBroken: an import that is cut anywhere, and begun anew, has put in each job once.
+//
+//fault:data an import is cut anywhere, in its file or by the end of its program, and called again | each job of the export comes in once
 func TestImportBroken(t *testing.T) {
 	e := setup(t)
 	var specs []tasuki.Spec

@@ -66,7 +66,7 @@ func TestQueueUnknown(t *testing.T) {
 	e.tasuki("enqueue", "--raw", "--list", list, "x").want(t, exitOK)
 	e.tasuki("queue", "get", list).want(t, exitNotFound, "did you mean list:"+list)
 	e.drain(tasuki.Queue{List: list}, 1)
-	e.tasuki("queue", "lss").want(t, exitUsage, `"lss"`, "allowed are get, locks, ls, pause, resume, revive, unlock")
+	e.tasuki("queue", "lss").want(t, exitUsage, `"lss"`, "allowed are eta, get, locks, ls, pause, resume, revive, unlock")
 	e.tasuki("queue", "get").want(t, exitUsage, "the NAME is missing: tasuki queue get NAME")
 	e.tasuki("queue", "get", "a", "b").want(t, exitUsage, `queue get takes one NAME: leave out "b"`)
 	e.tasuki("queue").want(t, exitOK, "pause")
