@@ -26,7 +26,8 @@ var (
 	ErrMoved = errors.New("the job has moved meanwhile")
 	// ErrReady: it waits for a worker already.
 	ErrReady = errors.New("the job is ready already")
-	// ErrBare: it has no record, and only recorded jobs can be moved to another queue or edited.
+	// ErrBare: it has no record, and only recorded jobs can be edited, or moved with Move;
+	// Transfer moves all.
 	ErrBare = errors.New("the job has no record")
 	// ErrForeign: it lies in the list of another program, where nothing is taken away.
 	ErrForeign = errors.New("the job lies in the list of another program")

@@ -64,11 +64,16 @@ queue is read, which takes seconds when it has millions of jobs.`,
 				return err
 			}
 			defer client.Close()
-			j, err := findJob(cmd.Context(), inspect.New(client), args[0])
+			i := inspect.New(client)
+			j, err := findJob(cmd.Context(), i, args[0])
 			if err != nil {
 				return err
 			}
-			return show(cmd.OutOrStdout(), output, shown(j), "%s", jobText(&j))
+			text := ""
+			if output != "json" {
+				text = jobText(&j, decides(cmd.Context(), i, &j))
+			}
+			return show(cmd.OutOrStdout(), output, shown(j), "%s", text)
 		},
 	}
 	outputFlag(cmd, &output)
@@ -100,13 +105,35 @@ func findJob(ctx context.Context, i *inspect.Inspector, address string) (inspect
 		if _, lookErr := look(ctx, i, queue); lookErr != nil {
 			return j, lookErr
 		}
-		return j, failure(fmt.Errorf("%w: it is not in the queue; of one that has ended only a record is kept", err))
+		hint := "it is not in the queue; of one that has ended only a record is kept"
+		if _, id, _ := tasuki.ParseAddress(address); isShortened(id) {
+			hint += "; the id looks shortened, and the whole is needed, of 26 characters as a rule"
+		}
+		return j, failure(fmt.Errorf("%w: %s", err, hint))
 	}
 	return j, lookFailure(err)
 }
 
+// isShortened tells whether an id may be the beginning of one that tasuki has made.
+func isShortened(id string) bool {
+	const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+	return strings.HasPrefix(id, "0") && len(id) >= 4 && len(id) < 26 && strings.Trim(id, alphabet) == ""
+}
+
+// decides is what decides why a job waits; "" of one that has ended, or if that is not known.
+func decides(ctx context.Context, i *inspect.Inspector, j *inspect.Job) string {
+	if j.State.HasEnded() || j.ID == "" {
+		return ""
+	}
+	why, err := i.Why(ctx, j.Address(), &inspect.WhyConfig{Job: j})
+	if err != nil || why.State != j.State {
+		return "" // what was asked for is known
+	}
+	return why.Reasons[0].Text
+}
+
 // jobText is what get shows of a job.
-func jobText(j *inspect.Job) string {
+func jobText(j *inspect.Job, why string) string {
 	return table(func(w io.Writer) {
 		line := func(name, value string) {
 			if value != "" {
@@ -121,6 +148,7 @@ func jobText(j *inspect.Job) string {
 		line("address", shown(*j).Address)
 		line("kind", j.Kind)
 		line("state", string(j.State))
+		line("why", why)
 		line("recorded", map[bool]string{true: "yes", false: "no"}[j.Recorded])
 		attempt := fmt.Sprint(j.Attempt)
 		if j.MaxAttempts > 0 {

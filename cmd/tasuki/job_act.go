@@ -352,7 +352,7 @@ func newJobMv(a *app) *cobra.Command {
 arguments, times, attempts and history, and are due when they were. The old address leads
 to the new one, for as long as the record of a job is kept, a day at least. A uniqueness
 key holds in the new queue then; a job stays where it is if another has its key or its id
-there. What was cut off is finished by the same command. With --queue it means those that
+there. Jobs without a record, and dead ones, are moved by tasuki move. What was cut off is finished by the same command. With --queue it means those that
 wait, unless a --state is named.`,
 		Example: `  tasuki job mv mail/01kbr5 bulk
   tasuki job mv --queue mail --kind email.newsletter --yes bulk`,

@@ -100,7 +100,7 @@ changed: remove it, and enqueue another.`,
 			if err != nil {
 				return err
 			}
-			return show(cmd.OutOrStdout(), output, shown(j), "%s", jobText(&j))
+			return show(cmd.OutOrStdout(), output, shown(j), "%s", jobText(&j, ""))
 		},
 	}
 	f := cmd.Flags()

@@ -201,6 +201,9 @@ can be listed twice or not at all.`,
 			if err := l.flush(); err != nil {
 				return err
 			}
+			if l.n == 0 && len(f.states) == 0 && output != "json" {
+				fmt.Fprintln(cmd.ErrOrStderr(), "no such job runs, waits or is dead; those that are parked, done, cancelled or expired are listed when their --state is named")
+			}
 			if l.more && output != "json" {
 				fmt.Fprintf(cmd.ErrOrStderr(), "there are more than %d: --limit 0 lists all\n", limit)
 			}

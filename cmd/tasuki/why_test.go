@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -24,4 +25,23 @@ func TestWhy(t *testing.T) {
 	e.tasuki("why", "nope/x").want(t, exitNotFound, "The queue nope was never used")
 	e.tasuki("why").want(t, exitUsage, "the QUEUE/ID is missing")
 	e.tasuki("why", "x").want(t, exitUsage, "allowed is QUEUE/ID")
+}
+
+// TestHints: what other commands say of it.
+func TestHints(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	e.some()
+	e.tasuki("job", "get", "mail/ready-rec").want(t, exitOK, "why       No worker serves the queue mail.\n")
+	e.tasuki("job", "get", "mail/01kbr5").want(t, exitNotFound, "the id looks shortened, and the whole is needed")
+	if r := e.tasuki("job", "get", "mail/nope").want(t, exitNotFound); strings.Contains(r.stderr, "shortened") {
+		t.Error(r.stderr)
+	}
+	const hint = "those that are parked, done, cancelled or expired are listed when their --state is named"
+	e.tasuki("job", "ls", "--queue", "mail", "--kind", "none").want(t, exitOK, hint)
+	for _, more := range [][]string{{"--state", "done", "--kind", "none"}, {"-o", "json", "--kind", "none"}, nil} {
+		if r := e.tasuki(append([]string{"job", "ls", "--queue", "mail"}, more...)...).want(t, exitOK); strings.Contains(r.stderr, hint) {
+			t.Errorf("%v: %s", more, r.stderr)
+		}
+	}
 }
