@@ -37,11 +37,31 @@ func openPTY(t testing.TB) (master, terminal *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := resize(master, 80, 24); err != nil {
+		t.Fatal(err)
+	}
 	terminal, err = os.OpenFile(fmt.Sprint("/dev/pts/", number), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return master, terminal
+}
+
+// resize gives a pseudo-terminal a size, in cells: who is on it gets SIGWINCH.
+func resize(master *os.File, w, h int) error {
+	raw, err := master.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var errno syscall.Errno
+	size := [4]uint16{uint16(h), uint16(w)} // rows, columns, and pixels that nobody knows
+	err = raw.Control(func(fd uintptr) {
+		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, syscall.TIOCSWINSZ, uintptr(unsafe.Pointer(&size)))
+	})
+	if err == nil && errno != 0 {
+		err = errno
+	}
+	return err
 }
 
 // startOnPTY starts a command on a terminal of its own: its input, its output and

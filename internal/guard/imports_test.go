@@ -44,6 +44,8 @@ var arrows = []arrow{
 	{"health", []string{".", "inspect"}, "it is for who supervises, and asks as everybody can"},
 	{"embedded", nil, "it is a server, and knows nothing of jobs"},
 	{"web", []string{".", "cron", "inspect"}, "what the dashboard can do, the admin API and the table of periodic entries can do for everybody"},
+	{"cmd/tasuki/internal/top", []string{".", "cron", "inspect"}, "what it shows and does, the admin API can show and do for everybody"},
+	{"cmd/tasuki", slices.Concat(public, []string{"cmd/tasuki/internal/top"}), "the command is a user of the library, and has the terminal UI beside it"},
 	{"contrib/tasukiotel", []string{"."}, "it sees a job as its handler does"},
 	{"contrib/tasukiprom", []string{".", "inspect"}, "it tells what everybody can see"},
 	{"cmd/...", public, "the command is a user of the library: what it needs is exported"},
@@ -68,6 +70,8 @@ var others = []struct {
 	{"github.com/redis/rueidis", []string{"internal/store", "cmd/..."}, "only internal/store sends commands (and the bench, for comparison)"},
 	{"github.com/alicebob/miniredis", []string{"embedded"}, "only who starts an embedded server pays for it, and tests"},
 	{"github.com/go-json-experiment/json", []string{".", "internal/wire"}, "it goes when encoding/json can do the same: the fewer places the better"},
+	{"charm.land/bubbletea", []string{"cmd/tasuki/internal/top"}, "only the terminal UI is one"},
+	{"github.com/charmbracelet/x/ansi", []string{"cmd/tasuki/internal/top"}, "it says how wide a text is on a terminal, as bubbletea does"},
 	{"go.uber.org/goleak", []string{"internal/redistest"}, "it is for tests"},
 }
 

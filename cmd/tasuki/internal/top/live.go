@@ -1,0 +1,141 @@
+package top
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/cron"
+	"github.com/tasuki-dev/tasuki/inspect"
+)
+
+// Live is the namespace of a client, as a Source, a Finder and a Changer.
+type Live struct {
+	*inspect.Inspector
+	entries *cron.Table
+	by      string
+}
+
+var (
+	_ Source  = (*Live)(nil)
+	_ Finder  = (*Live)(nil)
+	_ Changer = (*Live)(nil)
+)
+
+// NewLive returns what the client reaches. by is who pauses, for others to read.
+func NewLive(client *tasuki.Client, by string) *Live {
+	return &Live{inspect.New(client), cron.New(client), by}
+}
+
+// How much is shown of what there can be many of.
+const (
+	mostFailures = 200
+	mostEntries  = 1000
+)
+
+// Failures implements Source.
+func (l *Live) Failures(ctx context.Context) ([]inspect.Failure, error) {
+	return l.Inspector.Failures(ctx, inspect.FailureQuery{Limit: mostFailures})
+}
+
+// Schedules implements Source.
+func (l *Live) Schedules(ctx context.Context) ([]*cron.Status, error) {
+	var all []*cron.Status
+	for s, err := range l.entries.List(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, s); len(all) == mostEntries {
+			break
+		}
+	}
+	return all, nil
+}
+
+// Job implements Finder.
+func (l *Live) Job(ctx context.Context, address string) (Detail, error) {
+	w, err := l.Why(ctx, address, nil)
+	if err != nil {
+		return Detail{}, err
+	}
+	d := Detail{Why: w.Reasons}
+	if w.Job == nil {
+		return d, nil
+	}
+	d.Job = *w.Job
+	if d.Job.Recorded {
+		d.Log, err = l.Log(ctx, w.Address, 0)
+		if errors.Is(err, inspect.ErrNotFound) { // it has just gone
+			err = nil
+		}
+	}
+	return d, err
+}
+
+// did are the actions when they are done.
+var did = map[inspect.Action]string{inspect.Retry: "retried", inspect.Cancel: "cancelled", inspect.Remove: "deleted"}
+
+// Act implements Changer.
+func (l *Live) Act(ctx context.Context, do inspect.Action, jobs []inspect.Job) (Outcome, error) {
+	var acted inspect.Acted
+	var last error
+	for _, err := range l.Inspector.Act(ctx, do, jobs...) {
+		switch {
+		case err == nil:
+			acted.Done++
+		case errors.Is(err, inspect.ErrMoved), errors.Is(err, tasuki.ErrEnded), errors.Is(err, inspect.ErrReady):
+			acted.Skipped++
+		default:
+			acted.Refused++
+			last = err
+		}
+	}
+	return outcome(do, acted), last
+}
+
+// ActAll implements Changer.
+func (l *Live) ActAll(ctx context.Context, do inspect.Action, q inspect.Query) (Outcome, error) {
+	acted, err := l.Inspector.ActAll(ctx, inspect.Task{Action: do}, q)
+	return outcome(do, acted), err
+}
+
+func outcome(do inspect.Action, acted inspect.Acted) Outcome {
+	o := Outcome{Skipped: int(acted.Skipped), Refused: int(acted.Refused)}
+	if acted.Done > 0 {
+		o.Did = did[do] + " " + count(int64(acted.Done), "job")
+	}
+	return o
+}
+
+// Do implements Changer.
+func (l *Live) Do(ctx context.Context, do Verb, name string) (Outcome, error) {
+	var o Outcome
+	var err error
+	switch do {
+	case PauseQueue:
+		o.Did, err = "paused "+name, l.Pause(ctx, name, l.by)
+	case ResumeQueue:
+		o.Did, err = "resumed "+name, l.Resume(ctx, name)
+	case QuietWorker:
+		o.Did, err = "quieted "+name, l.Quiet(ctx, name)[0]
+	case StopWorker:
+		o.Did, err = "told "+name+" to stop", l.Stop(ctx, name)[0]
+	case PauseEntry:
+		o.Did, err = "paused "+name, l.entries.Pause(ctx, name, l.by)
+	case ResumeEntry:
+		o.Did, err = "resumed "+name, l.entries.Resume(ctx, name)
+	case RunEntry:
+		var address string
+		address, err = l.entries.RunNow(ctx, name)
+		o.Did = "asked for " + address
+	case ForgetFailure:
+		o.Did, err = "forgot "+name, l.Forget(ctx, name)
+	default:
+		err = fmt.Errorf("%q: allowed are the verbs of this package", do)
+	}
+	if err != nil {
+		return Outcome{}, err
+	}
+	return o, nil
+}
