@@ -16,7 +16,7 @@ import (
 // TestTransferCut: connections to both servers are cut, and replies are lost, again and again.
 // Every job is in one of both places all the time, and in the end once in the other.
 //
-//fault:connection a connection is cut, or a reply is lost, while jobs move to another server | each job is in one of both places at least; the same call again finishes the move, and puts nothing in twice
+//fault:network a connection is cut, or a reply is lost, while jobs move to another server | each job is in one of both places at least; the same call again finishes the move, and puts nothing in twice
 func TestTransferCut(t *testing.T) {
 	t.Parallel()
 	near, far := redistest.Start(t), redistest.Start(t)

@@ -125,7 +125,11 @@ func (d *Dashboard) agreed(ctx context.Context, c *call, what inspect.Action, da
 // actOn does it.
 func (d *Dashboard) actOn(ctx context.Context, what inspect.Action, m *meant) (inspect.Acted, error) {
 	if m.all {
-		return d.inspector.ActAll(ctx, inspect.Task{Action: what, To: m.to}, m.query)
+		o, err := d.inspector.Operate(ctx, inspect.Task{Action: what, To: m.to}, m.query)
+		if err == nil {
+			o, err = d.inspector.Await(ctx, o.ID)
+		}
+		return o.Acted, err
 	}
 	jobs, missing, err := d.find(ctx, m.addresses)
 	acted := inspect.Acted{Skipped: len(missing)}

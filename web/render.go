@@ -109,7 +109,7 @@ func (c *call) render(status int, name, title string, data any) {
 	v := &view{call: c, Name: name, Title: title, Data: data}
 	var out bytes.Buffer
 	if err := pages()[name].ExecuteTemplate(&out, "layout.html", v); err != nil {
-		c.d.log.Error("the dashboard cannot show a page", "page", name, "error", err)
+		c.d.log.Error("tasuki: the dashboard cannot show a page", "page", name, "error", err)
 		http.Error(c.w, "this page cannot be shown: the log says why", http.StatusInternalServerError)
 		return
 	}

@@ -96,8 +96,11 @@ func (l *Live) Act(ctx context.Context, do inspect.Action, jobs []inspect.Job) (
 
 // ActAll implements Changer.
 func (l *Live) ActAll(ctx context.Context, do inspect.Action, q inspect.Query) (Outcome, error) {
-	acted, err := l.Inspector.ActAll(ctx, inspect.Task{Action: do}, q)
-	return outcome(do, acted), err
+	o, err := l.Operate(ctx, inspect.Task{Action: do}, q)
+	if err == nil {
+		o, err = l.Await(ctx, o.ID)
+	}
+	return outcome(do, o.Acted), err
 }
 
 func outcome(do inspect.Action, acted inspect.Acted) Outcome {
