@@ -1,12 +1,14 @@
 package inspect_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
@@ -130,4 +132,56 @@ func TestTransferCut(t *testing.T) {
 	e.checked()
 	o.checked()
 	t.Logf("%d runs failed", failures)
+}
+
+// TestTransferBesideWorkers: while workers run on both sides, each job runs once, here or there.
+func TestTransferBesideWorkers(t *testing.T) {
+	e := setup(t)
+	o := e.other()
+	const jobs = 4000
+	var lock sync.Mutex
+	runs := map[string]int{}
+	h := func(_ context.Context, job *tasuki.RawJob) error {
+		lock.Lock()
+		defer lock.Unlock()
+		runs[job.ID]++
+		return nil
+	}
+	var specs []tasuki.Spec
+	for n := range jobs {
+		opts := tasuki.Opts{Record: n%8 == 0}
+		if n%4 == 0 {
+			opts.In = time.Millisecond * time.Duration(n)
+		}
+		specs = append(specs, kind.With(opts).Spec(n))
+	}
+	if _, err := e.client.EnqueueMany(t.Context(), specs); err != nil {
+		t.Fatal(err)
+	}
+	stopHere, stopThere := e.work(h), o.work(h)
+	var total inspect.Transferred
+	redistest.WaitFor(t, "all to have run", func() error {
+		done := e.transfer("default", o, nil)
+		total.Moved += done.Moved
+		total.Doubled += done.Doubled
+		total.Refused += done.Refused
+		lock.Lock()
+		defer lock.Unlock()
+		if len(runs) < jobs {
+			return fmt.Errorf("%d have", len(runs))
+		}
+		return nil
+	})
+	stopHere()
+	stopThere()
+	for id, n := range runs {
+		if n != 1 {
+			t.Errorf("%s has run %d times", id, n)
+		}
+	}
+	if total.Moved == 0 || total.Doubled > 0 || total.Refused > 0 {
+		t.Errorf("%+v", total)
+	}
+	e.checked()
+	o.checked()
 }

@@ -31,7 +31,7 @@ func far(t testing.TB) *env {
 func (e *env) ids(queue string) map[string]int {
 	e.t.Helper()
 	ids := map[string]int{}
-	for j, err := range e.inspector.Jobs(context.Background(), queue, inspect.JobFilter{}) {
+	for j, err := range e.inspector.Jobs(context.Background(), inspect.Query{Queues: []string{queue}}) {
 		if err != nil {
 			e.t.Fatal(err)
 		}
@@ -115,7 +115,7 @@ func TestMove(t *testing.T) {
 		t.Errorf("there are %v", ids)
 	}
 	for want, args := range map[string][]string{
-		"--queue is missing":                               {"--to", "x", "--yes"},
+		"which queue?":                                     {"--to", "x", "--yes"},
 		"allowed are --to with another queue":              {"--queue", "mail", "--yes"},
 		"nobody can be asked here":                         {"--queue", "mail", "--to", "x"},
 		`--to: "a b"`:                                      {"--queue", "mail", "--to", "a b", "--yes"},
