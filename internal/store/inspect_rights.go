@@ -89,7 +89,7 @@ var rights = []right{
 	{Operator, "HVALS {held}", ""},
 	{Operator, "LPOS {ready} x", "tasuki why does not tell where a job is in a queue"},
 	{Operator, "LSET {ready} 0 x", ""},
-	{Operator, "ZMSCORE {seen} x", ""},
+	{Operator, "ZMSCORE {seen} x", "jobs cannot be exported, nor moved to another server"},
 	{Worker | Operator, "LINDEX {ready} 0", ""},
 	{Worker | Operator, "PEXPIRE {record} 1", ""},
 	{Producer | Worker | Operator, "PTTL {lock}", ""},
