@@ -355,3 +355,19 @@ func TestStatisticsOff(t *testing.T) {
 		t.Errorf("%d are there", n)
 	}
 }
+
+// TestStatisticsCluster: they are in one slot, wherever the queues are.
+func TestStatisticsCluster(t *testing.T) {
+	t.Parallel()
+	e, _ := newCluster(t)
+	w, _ := e.counting()
+	if err := w.AddStatistics(e.ctx); err != nil {
+		t.Fatal(err)
+	}
+	e.demandCounted(1)
+	for print := range e.failures() {
+		if err := e.inspector.Forget(e.ctx, e.failures()[print].Fingerprint); err != nil || len(e.failures()) != 0 {
+			t.Errorf("forgotten: %v", err)
+		}
+	}
+}
