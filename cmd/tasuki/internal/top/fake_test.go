@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,14 +35,21 @@ type fake struct {
 	scanned  int64 // for each page
 	hang     bool  // Workers waits for the end of its context
 
-	asked   []string // of the Source
+	mu      sync.Mutex // of asked: looks run beside each other; a test reads when none does
+	asked   []string
 	changed []string
 	outcome Outcome
 	err     error // of a change
 }
 
+func (f *fake) ask(what string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, what)
+}
+
 func (f *fake) Stats(context.Context) (*inspect.Stats, error) {
-	f.asked = append(f.asked, "stats")
+	f.ask("stats")
 	if f.statsErr != nil {
 		return nil, f.statsErr
 	}
@@ -52,7 +60,7 @@ func (f *fake) Stats(context.Context) (*inspect.Stats, error) {
 }
 
 func (f *fake) Workers(ctx context.Context) ([]inspect.Worker, error) {
-	f.asked = append(f.asked, "workers")
+	f.ask("workers")
 	if f.hang {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -64,7 +72,7 @@ func (f *fake) Workers(ctx context.Context) ([]inspect.Worker, error) {
 const portion = 30
 
 func (f *fake) Find(_ context.Context, q inspect.Query, cursor string) (inspect.Page, error) {
-	f.asked = append(f.asked, fmt.Sprintf("find %s %q %d", q.String(), cursor, q.Limit))
+	f.ask(fmt.Sprintf("find %s %q %d", q.String(), cursor, q.Limit))
 	if f.jobsErr != nil {
 		return inspect.Page{}, f.jobsErr
 	}
@@ -83,17 +91,17 @@ func (f *fake) Find(_ context.Context, q inspect.Query, cursor string) (inspect.
 }
 
 func (f *fake) Count(_ context.Context, q inspect.Query) (inspect.Count, error) {
-	f.asked = append(f.asked, "count "+q.String())
+	f.ask("count " + q.String())
 	return f.count, f.jobsErr
 }
 
 func (f *fake) Failures(context.Context) ([]inspect.Failure, error) {
-	f.asked = append(f.asked, "failures")
+	f.ask("failures")
 	return f.failures, nil
 }
 
 func (f *fake) Job(_ context.Context, address string) (Detail, error) {
-	f.asked = append(f.asked, "job "+address)
+	f.ask("job " + address)
 	if d, ok := f.details[address]; ok {
 		return d, nil
 	}
@@ -101,7 +109,7 @@ func (f *fake) Job(_ context.Context, address string) (Detail, error) {
 }
 
 func (f *fake) Schedules(context.Context) ([]*cron.Status, error) {
-	f.asked = append(f.asked, "schedules")
+	f.ask("schedules")
 	return f.entries, nil
 }
 

@@ -41,11 +41,12 @@ func (p *job) keys() [][2]string {
 }
 
 func (p *job) read(m *model) func(context.Context) (func(), error) {
-	if p.address == "" {
+	address := p.address
+	if address == "" {
 		return nil
 	}
 	return func(ctx context.Context) (func(), error) {
-		d, err := m.find.Job(ctx, p.address)
+		d, err := m.find.Job(ctx, address)
 		if err != nil {
 			return nil, err
 		}

@@ -260,6 +260,7 @@ func (p *jobs) actOnAll(m *model, do inspect.Action) tea.Cmd {
 		m.note = piece{fmt.Sprintf("nothing to do: %s is not for a job that is %s", strings.ToLower(verbs[do]), meant[0]), magenta | bold}
 		return nil
 	}
+	of := cmp.Or(p.filter, "all queues")
 	m.note = piece{"counting …", faint}
 	cmd, _ := m.run(readLimit, func(ctx context.Context) tea.Msg {
 		c, err := m.find.Count(ctx, q)
@@ -270,7 +271,7 @@ func (p *jobs) actOnAll(m *model, do inspect.Action) tea.Cmd {
 		if !c.Exact {
 			what = "at least " + what
 		}
-		text := fmt.Sprintf("%s %s of %s?", verbs[do], what, cmp.Or(p.filter, "all queues"))
+		text := fmt.Sprintf("%s %s of %s?", verbs[do], what, of)
 		return countedMsg{p, &question{text, func(ctx context.Context) (Outcome, error) { return m.change.ActAll(ctx, do, q) }, p.unmarkAll}}
 	})
 	return cmd
