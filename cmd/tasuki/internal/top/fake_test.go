@@ -141,7 +141,6 @@ type bench struct {
 	m    *model
 	msgs chan tea.Msg
 	quit bool
-	sent []string // to the clipboard
 }
 
 // onBench runs a test of a model that shows what a fake says, on a screen of 80×24.
