@@ -34,9 +34,12 @@ const (
 
 // How much is looked at for a page at most.
 const (
-	pageElements = 5000
-	pageMemory   = 4 << 20 // bytes; and a portion beyond
+	pageElements = 2000
+	pageMemory   = 2 << 20 // bytes; and a portion beyond
 )
+
+// portions is how many of these Job and Count look at.
+const portions = 25
 
 // Find returns a page of the jobs that q means: queue by queue, and in each state by state, those
 // that run, then those that wait, each place from its head, then the dead, and those that have
@@ -70,12 +73,12 @@ type Count struct {
 }
 
 // Count counts the jobs that q means. It knows them at once when q has queues and states only;
-// else it looks at up to 50,000 jobs, or 40 MiB. What Limit says is not heeded.
+// else it looks at up to 50,000 jobs, or 50 MiB. What Limit says is not heeded.
 func (i *Inspector) Count(ctx context.Context, q Query) (Count, error) {
 	q.Limit = MaxPage
 	var c Count
 	cursor := ""
-	for range 10 {
+	for range portions {
 		page, err := i.find(ctx, &q, cursor)
 		if err != nil {
 			return c, fmt.Errorf("count: %w", err)

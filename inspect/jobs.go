@@ -71,7 +71,7 @@ func (i *Inspector) Jobs(ctx context.Context, q Query) iter.Seq2[Job, error] {
 var ErrNotLooked = errors.New("not found among the first: there are more than are looked at")
 
 // Job returns a job by its address, or ErrNotFound. A recorded one is found at once; for a
-// bare one up to 50,000 jobs of its queue are looked at, or 16 MiB, and if there are more the
+// bare one up to 50,000 jobs of its queue are looked at, or 50 MiB, and if there are more the
 // error is ErrNotLooked. What is parked is not looked at.
 func (i *Inspector) Job(ctx context.Context, address string) (Job, error) {
 	queue, id, err := tasuki.ParseAddress(address)
@@ -97,7 +97,7 @@ func (i *Inspector) Job(ctx context.Context, address string) (Job, error) {
 	}
 	looked := int64(0)
 	query := Query{Queues: []string{queue}, IDs: []string{id}, Limit: 1}
-	for cursor, n := "", 0; n < jobPortions; n++ {
+	for cursor, n := "", 0; n < portions; n++ {
 		page, err := i.find(ctx, &query, cursor)
 		if err != nil {
 			return Job{}, fmt.Errorf("job %.300s: %w", address, err)
@@ -112,9 +112,6 @@ func (i *Inspector) Job(ctx context.Context, address string) (Job, error) {
 	}
 	return Job{}, fmt.Errorf("job %.300s: %w (%d)", address, ErrNotLooked, looked)
 }
-
-// jobPortions is how many portions of a page Job looks at.
-const jobPortions = 10
 
 // movedTo returns where a job is that an old address leads to.
 func (i *Inspector) movedTo(ctx context.Context, address string) (string, error) {

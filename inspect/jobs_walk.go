@@ -120,8 +120,11 @@ func (w *walker) ofWorker(p place) (more bool, err error) {
 func (w *walker) show(jobs []Job) (left, bytes int, more bool, err error) {
 	n := len(jobs)
 	meant, bytes, err := w.read(jobs)
-	if err != nil || w.looked != nil && !w.looked(n) || len(meant) == 0 {
-		return 0, bytes, err == nil && len(meant) == 0, err
+	if err != nil || w.looked != nil && !w.looked(n) {
+		return 0, bytes, false, err
+	}
+	if len(meant) == 0 {
+		return 0, bytes, true, nil
 	}
 	left, more = w.visit(meant)
 	return left, bytes, more, nil

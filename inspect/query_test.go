@@ -3,7 +3,9 @@ package inspect_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -137,4 +139,31 @@ func FuzzQuery(f *testing.F) {
 			t.Fatalf("%q: %q, and of that %q, %v", text, canonical, again.String(), err)
 		}
 	})
+}
+
+// TestQueriesOfTheDocs: each term that docs/queries.md shows is one.
+func TestQueriesOfTheDocs(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/queries.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "| `") {
+			continue
+		}
+		for _, term := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(line, -1) {
+			if term[1] == "-" || term[1] == "Opts.Meta" {
+				continue
+			}
+			if _, err := inspect.ParseQuery(term[1]); err != nil {
+				t.Error(err)
+			}
+			n++
+		}
+	}
+	if n < 25 {
+		t.Errorf("%d terms were found", n)
+	}
 }
