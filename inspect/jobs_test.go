@@ -130,6 +130,7 @@ func TestJobs(t *testing.T) {
 		scheduled:                             {Kinds: []string{"text", "other"}},
 		scheduled + "  ":                      {Text: []string{"hell"}},
 		retry + " " + dead:                    {MinAttempt: 1},
+		dead + "   ":                          {Fingerprints: []string{inspect.Fingerprint("number", "the address is wrong")}},
 		"ready:":                              {Text: []string{"plain"}},
 		"ready:ready-rec scheduled:scheduled-rec": {IDs: []string{"scheduled-rec", "ready-rec"}},
 		"":  {EnqueuedBefore: begun.Add(-time.Hour)},

@@ -29,7 +29,9 @@ type Query struct {
 	Args    []Match  // all of these; the Name is a path: user.id, list[0].name
 	Errors  []string // each is in the last error or in the reason
 	Reasons []string // each is in the reason
-	Text    []string // each is in the arguments, the bytes of a raw job, an error, a reason, the kind, the id or a tag
+	// Fingerprints are of the last failure, as FingerprintOf has it: one of these.
+	Fingerprints []string
+	Text         []string // each is in the arguments, the bytes of a raw job, an error, a reason, the kind, the id or a tag
 
 	MinAttempt   int // Attempt is not lower
 	AttemptBelow int // Attempt is lower; 0: no limit
@@ -90,7 +92,7 @@ func (q *Query) validate() error {
 	}
 	if n := q.Not; n != nil {
 		if n.Not != nil || n.MinAttempt != 0 || n.AttemptBelow != 0 || n.OlderThan != 0 || n.YoungerThan != 0 || !n.EnqueuedAfter.IsZero() || !n.EnqueuedBefore.IsZero() || n.Limit != 0 {
-			return errors.New("not: allowed are queues, states, kinds, ids, tags, args, errors, reasons and text")
+			return errors.New("not: allowed are queues, states, kinds, ids, tags, args, errors, reasons, fingerprints and text")
 		}
 		if err := n.validateValues(); err != nil {
 			return fmt.Errorf("not: %w", err)
@@ -101,7 +103,7 @@ func (q *Query) validate() error {
 
 func (q *Query) validateValues() error {
 	n := len(q.Tags) + len(q.Args)
-	for _, texts := range [][]string{q.Queues, q.Kinds, q.IDs, q.Errors, q.Reasons, q.Text} {
+	for _, texts := range [][]string{q.Queues, q.Kinds, q.IDs, q.Errors, q.Reasons, q.Fingerprints, q.Text} {
 		n += len(texts)
 		for _, text := range texts {
 			if text == "" {
@@ -200,6 +202,7 @@ func (m *matcher) fits(j *Job) bool {
 	switch {
 	case len(m.Kinds) > 0 && !isKind(m.Kinds, j.Kind),
 		len(m.IDs) > 0 && !slices.Contains(m.IDs, j.ID),
+		len(m.Fingerprints) > 0 && !slices.Contains(m.Fingerprints, FingerprintOf(&j.Info)),
 		j.Attempt < m.MinAttempt,
 		m.AttemptBelow > 0 && j.Attempt >= m.AttemptBelow,
 		!m.EnqueuedAfter.IsZero() && !j.EnqueuedAt.After(m.EnqueuedAfter),
@@ -240,7 +243,7 @@ func (m *matcher) fits(j *Job) bool {
 // fitsAny tells whether a job fits any one value.
 func (m *matcher) fitsAny(f *folded) bool {
 	j := f.job
-	if isKind(m.Kinds, j.Kind) || slices.Contains(m.IDs, j.ID) {
+	if isKind(m.Kinds, j.Kind) || slices.Contains(m.IDs, j.ID) || len(m.Fingerprints) > 0 && slices.Contains(m.Fingerprints, FingerprintOf(&j.Info)) {
 		return true
 	}
 	for i := range m.Args {
@@ -416,6 +419,7 @@ func (q *Query) write(b *strings.Builder, not string) {
 	}
 	each("error:", q.Errors)
 	each("reason:", q.Reasons)
+	list("fingerprint", q.Fingerprints, inList)
 	for i, v := range q.Text {
 		if slices.Contains(q.Text[:i], v) {
 			continue

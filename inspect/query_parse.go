@@ -77,7 +77,7 @@ func (p *parser) fail(at int, why string) error {
 	return &QueryError{at, near, why}
 }
 
-const queryFields = "queue, state, kind, id, tag, args.PATH, error, reason, attempt, age and enqueued"
+const queryFields = "queue, state, kind, id, tag, args.PATH, error, reason, fingerprint, attempt, age and enqueued"
 
 // term reads one term.
 func (p *parser) term() error {
@@ -104,7 +104,7 @@ func (p *parser) term() error {
 	if !strings.HasPrefix(after, ":") || name == "" {
 		return p.plain()
 	}
-	if !slices.Contains([]string{"queue", "state", "kind", "id", "tag", "error", "reason", "attempt", "age", "enqueued"}, name) {
+	if !slices.Contains([]string{"queue", "state", "kind", "id", "tag", "error", "reason", "fingerprint", "attempt", "age", "enqueued"}, name) {
 		if name == "args" {
 			return p.fail(p.start, `allowed is a path, as args.user.id:123 or args[0]:"a text"`)
 		}
@@ -127,7 +127,7 @@ func (p *parser) target() *Query {
 
 func (p *parser) field(name string) error {
 	switch name {
-	case "queue", "state", "kind", "id":
+	case "queue", "state", "kind", "id", "fingerprint":
 		return p.list(name)
 	case "tag":
 		return p.tag()
@@ -183,6 +183,8 @@ func (p *parser) list(name string) error {
 			to.Kinds = appendNew(to.Kinds, value)
 		case "id":
 			to.IDs = appendNew(to.IDs, value)
+		case "fingerprint":
+			to.Fingerprints = appendNew(to.Fingerprints, value)
 		}
 		if !strings.HasPrefix(p.rest(), ",") {
 			return p.ends()

@@ -67,7 +67,7 @@ func TestQueryString(t *testing.T) {
 func TestParseQueryErrors(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"colour:red":                             `at byte 1, "colour:red": there is no field "colour": allowed are queue, state, kind, id, tag, args.PATH, error, reason, attempt, age and enqueued`,
+		"colour:red":                             `at byte 1, "colour:red": there is no field "colour": allowed are queue, state, kind, id, tag, args.PATH, error, reason, fingerprint, attempt, age and enqueued`,
 		"a b:c":                                  `at byte 3, "b:c": there is no field "b"`,
 		"x Kind:a":                               `at byte 3, "Kind:a": no field has such a name`,
 		"state:asleep":                           `at byte 7, "asleep": it is no state: allowed are running, suspect`,
