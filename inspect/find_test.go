@@ -308,3 +308,27 @@ func FuzzCursor(f *testing.F) {
 		}
 	})
 }
+
+// TestFindHostile: whatever a job carries, a query that is written for it finds it, and no other.
+func TestFindHostile(t *testing.T) {
+	e := setup(t)
+	hostile := []string{
+		`"><script>alert(1)</script>`, "a b:c,d=e*", `\"`, "-kind:x", "{}[]()", "%s%00", "\u202eabc", "日本語 と 空白", "x\ty", "*", `args.a:1`,
+	}
+	for n, text := range hostile {
+		e.put(tasuki.Define[map[string]string]("hostile").With(tasuki.Opts{Record: n%2 == 0, Meta: map[string]string{"t" + text: text}}).
+			Spec(map[string]string{text: text}))
+	}
+	for _, text := range hostile {
+		for name, q := range map[string]inspect.Query{
+			"tag":  {Tags: []inspect.Match{{Name: "t" + text, Value: text}}},
+			"args": {Args: []inspect.Match{{Name: strconv.Quote(text), Value: text}}},
+		} {
+			written := q.String()
+			page, err := e.inspector.Find(t.Context(), parse(t, written), "")
+			if err != nil || len(page.Jobs) != 1 || page.Jobs[0].Meta["t"+text] != text {
+				t.Errorf("%s %q: %s: %d jobs, %v", name, text, written, len(page.Jobs), err)
+			}
+		}
+	}
+}
