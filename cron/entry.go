@@ -74,9 +74,10 @@ const (
 type Overlap string
 
 // The ways with an overlap. All but OverlapAllow use the uniqueness of jobs (tasuki.Unique), so
-// they hold within a queue.
+// they hold within a queue. A job that has failed and waits for its retry is never in the way.
 const (
-	// OverlapSkip: while a job waits, runs or is to be retried, ticks are left out.
+	// OverlapSkip: while a job waits or runs, ticks are left out. One that has failed is
+	// cancelled, and that of the tick takes its place.
 	OverlapSkip Overlap = "skip"
 	// OverlapQueue: one job may wait beside one that runs; further ticks are left out.
 	OverlapQueue Overlap = "queue"

@@ -333,6 +333,12 @@ func (s *scheduler) enqueue(ctx context.Context, firings []*firing) {
 				specs[i] = jobs[i].spec
 			}
 			infos, errs := enqueueEach(ctx, s.client, specs)
+			for i, j := range jobs {
+				if s.makesRoom(ctx, &j.f.Entry, inTheWay(infos[i], errs[i])) {
+					again, why := enqueueMany(ctx, s.client, specs[i:i+1])
+					infos[i], errs[i] = again[0], why[0]
+				}
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			for i, j := range jobs {
@@ -349,6 +355,30 @@ func (s *scheduler) enqueue(ctx context.Context, firings []*firing) {
 	if !waits {
 		delete(s.warned, "enqueue")
 	}
+}
+
+// inTheWay is the job because of which another was not enqueued, if there is one.
+func inTheWay(info tasuki.Info, err error) tasuki.Info {
+	var duplicate *tasuki.DuplicateError
+	if errors.As(err, &duplicate) {
+		return duplicate.Info
+	}
+	return info
+}
+
+// makesRoom cancels a job that is in the way of an entry's next because it has failed, and waits
+// for its retry. It tells whether the next can be enqueued now.
+func (s *scheduler) makesRoom(ctx context.Context, e *Entry, j tasuki.Info) bool {
+	if !j.Existed || j.Error == "" || j.State != tasuki.StateRetry && j.State != tasuki.StateScheduled || e.Opts.Unique.Mode != "" {
+		return false
+	}
+	// It is put off first, so that an attempt that begins just now is not cancelled. If nobody comes
+	// to the cancel, the next tick finds it so.
+	err := s.client.Reschedule(ctx, j.Address(), time.Now().Add(time.Hour))
+	if err == nil {
+		err = s.client.Cancel(ctx, j.Address())
+	}
+	return err == nil || errors.Is(err, tasuki.ErrEnded) || errors.Is(err, tasuki.ErrNotFound)
 }
 
 // enqueueEach enqueues jobs together, and those alone that are refused then: what is wrong with

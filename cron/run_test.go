@@ -3,6 +3,7 @@ package cron_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -129,6 +130,35 @@ func TestOverlap(t *testing.T) {
 						t.Errorf("the job that waits is for %v, %v: want the last, %v", job.Meta, err, runs[3].Tick)
 					}
 				}
+			})
+		})
+	}
+}
+
+// TestFailedRun: a run that has failed does not hold up the next.
+//
+//fault:process the job of a tick has failed, and waits for its retry when the next tick comes | the next runs; with the overlap skip the failed one is cancelled, with others it is retried too
+func TestFailedRun(t *testing.T) {
+	for overlap, before := range map[cron.Overlap]cron.Outcome{"": "cancelled", cron.OverlapQueue: "retry", cron.OverlapReplace: "retry", cron.OverlapAllow: "retry"} {
+		t.Run(string(overlap), func(t *testing.T) {
+			onBoth(t, func(t *testing.T, e *env) {
+				e.work(func(context.Context, *tasuki.Job[json.RawMessage]) error { return tasuki.RetryIn(time.Hour, errors.New("no")) })
+				stop := e.schedule()
+				entry := daily("fails")
+				entry.Overlap = overlap
+				e.set(entry)
+				for n := range 3 {
+					e.runNow("fails", n+1)
+					want := append(slices.Repeat([]cron.Outcome{before}, n), "retry")
+					e.await("fails", "the outcomes", func(runs []cron.Run) bool {
+						var got []cron.Outcome
+						for _, r := range runs {
+							got = append(got, r.Outcome)
+						}
+						return slices.Equal(got, want)
+					})
+				}
+				stop()
 			})
 		})
 	}
