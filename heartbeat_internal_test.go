@@ -42,7 +42,7 @@ func TestObserverMissed(t *testing.T) {
 			if ok, err := client.store.Elect(t.Context(), "", "other"); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
-			o := &observer{session: &session{w: w, id: "me"}}
+			o := &observer{session: &session{w: w, id: "me", fetcher: &fetcher{}}}
 			seen := store.Beaten{Known: true, Observer: "other", Beats: 7, Subscriptions: 1}
 			o.beaten(t.Context(), seen)
 			o.whoSince = o.whoSince.Add(-tt.passed)
@@ -132,7 +132,7 @@ func TestWhoIsDead(t *testing.T) {
 				})
 			}
 			redis := rawClient(t)
-			o := &observer{session: &session{w: sw.w, id: "me"}}
+			o := &observer{session: &session{w: sw.w, id: "me", fetcher: &fetcher{}}}
 			o.begin(time.Now())
 			for round := 1; round <= tt.to; round++ {
 				o.lastRound = time.Now().Add(-max(tt.gap, time.Second))

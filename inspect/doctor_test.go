@@ -278,7 +278,7 @@ func TestDoctorRights(t *testing.T) {
 		says  string
 	}{
 		"producer":          {"producer", nil, "rights", inspect.Note, "may enqueue jobs, but not run a worker (HDEL, "},
-		"worker":            {"worker", nil, "rights", inspect.Note, "may enqueue jobs, and run a worker, but not look at queues and act on them (HVALS, LSET, ZMSCORE refused)"},
+		"worker":            {"worker", nil, "rights", inspect.Note, "may enqueue jobs, and run a worker, but not look at queues and act on them (HVALS, LSET refused)"},
 		"operator":          {"operator", nil, "rights", inspect.Note, "may push jobs, and look at queues and act on them, but not schedule jobs or use ids (LPUSH, "},
 		"all":               {"operator", []string{"allcommands"}, "rights", inspect.OK, "may enqueue jobs, and run a worker, and look"},
 		"producer is blind": {"producer", nil, "persistence", inspect.Note, "unknown, because INFO is refused"},

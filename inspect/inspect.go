@@ -195,16 +195,16 @@ var ErrNotFound = errors.New("not found")
 // how many; if some of the ids are not among the dead jobs, with an error that
 // wraps ErrNotFound and names them.
 func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (int, error) {
-	revived, err := i.revive(ctx, queue, ids)
-	i.noted(ctx, "revive", queue, strings.Join(ids, " "), revived, err)
-	return revived, err
-}
-
-func (i *Inspector) revive(ctx context.Context, queue string, ids []string) (int, error) {
 	keys, err := i.store.Queue(queue)
 	if err != nil {
 		return 0, fmt.Errorf("revive: %w", err)
 	}
+	revived, err := i.revive(ctx, keys, ids)
+	i.noted(ctx, "revive", queue, strings.Join(ids, " "), revived, err)
+	return revived, err
+}
+
+func (i *Inspector) revive(ctx context.Context, keys *store.Queue, ids []string) (int, error) {
 	begun, err := i.store.Now(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("revive: %w", err)
@@ -276,7 +276,7 @@ func (i *Inspector) revive(ctx context.Context, queue string, ids []string) (int
 		}
 	}
 	for id := range wanted {
-		return revived, fmt.Errorf("revive: %d ids, such as %q, are not among the dead jobs of %s: %w", len(wanted), id, queue, ErrNotFound)
+		return revived, fmt.Errorf("revive: %d ids, such as %q, are not among the dead jobs of %s: %w", len(wanted), id, keys.Name, ErrNotFound)
 	}
 	return revived, nil
 }

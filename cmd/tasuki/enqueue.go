@@ -31,6 +31,7 @@ says which line is the next; so it does after Ctrl-C.
     tasuki enqueue email.welcome '{"user_id": 42}' --queue mail --in 1h
     tasuki enqueue email.welcome - --queue mail < users.jsonl
     tasuki enqueue price.alert '{"symbol": "X"}' --expire-in 5m --timeout 30s
+    tasuki enqueue search.index '{"doc": 7}' --unique queued --unique-field doc
     tasuki enqueue --raw --list jobs - < payloads
 
 What begins with a dash and is no flag stands behind two: -- -5.
@@ -54,6 +55,13 @@ safely: what is there already is not doubled. The exit code is also 5 when with
 	flags.DurationVar(&e.opts.ExpireIn, "expire-in", 0, "`DURATION` after which it is dropped if it was not started")
 	flags.TimeVar(&e.opts.ExpireAt, "expire-at", time.Time{}, []string{time.RFC3339}, "`TIME` from which on it is dropped if it was not started")
 	flags.StringArrayVar(&e.meta, "meta", nil, "`NAME=VALUE` that travels with the job; repeatable")
+	u := &e.opts.Unique
+	flags.StringVar((*string)(&u.Mode), "unique", "", "`MODE` in which two jobs that mean the same are one: queued, until_done, running, queued_and_running, window, throttle, debounce, keep_last")
+	flags.StringVar(&u.Key, "unique-key", "", "`KEY` of the jobs that mean the same")
+	flags.StringArrayVar(&u.Fields, "unique-field", nil, "`FIELD` of the arguments by which they mean the same, * for all; repeatable")
+	flags.DurationVar(&u.For, "unique-for", 0, "`DURATION` of window, throttle and debounce")
+	flags.DurationVar(&u.Most, "unique-most", 0, "`DURATION` for which debounce puts a job off at most (default ten times --unique-for)")
+	flags.StringVar((*string)(&u.OnConflict), "on-conflict", "", "`WHAT` becomes of a second one: existing, error, replace (default that of the mode)")
 	flags.BoolVar(&e.opts.Record, "record", false, "keep a record of it, by which tasuki job can wait for it, edit it and tell its end")
 	flags.Var(durationOrNone{&e.opts.Keep}, "keep", "`DURATION` for which its record stays after its end, -1 for not at all; implies --record (default 24h)")
 	flags.IntVar(&a.replicas, "replicas", 0, "`NUMBER` of replicas that have to confirm a job within a second")
@@ -110,7 +118,10 @@ func (e *enqueue) run(cmd *cobra.Command, args []string) error {
 		return failure(e.advise(err))
 	}
 	info := infos[0]
-	if info.Existed {
+	switch {
+	case info.Existed && info.ID != spec.Opts.ID: // with some modes it has the new arguments now
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s means the same: no other was put in\n", info.Address())
+	case info.Existed:
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s existed: nothing was changed\n", info.Address())
 	}
 	shown := show(cmd.OutOrStdout(), e.output, struct {
@@ -143,7 +154,7 @@ func (e *enqueue) read(cmd *cobra.Command, args []string) (spec tasuki.Spec, bul
 		}
 	}
 	if e.raw {
-		for _, name := range []string{"id", "in", "at", "max-attempts", "timeout", "deadline", "expire-in", "expire-at", "meta", "record", "keep"} {
+		for _, name := range []string{"id", "in", "at", "max-attempts", "timeout", "deadline", "expire-in", "expire-at", "meta", "record", "keep", "unique", "unique-key", "unique-field", "unique-for", "unique-most", "on-conflict"} {
 			if given(name) {
 				return spec, false, fmt.Errorf("--%s: a plain element carries no options: leave it or --raw out", name)
 			}

@@ -159,6 +159,25 @@ func TestEnqueueExisted(t *testing.T) {
 	}
 }
 
+func TestEnqueueUnique(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		enqueue := func(args ...string) result { return e.tasuki(append([]string{"enqueue"}, args...)...) }
+		first := strings.TrimSpace(enqueue("index", `{"doc": 7, "n": 1}`, "--unique", "queued", "--unique-field", "doc").want(t, exitOK).stdout)
+		enqueue("index", `{"doc": 7, "n": 2}`, "--unique", "queued", "--unique-field", "doc").want(t, exitOK, first, first+" means the same: no other was put in")
+		enqueue("index", `{"doc": 8, "n": 3}`, "--unique", "queued", "--unique-field", "doc").want(t, exitOK)
+		enqueue("index", `{"doc": 7, "n": 4}`, "--unique", "queued", "--unique-field", "doc", "--on-conflict", "error").want(t, exitFailed, first+" means the same and is ready")
+		// To change the one that waits takes more than a producer's rights.
+		args := []string{"enqueue", "index", `{"doc": 7, "n": 5}`, "--unique", "queued", "--unique-field", "doc", "--on-conflict", "replace"}
+		run(t, command(t, append(args, "--redis", e.urls["worker"], "--namespace", e.namespace)...)).want(t, exitOK, first)
+		e.tasuki("job", "get", first).want(t, exitOK, `"n": 5`)
+		enqueue("index", "1", "--unique", "debounce", "--unique-key", "k", "--unique-for", "1h", "--unique-most", "2h", "-o", "json").want(t, exitOK, `"state": "scheduled"`)
+		for _, bad := range [][]string{{"--unique", "often", "--unique-key", "k"}, {"--unique", "queued"}, {"--unique-key", "k"}, {"--unique", "window", "--unique-key", "k"}, {"--unique", "queued", "--unique-key", "k", "--on-conflict", "x"}} {
+			enqueue(append([]string{"index", "1"}, bad...)...).want(t, exitUsage, "nique")
+		}
+		enqueue("--raw", "x", "--unique", "queued").want(t, exitUsage, "--unique", "plain element")
+	})
+}
+
 func TestEnqueueRefuses(t *testing.T) {
 	t.Parallel()
 	e := setup(t)

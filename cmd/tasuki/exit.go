@@ -95,11 +95,14 @@ func failure(err error) error {
 	code := exitRedis
 	var coded *exitError
 	var stuck *tasuki.StuckError
+	var duplicate *tasuki.DuplicateError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &coded):
 		return err
+	case errors.As(err, &duplicate):
+		code = exitFailed
 	case errors.Is(err, inspect.ErrNotFound), errors.Is(err, tasuki.ErrNotFound):
 		code = exitNotFound
 	case errors.Is(err, tasuki.ErrUncertain):

@@ -20,7 +20,7 @@ import (
 
 func newJob(a *app) *cobra.Command {
 	return group("job", "List jobs, look at single ones, retry, move, cancel, remove, edit, wait for them",
-		newJobCancel(a), newJobEdit(a), newJobGet(a), newJobLogs(a), newJobLs(a), newJobMv(a), newJobRetry(a), newJobRm(a), newJobWait(a))
+		newJobCancel(a), newJobEdit(a), newJobGet(a), newJobLogs(a), newJobLs(a), newJobMv(a), newJobReschedule(a), newJobRetry(a), newJobRm(a), newJobWait(a))
 }
 
 // addressArg demands one address of a job.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,9 +26,11 @@ type jobAct struct {
 	done   string         // in a sentence: "12 jobs would be removed"
 	usual  []tasuki.State // of the filter, if none is given
 	states []tasuki.State // that are allowed
+	read   func(cmd *cobra.Command) error // reads flags of its own, if there are some
 	one    func(ctx context.Context, client *tasuki.Client, i *inspect.Inspector, address string) (v any, text string, err error)
 
-	to               string // the queue to which they are moved, of mv
+	to               string    // the queue to which they are moved, of mv
+	at               time.Time // when they are due, of reschedule
 	output           string
 	query, by        string
 	filter           jobFilter
@@ -65,6 +68,11 @@ shows, cancels, continues when it was interrupted, and undoes where that is poss
 		if c.what == inspect.Move {
 			args, c.to = args[:len(args)-1], args[len(args)-1]
 			c.done = "moved to " + c.to
+		}
+		if c.read != nil {
+			if err := c.read(cmd); err != nil {
+				return usageError(err)
+			}
 		}
 		if err := c.check(cmd, args); err != nil {
 			return usageError(err)
@@ -187,7 +195,7 @@ func (c *jobAct) bulk(cmd *cobra.Command, i *inspect.Inspector) error {
 	if c.dryRun {
 		return c.list(cmd, i)
 	}
-	task := inspect.Task{Action: c.what, To: c.to}
+	task := inspect.Task{Action: c.what, To: c.to, At: c.at}
 	if !c.yes {
 		meant, noUndo, err := i.Preview(ctx, task, c.filter.Query)
 		if err != nil {
@@ -352,11 +360,60 @@ func newJobMv(a *app) *cobra.Command {
 arguments, times, attempts and history, and are due when they were. The old address leads
 to the new one, for as long as the record of a job is kept, a day at least. A uniqueness
 key holds in the new queue then; a job stays where it is if another has its key or its id
-there. Jobs without a record, and dead ones, are moved by tasuki move. What was cut off is finished by the same command. With --queue it means those that
-wait, unless a --state is named.`,
+there. Jobs without a record, and dead ones, are moved by tasuki move. What was cut off is
+finished by the same command. With --queue it means those that wait, unless a --state is
+named.`,
 		Example: `  tasuki job mv mail/01kbr5 bulk
   tasuki job mv --queue mail --kind email.newsletter --yes bulk`,
 	})
+}
+
+// rescheduledJob is what was done to one job.
+type rescheduledJob struct {
+	Address string    `json:"address"`
+	Did     string    `json:"did"`
+	Due     time.Time `json:"due_at"`
+}
+
+func newJobReschedule(a *app) *cobra.Command {
+	var in time.Duration
+	var at time.Time
+	c := &jobAct{app: a, what: inspect.Reschedule, usual: waiting, states: append(slices.Clone(waiting), tasuki.StateDead)}
+	c.read = func(cmd *cobra.Command) error {
+		switch given := cmd.Flags().Changed; {
+		case given("in") == given("at"):
+			return errors.New("allowed is one of --in and --at")
+		case in < 0:
+			return fmt.Errorf("--in: %v: allowed are 0 and more", in)
+		case given("in"):
+			at = time.Now().Add(in)
+		}
+		c.at, c.done = at, "rescheduled to "+at.Local().Format(time.RFC3339)
+		return nil
+	}
+	c.one = func(ctx context.Context, _ *tasuki.Client, i *inspect.Inspector, address string) (any, string, error) {
+		j, err := findJob(ctx, i, address)
+		if err != nil {
+			return nil, "", err
+		}
+		if err := i.Reschedule(ctx, c.at, j)[0]; err != nil {
+			return nil, "", jobFailure(fmt.Errorf("%s: %w", address, err))
+		}
+		return rescheduledJob{address, "rescheduled", c.at}, address + ": " + c.done, nil
+	}
+	cmd := c.command(&cobra.Command{
+		Use:   "reschedule {QUEUE/ID…|--queue NAME} {--in DURATION|--at TIME}",
+		Short: "Change when jobs that do not run are due",
+		Long: `reschedule has jobs that wait be due at another time, earlier or later; one in the past is
+now. A dead one has all its attempts before it again. With --queue it means all that wait,
+unless a --state is named.`,
+		Example: `  tasuki job reschedule mail/01kbr5 --in 1h
+  tasuki job reschedule --queue mail --kind email.newsletter --at 2030-01-02T06:00:00Z --yes`,
+	})
+	flags := cmd.Flags()
+	flags.DurationVar(&in, "in", 0, "`DURATION` from now until they are due, such as 90s or 1h30m")
+	flags.TimeVar(&at, "at", time.Time{}, []string{time.RFC3339}, "`TIME` when they are due, such as 2030-01-02T15:04:05Z")
+	return cmd
 }
 
 func newJobRm(a *app) *cobra.Command {

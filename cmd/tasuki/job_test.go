@@ -268,6 +268,24 @@ func TestJobMv(t *testing.T) {
 	e.tasuki("job", "wait", "mail/ready-rec", "-o", "json").want(t, exitNotDone, `"address": "bulk/ready-rec"`)
 }
 
+func TestJobReschedule(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		e.some()
+		e.tasuki("job", "reschedule", "mail/ready-rec", "--in", "1h").want(t, exitOK, "mail/ready-rec: rescheduled to ")
+		e.tasuki("job", "ls", "--queue", "mail", "--state", "scheduled").want(t, exitOK, "mail/ready-rec")
+		e.tasuki("job", "reschedule", "mail/ready-rec", "--at", "2001-01-01T00:00:00Z", "-o", "json").want(t, exitOK, `"did": "rescheduled"`)
+		e.tasuki("job", "ls", "--queue", "mail", "--state", "ready").want(t, exitOK, "mail/ready-rec")
+		e.tasuki("job", "reschedule", "--queue", "mail", "--kind", "email.later", "--in", "2h", "--yes").want(t, exitOK, "mail: 2 rescheduled to ")
+		e.tasuki("job", "reschedule", "mail/nobody", "--in", "1h").want(t, exitNotFound)
+		e.tasuki("job", "reschedule", "mail/dead-rec", "--in", "1h").want(t, exitOK, "mail/dead-rec: rescheduled to ")
+		e.tasuki("job", "reschedule", "mail/done-rec", "--in", "1h").want(t, exitFailed, "ended")
+		e.tasuki("job", "reschedule", "mail/ready-rec").want(t, exitUsage, "allowed is one of --in and --at")
+		e.tasuki("job", "reschedule", "mail/ready-rec", "--in", "1h", "--at", "2030-01-01T00:00:00Z").want(t, exitUsage, "allowed is one of --in and --at")
+		e.tasuki("job", "reschedule", "mail/ready-rec", "--in", "-1h").want(t, exitUsage, "--in", "allowed are 0 and more")
+		e.tasuki("job", "reschedule", "--queue", "mail", "--state", "done", "--in", "1h", "--yes").want(t, exitUsage, "--state", "allowed are suspect")
+	})
+}
+
 func TestJobEdit(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		e.some()

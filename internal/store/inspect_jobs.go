@@ -46,7 +46,7 @@ func (s *Store) Page(ctx context.Context, key, kind string, from, to int64) (ele
 func (s *Store) Snapshots(ctx context.Context, q *Queue, ids []string) ([]map[string]string, error) {
 	const together = 100
 	calls := slices.Collect(slices.Chunk(ids, together))
-	replies, err := s.scriptMulti(ctx, scriptRecords, len(calls), func(n int) (keys, args []string) {
+	replies, err := s.look(ctx, scriptRecords, len(calls), func(n int) (keys, args []string) {
 		for _, id := range calls[n] {
 			keys = append(keys, q.Record(id))
 		}

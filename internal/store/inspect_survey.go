@@ -98,7 +98,7 @@ func (s *Store) survey(ctx context.Context, sc *script, queues []*Queue, surveys
 		to := calls[last]
 		to.which, to.keys, to.args = append(to.which, i), append(to.keys, keys...), append(to.args, strconv.Itoa(len(surveys[i].Members)))
 	}
-	replies, err := s.scriptMulti(ctx, sc, len(calls), func(n int) (keys, args []string) { return calls[n].keys, calls[n].args })
+	replies, err := s.look(ctx, sc, len(calls), func(n int) (keys, args []string) { return calls[n].keys, calls[n].args })
 	if err != nil {
 		return err
 	}
@@ -135,16 +135,22 @@ func (s *Store) survey(ctx context.Context, sc *script, queues []*Queue, surveys
 	return nil
 }
 
-// scriptMulti runs a script several times in one round trip; the error is that of the connection.
-func (s *Store) scriptMulti(ctx context.Context, sc *script, n int, call func(n int) (keys, args []string)) ([]rueidis.RedisResult, error) {
+// look runs a script that changes nothing several times in one round trip, and again while the
+// reply is lost, as a connection that was cut shows that only to its next user. The error is that
+// of the connection.
+func (s *Store) look(ctx context.Context, sc *script, n int, call func(n int) (keys, args []string)) ([]rueidis.RedisResult, error) {
 	for whole := false; ; whole = true {
-		replies, err := s.doMulti(ctx, sc.name, func(b rueidis.Builder) []rueidis.Completed {
-			commands := make([]rueidis.Completed, n)
-			for i := range commands {
-				keys, args := call(i)
-				commands[i] = sc.command(b, whole, keys, args)
-			}
-			return commands
+		var replies []rueidis.RedisResult
+		err := Repeat(ctx, func(ctx context.Context) (err error) {
+			replies, err = s.doMulti(ctx, sc.name, func(b rueidis.Builder) []rueidis.Completed {
+				commands := make([]rueidis.Completed, n)
+				for i := range commands {
+					keys, args := call(i)
+					commands[i] = sc.command(b, whole, keys, args)
+				}
+				return commands
+			})
+			return err
 		})
 		if err != nil || whole || !slices.ContainsFunc(replies, func(r rueidis.RedisResult) bool {
 			err, ok := rueidis.IsRedisErr(r.Error())

@@ -37,7 +37,7 @@ func FuzzQueueKeys(f *testing.F) {
 			for key := range q.Keys() {
 				keys = append(keys, key)
 			}
-			if wants := 18; len(keys) != wants && (!q.Foreign || len(keys) != wants+1) {
+			if wants := 19; len(keys) != wants && (!q.Foreign || len(keys) != wants+1) {
 				t.Fatalf("%q has %d keys: %q", name, len(keys), keys)
 			}
 			for _, key := range keys {
