@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/internal/redistest"
 	"github.com/tasuki-dev/tasuki/web"
 )
@@ -19,6 +20,103 @@ func TestBrowser(t *testing.T) {
 	}
 	browser := startChromium(t)
 	t.Run("Pages", func(t *testing.T) { testPages(t, browser) })
+	t.Run("Live", func(t *testing.T) { testLive(t, browser) })
+	t.Run("Keys", func(t *testing.T) { testKeys(t, browser) })
+	t.Run("Forms", func(t *testing.T) { testForms(t, browser) })
+}
+
+// testLive: an open page changes by itself and keeps what is typed into it, and a hidden page
+// listens to nothing.
+func testLive(t *testing.T, browser *chromium) {
+	e := setup(t, &web.Config{Authorize: all})
+	e.enqueue(tasuki.Opts{Queue: "mail"}, 1)
+	p := browser.open(t, 1280, 800, false, english)
+	p.visit(e.url("queues"))
+	p.wait("the stream", `document.querySelector('#livestate').textContent === 'Live'`)
+	p.eval(`window.kept = document.querySelector('#live table'); document.body.dataset.mark = 'same page'`, nil)
+	e.enqueue(tasuki.Opts{Queue: "mail"}, 41)
+	p.wait("what is new", `[...document.querySelectorAll('#live td')].some(td => td.textContent === '42')`)
+	p.wait("the same page", `document.body.dataset.mark === 'same page' && document.querySelector('#live table') === window.kept`)
+
+	p.eval(`(() => { const find = document.querySelector('[type=search]'); find.focus(); find.value = 'typed' })()`, nil)
+	e.enqueue(tasuki.Opts{Queue: "later"}, 1)
+	p.eval(`new Promise(done => { const s = new EventSource('live'); let n = 0; s.addEventListener('look', () => { if (++n === 2) { s.close(); done() } }) })`, nil)
+	p.wait("what was typed", `document.querySelector('[type=search]').value === 'typed'`)
+	p.eval(`document.activeElement.blur()`, nil)
+	p.wait("the new queue", `document.querySelector('a[href="queue?name=later"]')`)
+
+	// The page thinks that it is hidden.
+	p.eval(`Object.defineProperty(document, 'hidden', { value: true, configurable: true }); document.dispatchEvent(new Event('visibilitychange'))`, nil)
+	redistest.WaitFor(t, "the end of the stream", func() error {
+		if n := e.dashboard.Streams(); n != 0 {
+			return fmt.Errorf("%d streams", n)
+		}
+		return nil
+	})
+	p.eval(`delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))`, nil)
+	redistest.WaitFor(t, "the stream", func() error {
+		if n := e.dashboard.Streams(); n != 1 {
+			return fmt.Errorf("%d streams", n)
+		}
+		return nil
+	})
+	for _, trouble := range p.troubles() {
+		t.Error(trouble)
+	}
+}
+
+// testKeys goes through the pages without a mouse.
+func testKeys(t *testing.T, browser *chromium) {
+	e := setup(t, &web.Config{Authorize: all})
+	jobs := e.enqueue(tasuki.Opts{Queue: "mail"}, 3)
+	p := browser.open(t, 1280, 800, true, english)
+	p.visit(e.url(""))
+	p.press("g", "j")
+	p.waitLoad()
+	p.wait("the jobs", `document.querySelectorAll('tr[data-row]').length === 3`)
+	p.press("j", "j", "x")
+	p.wait("the second", `[...document.querySelectorAll('input[name=job]')].map(b => b.checked).join() === 'false,true,false' && document.querySelector('#selected').textContent === 'selected: 1'`)
+	p.press("k", "Enter")
+	p.waitLoad()
+	p.wait("the first", fmt.Sprintf(`document.querySelector('main .mono').textContent === %q`, jobs[0]))
+	p.press("?")
+	p.wait("the help", `document.querySelector('#help').open && document.querySelector('#help').contains(document.activeElement)`)
+	p.press("Escape")
+	p.wait("its end", `!document.querySelector('#help').open`)
+	p.press("g", "q")
+	p.waitLoad()
+	p.press("/")
+	p.wait("the search", `document.activeElement.matches('[type=search]')`)
+	p.press("m", "a", "i", "Enter")
+	p.waitLoad()
+	p.wait("what was found", `location.search.includes('find=mai') && document.querySelectorAll('tr[data-row]').length === 1`)
+	for _, trouble := range p.troubles() {
+		t.Error(trouble)
+	}
+}
+
+// testForms: a form of ours passes the protection against those of others, and a choice is kept.
+func testForms(t *testing.T, browser *chromium) {
+	e := setup(t, &web.Config{Authorize: all})
+	e.enqueue(tasuki.Opts{Queue: "mail"}, 3)
+	p := browser.open(t, 390, 844, false, english)
+	p.visit(e.url("queue?name=mail"))
+	p.eval(`document.querySelector('form[action=queue-pause] button').click()`, nil)
+	p.waitLoad()
+	p.wait("the pause", `document.querySelector('form[action=queue-resume]')`)
+	p.eval(`(() => { const s = document.querySelector('select[name=theme]'); s.value = 'dark'; s.dispatchEvent(new Event('change', { bubbles: true })) })()`, nil)
+	p.waitLoad()
+	p.wait("the dark", `document.documentElement.dataset.theme === 'dark' && getComputedStyle(document.body).backgroundColor === 'rgb(20, 23, 28)'`)
+	p.visit(e.url("jobs?q=queue:mail"))
+	p.eval(`document.querySelector('#select-all').click(); document.querySelector('button[formaction=jobs-remove]').click()`, nil)
+	p.waitLoad()
+	p.wait("the question", `document.querySelector('h1').textContent === 'Remove 3 jobs for good?'`)
+	p.eval(`document.querySelector('main button').click()`, nil)
+	p.waitLoad()
+	p.wait("the end", `document.querySelector('.notice').textContent.includes('done: 3')`)
+	for _, trouble := range p.troubles() {
+		t.Error(trouble)
+	}
 }
 
 // testPages looks at every page, full of hostile strings, on a phone and on a desktop, dark and
@@ -112,3 +210,5 @@ func (e *env) visits(addresses map[string]string) (visits, everything []string) 
 	}
 	return visits, append(everything, "nothing", fmt.Sprintf("queue?name=%s", url.QueryEscape(evil)))
 }
+
+var english = map[string]string{"Accept-Language": "en"}

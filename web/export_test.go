@@ -33,3 +33,10 @@ func AssetSizes() map[string]int {
 }
 
 func LanguageOf(r *http.Request) string { return languageOf(r) }
+
+// Streams are how many live pages are open.
+func (d *Dashboard) Streams() int {
+	d.live.mu.Lock()
+	defer d.live.mu.Unlock()
+	return len(d.live.streams)
+}
