@@ -117,7 +117,7 @@ func TestACLFilesLoad(t *testing.T) {
 	t.Parallel()
 	var file strings.Builder
 	file.WriteString("user default off\n")
-	for _, role := range []string{"producer", "worker", "operator"} {
+	for _, role := range []string{"producer", "worker", "operator", "viewer"} {
 		fmt.Fprintln(&file, strings.Join(redistest.ACL(t, role), " "))
 	}
 	s := redistest.StartWithACL(t, file.String(), "--appendonly", "yes")

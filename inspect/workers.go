@@ -43,7 +43,7 @@ type Worker struct {
 	Observes bool `json:"observes,omitempty"`
 
 	// Answered: it was asked what it does, and has said. Else it is unheard, or may not
-	// SUBSCRIBE, and nothing is known of what follows.
+	// SUBSCRIBE, or who asks may not PUBLISH, and nothing is known of what follows.
 	Answered bool        `json:"answered"`
 	LastBeat time.Time   `json:"last_beat,omitzero"` // by the clock of this program
 	Busy     int         `json:"busy"`               // slots with a job
@@ -92,6 +92,14 @@ func (i *Inspector) workersThat(ctx context.Context, are func(id string) bool) (
 	}
 	maps.DeleteFunc(before, isNot)
 	answers, err := i.ask(ctx, store.AskLook, slices.Collect(maps.Keys(before)))
+	if store.IsRedis(err) && !store.IsPassing(err) { // it may not PUBLISH: only beats tell who lives, and they take time
+		select {
+		case <-time.After(answerIn(store.AskLook)):
+			err = nil
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("workers: %w", err)
 	}

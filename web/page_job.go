@@ -91,8 +91,8 @@ func (d *Dashboard) job(c *call) {
 	if c.refused() {
 		return
 	}
-	// The name of a job that does not run any more may come back, so that no error is kept.
-	s := d.jobLooks.of(address).get(c.r.Context(), pageWait)
+	// Workers that do not answer are waited for, if the dashboard has not asked them lately.
+	s := d.jobLooks.of(address).get(c.r.Context(), 2*pageWait)
 	switch {
 	case s.Err != nil && (errors.Is(s.Err, inspect.ErrNotFound) || errors.Is(s.Err, tasuki.ErrNotFound)):
 		c.failOf(s.Err)

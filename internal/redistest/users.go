@@ -18,8 +18,8 @@ import (
 // that such a password arrives.
 const userPassword = `p@ss:w/rd?#%20&`
 
-// ACL returns the words of a user of deploy/acl: "producer", "worker" or
-// "operator".
+// ACL returns the words of a user of deploy/acl: "producer", "worker", "operator" or
+// "viewer".
 func ACL(t testing.TB, role string) []string {
 	t.Helper()
 	_, here, _, _ := runtime.Caller(0)
