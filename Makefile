@@ -93,6 +93,11 @@ model-long: ## Compare the scripts with their model for long, and search deeper
 cron-zones: ## Compare the runs of cron entries in every time zone with a scan over 20 years of minutes
 	$(GO) test ./cron -count=1 -v -run TestZones -timeout 6h -cron.report=$(CURDIR)/docs/proof
 
+.PHONY: screenshots
+screenshots: ## Take the pictures of the dashboard that README.md shows
+	@mkdir -p docs/images
+	$(GO) test ./web -count=1 -run TestScreenshots -web.screenshots=$(CURDIR)/docs/images -timeout 5m
+
 .PHONY: vuln
 vuln: ## Look for known holes in what is called: needs the network, no part of test
 	@./scripts/vuln.sh $(filter-out ./tools,$(MODULES))
