@@ -4,6 +4,8 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"slices"
+
+	"github.com/tasuki-dev/tasuki/inspect"
 )
 
 // question asks whether something is really meant. It is a page of its own, so that it is asked
@@ -17,6 +19,7 @@ type question struct {
 	Type   string // what has to be typed; "" if nothing has to be
 	Wrong  bool   // something else was typed
 	Danger bool
+	NoUndo string // why it cannot be undone
 	Back   string
 }
 
@@ -55,6 +58,7 @@ func (c *call) forget() {
 	d.workers.forget()
 	d.schedules.forget()
 	d.failures.forget()
+	d.operations.forget()
 	d.jobLooks.forget()
 }
 
@@ -77,7 +81,7 @@ func (d *Dashboard) pauseQueue(c *call) {
 	if c.refused() {
 		return
 	}
-	if err := d.inspector.Pause(c.r.Context(), name, c.by()); err != nil {
+	if err := c.inspector().Pause(c.r.Context(), name, c.by()); err != nil {
 		c.failOf(err)
 		return
 	}
@@ -89,15 +93,23 @@ func (d *Dashboard) resumeQueue(c *call) {
 	if c.refused() {
 		return
 	}
-	if err := d.inspector.Resume(c.r.Context(), name); err != nil {
+	if err := c.inspector().Resume(c.r.Context(), name); err != nil {
 		c.failOf(err)
 		return
 	}
 	c.done("queue" + string(query("name", name)))
 }
 
+// note writes what was done past package inspect into the audit trail. That it was done is true
+// all the same.
+func (c *call) note(what, target string) {
+	if err := c.inspector().Note(c.r.Context(), inspect.AuditEntry{What: what, Target: target, Count: 1}); err != nil {
+		c.d.log.Warn("tasuki: what was done in the dashboard is not in the audit trail", "what", what, "target", target, "by", c.by(), "error", err)
+	}
+}
+
 // onSchedule is an action on a periodic entry.
-func (d *Dashboard) onSchedule(act func(c *call, name string) error) func(*call) {
+func (d *Dashboard) onSchedule(what string, act func(c *call, name string) error) func(*call) {
 	return func(c *call) {
 		name := c.text("name")
 		if name == "" {
@@ -110,6 +122,7 @@ func (d *Dashboard) onSchedule(act func(c *call, name string) error) func(*call)
 			c.failOf(err)
 			return
 		}
+		c.note(what, name)
 		c.done("schedule" + string(query("name", name)))
 	}
 }
@@ -132,7 +145,7 @@ func (d *Dashboard) quietWorker(c *call) {
 	if !ok || !c.confirmed(question{Text: c.T("worker.quiet.ask", w.Place()), Button: c.T("worker.quiet"), Danger: true}) {
 		return
 	}
-	c.told(d.inspector.Quiet(c.r.Context(), w.ID)[0], w.ID)
+	c.told(c.inspector().Quiet(c.r.Context(), w.ID)[0], w.ID)
 }
 
 func (d *Dashboard) stopWorker(c *call) {
@@ -140,7 +153,7 @@ func (d *Dashboard) stopWorker(c *call) {
 	if !ok || !c.confirmed(question{Text: c.T("worker.stop.ask", w.Place(), w.Busy), Button: c.T("worker.stop"), Danger: true}) {
 		return
 	}
-	c.told(d.inspector.Stop(c.r.Context(), w.ID)[0], w.ID)
+	c.told(c.inspector().Stop(c.r.Context(), w.ID)[0], w.ID)
 }
 
 // told goes to the page of a worker that was told something.
@@ -162,7 +175,7 @@ func (d *Dashboard) dumpWorker(c *call) {
 	if !ok {
 		return
 	}
-	dumps, errs := d.inspector.Dump(c.r.Context(), w.ID)
+	dumps, errs := c.inspector().Dump(c.r.Context(), w.ID)
 	if errs[0] != nil {
 		c.failOf(errs[0])
 		return
@@ -181,7 +194,7 @@ func (d *Dashboard) removeLock(c *call) {
 	if !c.confirmed(question{Text: c.T("lock.ask"), Detail: []string{queue, name}, Button: c.T("lock.free"), Danger: true}) {
 		return
 	}
-	if err := d.inspector.Unlock(c.r.Context(), queue, name); err != nil {
+	if err := c.inspector().Unlock(c.r.Context(), queue, name); err != nil {
 		c.failOf(err)
 		return
 	}

@@ -108,5 +108,6 @@ func (d *Dashboard) edit(c *call) {
 		c.failOf(err)
 		return
 	}
+	c.note("edit", address)
 	c.done("job" + string(query("id", address)))
 }

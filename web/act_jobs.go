@@ -40,9 +40,19 @@ func (d *Dashboard) act(what inspect.Action, danger bool) func(*call) {
 		if !d.agreed(ctx, c, what, danger, &m) {
 			return
 		}
-		done, err := d.actOn(ctx, what, &m)
+		if m.all { // in the background: a page of its own says how far it has come
+			o, err := c.inspector().Operate(ctx, inspect.Task{Action: what, To: m.to}, m.query)
+			if err != nil {
+				c.failOf(err)
+				return
+			}
+			c.forget()
+			c.see("operation" + string(query("id", o.ID)))
+			return
+		}
+		done, err := d.actOn(ctx, c.inspector(), what, &m)
 		c.forget()
-		if len(m.addresses) == 1 && !m.all {
+		if len(m.addresses) == 1 {
 			d.actedOnOne(c, what, m.addresses[0], err)
 			return
 		}
@@ -96,15 +106,17 @@ func (d *Dashboard) agreed(ctx context.Context, c *call, what inspect.Action, da
 		if given := c.number("count", 0, 1<<40, -1); given >= 0 && c.bad == nil {
 			n = int64(given) // as it was when it was asked: it may have changed since
 		} else {
-			counted, err := d.inspector.Count(ctx, m.query)
+			counted, noUndo, err := d.inspector.Preview(ctx, inspect.Task{Action: what, To: m.to}, m.query)
 			if err != nil {
 				c.failOf(err)
 				return false
 			}
-			n, exact = counted.Jobs, counted.Exact
+			n, exact, q.NoUndo = counted.Jobs, counted.Exact, noUndo
 		}
 		extra = append(extra, field{"count", strconv.FormatInt(n, 10)})
-		q.Detail = []string{m.text}
+		if q.Detail = []string{m.text}; m.text == "" {
+			q.Detail = []string{c.T("queue.alljobs")}
+		}
 	} else if n > 10 {
 		q.Detail = append(slices.Clip(q.Detail), "…")
 	}
@@ -122,15 +134,8 @@ func (d *Dashboard) agreed(ctx context.Context, c *call, what inspect.Action, da
 	return !danger && n == 1 && !m.all || c.confirmed(q, extra...)
 }
 
-// actOn does it.
-func (d *Dashboard) actOn(ctx context.Context, what inspect.Action, m *meant) (inspect.Acted, error) {
-	if m.all {
-		o, err := d.inspector.Operate(ctx, inspect.Task{Action: what, To: m.to}, m.query)
-		if err == nil {
-			o, err = d.inspector.Await(ctx, o.ID)
-		}
-		return o.Acted, err
-	}
+// actOn does it to those that were selected.
+func (d *Dashboard) actOn(ctx context.Context, as *inspect.Inspector, what inspect.Action, m *meant) (inspect.Acted, error) {
 	jobs, missing, err := d.find(ctx, m.addresses)
 	acted := inspect.Acted{Skipped: len(missing)}
 	if err != nil {
@@ -142,9 +147,9 @@ func (d *Dashboard) actOn(ctx context.Context, what inspect.Action, m *meant) (i
 	}
 	var errs []error
 	if what == inspect.Move {
-		errs = d.inspector.Move(ctx, m.to, jobs...)
+		errs = as.Move(ctx, m.to, jobs...)
 	} else {
-		errs = d.inspector.Act(ctx, what, jobs...)
+		errs = as.Act(ctx, what, jobs...)
 	}
 	for n, err := range errs {
 		switch {

@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -197,9 +198,35 @@ func TestManyJobs(t *testing.T) {
 	if q := e.queueNow("mail"); q.Ready != 148 {
 		t.Fatalf("%+v", q)
 	}
-	e.sees(e.yes("jobs-cancel", a, "typed", "148"), "./jobs?did=cancel&done=148")
+	a = e.yes("jobs-cancel", a, "typed", "148")
+	e.sees(a, "./operation?id=")
+	operation := strings.TrimPrefix(a.Header.Get("Location"), "./")
+	ends := func(page, want string) {
+		t.Helper()
+		redistest.WaitFor(t, "the end of the operation", func() error {
+			if body := e.get(page); !strings.Contains(body, want) {
+				return errors.New(body)
+			}
+			return nil
+		})
+	}
+	ends(operation, "done: 148, skipped as they had moved: 0")
 	if q := e.queueNow("mail"); q.Ready != 0 {
 		t.Fatalf("%+v", q)
+	}
+	id, _ := url.QueryUnescape(strings.TrimPrefix(operation, "operation?id="))
+	ends(operation, "Undo for 148 jobs")
+	a = e.post("operation-undo", "id", id)
+	e.sees(a, "./operation?id=")
+	ends(strings.TrimPrefix(a.Header.Get("Location"), "./"), "done: 148")
+	if q := e.queueNow("mail"); q.Ready != 148 {
+		t.Fatalf("%+v", q)
+	}
+	if body := e.get("operations"); strings.Count(body, "<tr data-row>") != 2 {
+		t.Errorf("%s", body)
+	}
+	if body := e.get("audit"); !strings.Contains(body, "ada") || !strings.Contains(body, "queue:mail") {
+		t.Errorf("%s", body)
 	}
 	if q := e.queueNow("other"); q.Ready != 3 {
 		t.Fatalf("those of another queue: %+v", q)

@@ -148,7 +148,7 @@ func statusOf(err error) int {
 	switch {
 	case is(inspect.ErrNotFound, tasuki.ErrNotFound, cron.ErrNotFound):
 		return http.StatusNotFound
-	case is(inspect.ErrMoved, inspect.ErrReady, inspect.ErrBare, inspect.ErrForeign, tasuki.ErrRunning, tasuki.ErrEnded, tasuki.ErrLocked, cron.ErrDeclared):
+	case is(inspect.ErrNotUndoable, inspect.ErrOperationRuns, inspect.ErrMoved, inspect.ErrReady, inspect.ErrBare, inspect.ErrForeign, tasuki.ErrRunning, tasuki.ErrEnded, tasuki.ErrLocked, cron.ErrDeclared):
 		return http.StatusConflict
 	case is(cron.ErrInvalid):
 		return http.StatusBadRequest
@@ -167,6 +167,14 @@ func (c *call) away(err error) {
 	c.live = true
 	c.render(http.StatusServiceUnavailable, "away", c.T("away.title"), text)
 }
+
+// forbid answers who lacks a right.
+func (c *call) forbid(right Right) {
+	c.fail(http.StatusForbidden, errors.New(c.T("error.right", right)))
+}
+
+// inspector acts as who has sent the request: the audit trail says so.
+func (c *call) inspector() *inspect.Inspector { return c.d.inspector.As(c.by()) }
 
 // fail answers with a page that says what went wrong.
 func (c *call) fail(status int, err error) {

@@ -106,14 +106,15 @@ type Dashboard struct {
 	mu    sync.Mutex // for tasks.Add, not after close
 	tasks sync.WaitGroup
 
-	live      live
-	samples   look[*sample]
-	workers   look[[]inspect.Worker]
-	schedules look[[]*cron.Status]
-	findings  look[[]inspect.Finding]
-	failures  look[[]inspect.Failure]
-	jobLooks  looks[*foundJob]
-	metrics   looks[*metrics]
+	live       live
+	samples    look[*sample]
+	workers    look[[]inspect.Worker]
+	schedules  look[[]*cron.Status]
+	findings   look[[]inspect.Finding]
+	failures   look[[]inspect.Failure]
+	operations look[[]inspect.Operation]
+	jobLooks   looks[*foundJob]
+	metrics    looks[*metrics]
 }
 
 // Handler returns a dashboard of the namespace of a client. cfg may be nil. The errors name
@@ -144,6 +145,7 @@ func Handler(client *tasuki.Client, cfg *Config) (*Dashboard, error) {
 	d.workers = look[[]inspect.Worker]{read: d.inspector.Workers, fresh: 1500 * time.Millisecond, limit: 5 * time.Second, spawn: d.spawn}
 	d.schedules = look[[]*cron.Status]{read: d.readSchedules, fresh: 1500 * time.Millisecond, limit: 5 * time.Second, spawn: d.spawn}
 	d.findings = look[[]inspect.Finding]{read: d.readFindings, fresh: time.Minute, limit: 30 * time.Second, spawn: d.spawn}
+	d.operations = look[[]inspect.Operation]{read: d.inspector.Operations, fresh: time.Second, limit: 5 * time.Second, spawn: d.spawn}
 	d.failures = look[[]inspect.Failure]{read: d.readFailures, fresh: 1500 * time.Millisecond, limit: 5 * time.Second, spawn: d.spawn}
 	d.metrics.make = func(name string) *look[*metrics] {
 		return &look[*metrics]{read: d.readMetrics(name), fresh: 5 * time.Second, limit: 10 * time.Second, spawn: d.spawn}
@@ -158,12 +160,13 @@ func Handler(client *tasuki.Client, cfg *Config) (*Dashboard, error) {
 }
 
 // Close ends what goes on by itself, and all live pages: a server that is shut down waits
-// for them. Register it with http.Server.RegisterOnShutdown. It is safe to repeat.
+// for them. What is being done to many jobs stops, and another dashboard can go on with it. Register it with http.Server.RegisterOnShutdown. It is safe to repeat.
 func (d *Dashboard) Close() {
 	d.mu.Lock()
 	d.close()
 	d.mu.Unlock()
 	d.tasks.Wait()
+	d.inspector.Close()
 }
 
 // spawn runs f in a goroutine that Close waits for. After Close f is called with a context

@@ -97,7 +97,7 @@ func (d *Dashboard) forgetFailure(c *call) {
 	if c.refused() {
 		return
 	}
-	if err := d.inspector.Forget(c.r.Context(), fingerprint); err != nil {
+	if err := c.inspector().Forget(c.r.Context(), fingerprint); err != nil {
 		c.failOf(err)
 		return
 	}

@@ -52,6 +52,8 @@ var navigation = []link{
 	{"schedules", "schedules", "s"},
 	{"workers", "workers", "w"},
 	{"metrics", "metrics", "m"},
+	{"operations", "operations", "p"},
+	{"audit", "audit", "u"},
 	{"redis", "redis", "r"},
 	{"about", "about", "a"},
 }
@@ -59,7 +61,7 @@ var navigation = []link{
 func (v *view) Navigation() []link { return navigation }
 
 // of are pages that belong to one of the navigation.
-var of = map[string]string{"queue": "queues", "locks": "queues", "job": "jobs", "edit": "jobs", "schedule": "schedules", "worker": "workers"}
+var of = map[string]string{"queue": "queues", "locks": "queues", "job": "jobs", "edit": "jobs", "schedule": "schedules", "worker": "workers", "operation": "operations"}
 
 // Here tells whether a link of the navigation is that of this page.
 func (v *view) Here(page string) bool {

@@ -21,13 +21,14 @@ const (
 	Move    Right = "move"    // put jobs into another queue
 	Edit    Right = "edit"    // change the arguments and options of jobs
 	Enqueue Right = "enqueue" // put in new jobs
+	Undo    Right = "undo"    // undo, stop and go on with what is done to many jobs; it needs the right of that too
 	Unlock  Right = "unlock"  // free uniqueness keys
 	Control Right = "worker"  // quiet, stop and dump workers
 	Cron    Right = "cron"    // pause, resume and run periodic entries
 )
 
 // Rights are all of them.
-var Rights = []Right{View, Pause, Retry, Cancel, Remove, Move, Edit, Enqueue, Unlock, Control, Cron}
+var Rights = []Right{View, Pause, Retry, Cancel, Remove, Move, Edit, Enqueue, Undo, Unlock, Control, Cron}
 
 // Actor is who has sent a request.
 type Actor struct {

@@ -31,6 +31,9 @@ func (d *Dashboard) routes() []route {
 		{"GET /job", View, d.job},
 		{"GET /failures", View, d.failuresPage},
 		{"GET /metrics", View, d.metricsPage},
+		{"GET /operations", View, d.operationsPage},
+		{"GET /operation", View, d.operation},
+		{"GET /audit", View, d.audit},
 		{"GET /schedules", View, d.schedulesPage},
 		{"GET /schedule", View, d.schedule},
 		{"GET /workers", View, d.workersPage},
@@ -47,11 +50,14 @@ func (d *Dashboard) routes() []route {
 		{"POST /jobs-cancel", Cancel, d.act(inspect.Cancel, true)},
 		{"POST /jobs-remove", Remove, d.act(inspect.Remove, true)},
 		{"POST /jobs-move", Move, d.act(inspect.Move, true)},
+		{"POST /operation-undo", Undo, d.onOperation(d.undoOperation)},
+		{"POST /operation-cancel", Undo, d.onOperation(d.cancelOperation)},
+		{"POST /operation-continue", Undo, d.onOperation(d.continueOperation)},
 		{"POST /failure-forget", Remove, d.forgetFailure},
 		{"POST /lock-free", Unlock, d.removeLock},
-		{"POST /schedule-pause", Cron, d.onSchedule(d.pauseSchedule)},
-		{"POST /schedule-resume", Cron, d.onSchedule(d.resumeSchedule)},
-		{"POST /schedule-run", Cron, d.onSchedule(d.runSchedule)},
+		{"POST /schedule-pause", Cron, d.onSchedule("pause schedule", d.pauseSchedule)},
+		{"POST /schedule-resume", Cron, d.onSchedule("resume schedule", d.resumeSchedule)},
+		{"POST /schedule-run", Cron, d.onSchedule("run schedule", d.runSchedule)},
 		{"POST /worker-quiet", Control, d.quietWorker},
 		{"POST /worker-stop", Control, d.stopWorker},
 		{"POST /worker-dump", Control, d.dumpWorker},
@@ -127,7 +133,7 @@ func (d *Dashboard) serve(rt route, w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if !c.actor.May(rt.right) {
-		c.fail(http.StatusForbidden, errors.New(c.T("error.right", rt.right)))
+		c.forbid(rt.right)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, mostBody)

@@ -48,7 +48,7 @@ file of --auth-file or in the variable ` + authEnv + `:
     grafana  view                       a-token-for-programs
 
 A browser asks for name and secret; a program sends it as "Authorization: Bearer SECRET".
-RIGHTS are all, or some of view, pause, retry, cancel, remove, move, edit, enqueue,
+RIGHTS are all, or some of view, pause, retry, cancel, remove, move, edit, enqueue, undo,
 unlock, worker, cron. Behind sha256: is the sum of a long random secret: printf %s SECRET |
 sha256sum.
 
