@@ -182,13 +182,15 @@ func (e *env) visits(addresses map[string]string) (visits, everything []string) 
 	e.t.Helper()
 	worker := e.workerID()
 	known := map[string][]string{
-		"queue":    {"?name=mail", "?name=paused", "?name=raw", "?name=none"},
-		"queues":   {"", "?sort=dead&find=" + url.QueryEscape("a")},
-		"jobs":     {"?q=state:dead,done,parked", "", "?q=" + url.QueryEscape(`"unclosed`), "?q=&did=retry&done=3&skipped=1&refused=1&cut=1", "?q=kind:none"},
-		"locks":    {"?queue=mail"},
-		"schedule": {"?name=nightly"},
-		"worker":   {"?id=" + worker, "?id=zz-evil"},
-		"job-edit": {"?id=" + url.QueryEscape(addresses["retry"])},
+		"queue":     {"?name=mail", "?name=paused", "?name=raw", "?name=none"},
+		"queues":    {"", "?sort=dead&find=" + url.QueryEscape("a")},
+		"jobs":      {"?q=state:dead,done,parked", "", "?q=" + url.QueryEscape(`"unclosed`), "?q=&did=retry&done=3&skipped=1&refused=1&cut=1", "?q=kind:none"},
+		"locks":     {"?queue=mail"},
+		"operation": {"?id=" + e.operation},
+		"metrics":   {"", "?span=7d&queue=mail"},
+		"schedule":  {"?name=nightly"},
+		"worker":    {"?id=" + worker, "?id=zz-evil"},
+		"job-edit":  {"?id=" + url.QueryEscape(addresses["retry"])},
 	}
 	known["job"] = []string{"?id=" + url.QueryEscape(addresses["panic"])}
 	for _, address := range addresses {

@@ -109,6 +109,15 @@ func (e *env) populate() map[string]string {
 	if err := table.Pause(ctx, "nightly", evil); err != nil {
 		t.Fatal(err)
 	}
+	operator := e.inspector.As(evil)
+	o, err := operator.Operate(ctx, inspect.Task{Action: inspect.Remove}, inspect.Query{Queues: []string{"none"}, Text: []string{evil}})
+	if err == nil {
+		_, err = operator.Await(ctx, o.ID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.operation = o.ID
 	return map[string]string{"dead": "mail/dies", "bare": "mail/dies.bare", "panic": "mail/panics", "retry": "mail/retries", "done": "mail/returns", "running": "mail/runs", "snoozed": "mail/snoozes",
 		"scheduled": "mail/later", "ready": "paused/waits", "odd": "raw/" + evil}
 }

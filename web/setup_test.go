@@ -27,6 +27,7 @@ type env struct {
 	inspector *inspect.Inspector
 	dashboard *web.Dashboard
 	http      *httptest.Server
+	operation string // that populate has begun
 }
 
 // all may do everything.
