@@ -146,6 +146,10 @@ func (d *Dashboard) audit(c *call) {
 		return
 	}
 	found, err := d.inspector.Audit(c.r.Context(), cursor, 100)
+	if err != nil && cursor != "" && d.samples.get(c.r.Context(), pageWait).Err == nil { // Redis answers: it is the cursor
+		c.fail(http.StatusBadRequest, err)
+		return
+	}
 	if err != nil {
 		c.failOf(err)
 		return

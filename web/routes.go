@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tasuki-dev/tasuki/inspect"
 )
@@ -141,7 +143,25 @@ func (d *Dashboard) serve(rt route, w http.ResponseWriter, r *http.Request) {
 		c.fail(http.StatusBadRequest, err)
 		return
 	}
+	if limit := limitOf(rt.pattern); limit > 0 {
+		ctx, stop := context.WithTimeout(r.Context(), limit)
+		defer stop()
+		c.r = r.WithContext(ctx)
+	}
 	rt.handle(c)
+}
+
+// limitOf is how long an answer may take while Redis is away or frozen; 0: as long as it likes.
+func limitOf(pattern string) time.Duration {
+	switch {
+	case pattern == "GET /live":
+		return 0
+	case strings.HasPrefix(pattern, "POST /jobs-"):
+		return actFor
+	case strings.HasPrefix(pattern, "POST "):
+		return 10 * time.Second
+	}
+	return 3 * pageWait
 }
 
 func (d *Dashboard) isHost(given string) bool {
