@@ -142,7 +142,9 @@ func TestFailedRun(t *testing.T) {
 	for overlap, before := range map[cron.Overlap]cron.Outcome{"": "cancelled", cron.OverlapQueue: "retry", cron.OverlapReplace: "retry", cron.OverlapAllow: "retry"} {
 		t.Run(string(overlap), func(t *testing.T) {
 			onBoth(t, func(t *testing.T, e *env) {
-				e.work(func(context.Context, *tasuki.Job[json.RawMessage]) error { return tasuki.RetryIn(time.Hour, errors.New("no")) })
+				e.work(func(context.Context, *tasuki.Job[json.RawMessage]) error {
+					return tasuki.RetryIn(time.Hour, errors.New("no"))
+				})
 				stop := e.schedule()
 				entry := daily("fails")
 				entry.Overlap = overlap

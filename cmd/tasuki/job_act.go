@@ -23,9 +23,9 @@ import (
 type jobAct struct {
 	*app
 	what   inspect.Action
-	done   string         // in a sentence: "12 jobs would be removed"
-	usual  []tasuki.State // of the filter, if none is given
-	states []tasuki.State // that are allowed
+	done   string                         // in a sentence: "12 jobs would be removed"
+	usual  []tasuki.State                 // of the filter, if none is given
+	states []tasuki.State                 // that are allowed
 	read   func(cmd *cobra.Command) error // reads flags of its own, if there are some
 	one    func(ctx context.Context, client *tasuki.Client, i *inspect.Inspector, address string) (v any, text string, err error)
 
