@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -106,11 +107,14 @@ type Dashboard struct {
 	mu    sync.Mutex // for tasks.Add, not after close
 	tasks sync.WaitGroup
 
+	description func() json.RawMessage // of the API
+
 	live       live
 	samples    look[*sample]
 	workers    look[[]inspect.Worker]
 	schedules  look[[]*cron.Status]
 	findings   look[[]inspect.Finding]
+	problems   look[[]inspect.Problem]
 	failures   look[[]inspect.Failure]
 	operations look[[]inspect.Operation]
 	jobLooks   looks[*foundJob]
@@ -146,6 +150,7 @@ func Handler(client *tasuki.Client, cfg *Config) (*Dashboard, error) {
 	d.schedules = look[[]*cron.Status]{read: d.readSchedules, fresh: 1500 * time.Millisecond, limit: 5 * time.Second, spawn: d.spawn}
 	d.findings = look[[]inspect.Finding]{read: d.readFindings, fresh: time.Minute, limit: 30 * time.Second, spawn: d.spawn}
 	d.operations = look[[]inspect.Operation]{read: d.inspector.Operations, fresh: time.Second, limit: 5 * time.Second, spawn: d.spawn}
+	d.problems = look[[]inspect.Problem]{read: d.inspector.Check, fresh: time.Minute, limit: 10 * time.Minute, spawn: d.spawn}
 	d.failures = look[[]inspect.Failure]{read: d.readFailures, fresh: 1500 * time.Millisecond, limit: 5 * time.Second, spawn: d.spawn}
 	d.metrics.make = func(name string) *look[*metrics] {
 		return &look[*metrics]{read: d.readMetrics(name), fresh: 5 * time.Second, limit: 10 * time.Second, spawn: d.spawn}
@@ -155,18 +160,20 @@ func Handler(client *tasuki.Client, cfg *Config) (*Dashboard, error) {
 	}
 	d.live = live{streams: map[chan struct{}]bool{}, spawn: d.spawn, look: func(ctx context.Context) { d.samples.get(ctx, lookEvery) }}
 	d.mux = http.NewServeMux()
+	d.description = sync.OnceValue(func() json.RawMessage { return describe(d.endpoints()) })
 	d.handle()
 	return d, nil
 }
 
-// Close ends what goes on by itself, and all live pages: a server that is shut down waits
-// for them. What is being done to many jobs stops, and another dashboard can go on with it. Register it with http.Server.RegisterOnShutdown. It is safe to repeat.
+// Close ends what goes on by itself, and all live pages: a server that is shut down waits for
+// them. What is being done to many jobs stops, and another dashboard can go on with it. Register it
+// with http.Server.RegisterOnShutdown. It is safe to repeat.
 func (d *Dashboard) Close() {
 	d.mu.Lock()
 	d.close()
 	d.mu.Unlock()
-	d.tasks.Wait()
 	d.inspector.Close()
+	d.tasks.Wait()
 }
 
 // spawn runs f in a goroutine that Close waits for. After Close f is called with a context

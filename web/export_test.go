@@ -1,8 +1,12 @@
 package web
 
 import (
+	"encoding/json"
 	"io/fs"
 	"net/http"
+	"reflect"
+
+	"github.com/tasuki-dev/tasuki"
 )
 
 // Route is one of the routes, as tests see it.
@@ -39,4 +43,34 @@ func (d *Dashboard) Streams() int {
 	d.live.mu.Lock()
 	defer d.live.mu.Unlock()
 	return len(d.live.streams)
+}
+
+// Endpoint is one of the JSON API, as tests see it.
+type Endpoint struct {
+	Method, Path string // below /api/v1
+	Right        Right
+	Params       []string
+	Body, Answer reflect.Type
+}
+
+func Endpoints() []Endpoint {
+	var all []Endpoint
+	for _, e := range (&Dashboard{}).endpoints() {
+		one := Endpoint{Method: e.method, Path: e.path, Right: e.right, Body: e.body, Answer: e.answer}
+		for _, p := range e.params {
+			one.Params = append(one.Params, p.name)
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// Description is what GET /api/v1/openapi.json answers.
+func Description() []byte { return describe((&Dashboard{}).endpoints()) }
+
+// SpecOf reads a job as POST /api/v1/enqueue does.
+func SpecOf(text []byte) (tasuki.Spec, error) {
+	var s apiSpec
+	err := json.Unmarshal(text, &s)
+	return s.spec(), err
 }

@@ -70,6 +70,7 @@ func (d *Dashboard) handle() {
 	for _, rt := range d.routes() {
 		d.mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) { d.serve(rt, w, r) })
 	}
+	d.handleAPI()
 	d.mux.HandleFunc("GET /static/{name}", serveAsset)
 	d.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		d.serve(route{right: View, handle: func(c *call) {
@@ -106,36 +107,11 @@ func secure(h http.Header) {
 
 const mostBody = 2 << 20
 
-// serve answers a request to a route: whether it came to the right host and from a page of
-// ours, who has sent it, and whether that one may.
+// serve answers a request to a route.
 func (d *Dashboard) serve(rt route, w http.ResponseWriter, r *http.Request) {
 	c := &call{d: d, w: w, r: r, lang: languageOf(r)}
-	if !d.isHost(r.Host) {
-		c.fail(http.StatusMisdirectedRequest, fmt.Errorf("%s %.200q", c.T("error.host"), r.Host))
-		return
-	}
-	if err := d.crossing.Check(r); err != nil {
-		c.fail(http.StatusForbidden, fmt.Errorf("%w. %s", err, c.T("error.origin")))
-		return
-	}
-	c.actor = Actor{Rights: []Right{View}}
-	if d.cfg.Authorize != nil {
-		var err error
-		if c.actor, err = d.cfg.Authorize(r); err != nil {
-			c.actor = Actor{}
-			status := http.StatusForbidden
-			if errors.Is(err, ErrUnknown) {
-				status = http.StatusUnauthorized
-				if d.cfg.Challenge {
-					w.Header().Set("WWW-Authenticate", `Basic realm="tasuki", charset="UTF-8"`)
-				}
-			}
-			c.fail(status, errors.New(c.T("error.unknown")))
-			return
-		}
-	}
-	if !c.actor.May(rt.right) {
-		c.forbid(rt.right)
+	if status, err := c.admit(rt.right); err != nil {
+		c.fail(status, err)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, mostBody)
@@ -162,6 +138,35 @@ func limitOf(pattern string) time.Duration {
 		return 10 * time.Second
 	}
 	return 3 * pageWait
+}
+
+// admit tells whether a request came to the right host and from a page of ours, who has sent it,
+// and whether that one has a right. Else it says why not, with a status.
+func (c *call) admit(right Right) (status int, err error) {
+	d := c.d
+	if !d.isHost(c.r.Host) {
+		return http.StatusMisdirectedRequest, fmt.Errorf("%s %.200q", c.T("error.host"), c.r.Host)
+	}
+	if err := d.crossing.Check(c.r); err != nil {
+		return http.StatusForbidden, fmt.Errorf("%w. %s", err, c.T("error.origin"))
+	}
+	c.actor = Actor{Rights: []Right{View}}
+	if d.cfg.Authorize != nil {
+		if c.actor, err = d.cfg.Authorize(c.r); err != nil {
+			c.actor = Actor{}
+			if !errors.Is(err, ErrUnknown) {
+				return http.StatusForbidden, errors.New(c.T("error.unknown"))
+			}
+			if d.cfg.Challenge {
+				c.w.Header().Set("WWW-Authenticate", `Basic realm="tasuki", charset="UTF-8"`)
+			}
+			return http.StatusUnauthorized, errors.New(c.T("error.unknown"))
+		}
+	}
+	if !c.actor.May(right) {
+		return http.StatusForbidden, errors.New(c.T("error.right", right))
+	}
+	return 0, nil
 }
 
 func (d *Dashboard) isHost(given string) bool {
