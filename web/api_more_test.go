@@ -1,0 +1,188 @@
+package web_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/cron"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
+	"github.com/tasuki-dev/tasuki/web"
+)
+
+// TestAPILooks asks for everything, where every job state and hostile text is there: all answers are
+// as the description says.
+func TestAPILooks(t *testing.T) {
+	t.Parallel()
+	e := setupOn(t, redistest.Start(t), &web.Config{Authorize: all})
+	addresses := e.populate()
+	if _, err := cron.New(e.client).Set(t.Context(), cron.Entry{Name: "api-nightly", Expr: "30 2 * * *", Kind: "report", Args: json.RawMessage(`{"n":1}`)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/queues", "/queues/mail", "/queues/mail/eta?over=100ms&more=2&within=1h", "/queues/mail/locks", "/jobs?limit=500", "/jobs?q=" + url.QueryEscape("state:done,cancelled,expired"),
+		"/jobs/count", "/operations", "/failures", "/statistics/kinds", "/statistics/history", "/statistics/history?step=1h&timeless=true", "/workers", "/workers/" + e.workerID(), "/schedules", "/schedules/api-nightly",
+		"/stats", "/doctor", "/check", "/audit", "/marks", "/autoscale/mail", "/openapi.json"} {
+		e.good("GET", path, "", nil)
+	}
+	for _, address := range addresses {
+		queue, id, _ := strings.Cut(address, "/")
+		a := e.api("GET", "/jobs/"+url.PathEscape(queue)+"/"+url.PathEscape(id), "")
+		if described(t, "GET", "/jobs/q/i", a); a.StatusCode != http.StatusOK && queue != "raw" { // that one has an id that is in no address
+			t.Errorf("%s: %s: %s", address, a.Status, a.body)
+		}
+	}
+	if a := e.good("GET", "/jobs/mail/retries", "", nil); !strings.Contains(a.body, "12345678901234567890.123456789012345678") {
+		t.Errorf("%s", a.body)
+	}
+	for path, field := range map[string]string{"/queues/mail/eta?over=1h": "over", "/queues/mail/eta?more=x": "more", "/queues/mail/eta?within=soon": "within", "/failures?limit=0": "limit", "/failures?since=x": "since",
+		"/statistics/kinds?queue=a%20b": "queue", "/statistics/history?step=2m": "step", "/statistics/history?from=2000-01-01T00:00:00Z": "from", "/statistics/history?timeless=x": "timeless", "/audit?limit=1001": "limit",
+		"/marks?from=x": "from", "/jobs/mail/a/log?behind=-1": "behind"} {
+		e.fails("GET", path, "", 400, "invalid", field)
+	}
+	e.fails("GET", "/workers/none", "", 404, "not_found", "")
+	e.fails("GET", "/schedules/none", "", 404, "not_found", "")
+	e.fails("POST", "/schedules/none/run", "", 404, "not_found", "")
+	e.fails("POST", "/failures/0123456789abcdef/forget", "", 404, "not_found", "")
+	e.fails("POST", "/queues/mail/unlock", `{"lock":"none"}`, 404, "not_found", "")
+	e.fails("POST", "/queues/mail/unlock", `{}`, 400, "invalid", "lock")
+	e.fails("POST", "/marks", `{"text":""}`, 400, "invalid", "text")
+
+	e.good("POST", "/marks", `{"text":"deploy","version":"1.2"}`, nil)
+	e.good("POST", "/schedules/api-nightly/pause", "", nil)
+	e.good("POST", "/schedules/api-nightly/resume", "", nil)
+	e.good("POST", "/schedules/api-nightly/run", "", nil)
+	var locks struct{ Locks []struct{ Name string } }
+	if e.good("GET", "/queues/mail/locks", "", &locks); len(locks.Locks) == 0 {
+		t.Fatal("no locks")
+	}
+	e.good("POST", "/queues/mail/unlock", `{"lock":`+quote(locks.Locks[0].Name)+`}`, nil)
+	var q struct {
+		Paused    bool
+		Paused_By string
+	}
+	if e.good("POST", "/queues/mail/pause", "", &q); !q.Paused || q.Paused_By != "ada" {
+		t.Errorf("%+v", q)
+	}
+	if e.good("POST", "/queues/mail/resume", "", &q); q.Paused {
+		t.Errorf("%+v", q)
+	}
+	if a := e.good("POST", "/workers/"+e.workerID()+"/dump", "", nil); !strings.Contains(a.body, "goroutine ") {
+		t.Errorf("%s", a.body)
+	}
+	e.good("POST", "/workers/"+e.workerID()+"/quiet", "", nil)
+	if a := e.good("GET", "/audit", "", nil); !strings.Contains(a.body, "cron.run") || !strings.Contains(a.body, `"by":"ada"`) {
+		t.Errorf("%s", a.body)
+	}
+}
+
+// TestAPIRedact: what is hidden on the pages is hidden here.
+func TestAPIRedact(t *testing.T) {
+	t.Parallel()
+	rights := []web.Right{web.View, web.Unlock, web.Cron}
+	e := setupOn(t, redistest.Start(t), &web.Config{
+		Authorize: func(*http.Request) (web.Actor, error) { return web.Actor{Rights: rights}, nil },
+		Redact: func(_ string, part web.Part, _ []byte) []byte {
+			if part == web.PartArgs {
+				return []byte("no JSON")
+			}
+			return nil
+		},
+	})
+	addresses := e.populate()
+	paths := []string{"/queues/mail/locks", "/jobs?limit=500", "/failures", "/schedules", "/jobs/mail/runs/log"}
+	for _, address := range addresses {
+		queue, id, _ := strings.Cut(address, "/")
+		paths = append(paths, "/jobs/"+url.PathEscape(queue)+"/"+url.PathEscape(id), "/jobs/"+url.PathEscape(queue)+"/"+url.PathEscape(id)+"/why")
+	}
+	for _, path := range paths {
+		a := e.api("GET", path, "")
+		for _, secret := range []string{"12345678901234567890", "S3CRET"} {
+			if strings.Contains(a.body, secret) {
+				t.Errorf("%s has %q: %s", path, secret, a.Status)
+			}
+		}
+	}
+	if a := e.good("GET", "/jobs/mail/retries", "", nil); !strings.Contains(a.body, `"args":"no JSON"`) || !strings.Contains(a.body, `"hidden":["error"`) {
+		t.Errorf("%s", a.body)
+	}
+	e.fails("GET", "/jobs?q=args.big:1", "", 400, "invalid", "q")
+	e.fails("GET", "/jobs/count?q=trip", "", 400, "invalid", "q")
+}
+
+// TestAPIAutoscale reads the answer as KEDA does: the number under value.
+func TestAPIAutoscale(t *testing.T) {
+	t.Parallel()
+	e := setupOn(t, redistest.Start(t), nil)
+	e.enqueue(tasuki.Opts{Queue: "mail"}, 7)
+	e.enqueue(tasuki.Opts{Queue: "mail", In: 1e15}, 3)
+	var load struct{ Value json.Number }
+	m := watch(t, e.server)
+	m.sent(t)
+	e.good("GET", "/autoscale/mail", "", &load)
+	if n := m.sent(t); load.Value.String() != "7" || n > 5 {
+		t.Errorf("%s, with %d commands", load.Value, n)
+	}
+	e.good("GET", "/autoscale/never-used", "", &load)
+	if load.Value.String() != "0" {
+		t.Errorf("%s", load.Value)
+	}
+	manifest, err := os.ReadFile("../deploy/kubernetes/scaledobject.yaml")
+	if err != nil || !strings.Contains(string(manifest), "/api/v1/autoscale/mail\n") || !strings.Contains(string(manifest), "valueLocation: value\n") {
+		t.Errorf("the manifest asks for something else (%v)", err)
+	}
+}
+
+// TestAPICost: no look costs Redis 200 commands with 100 queues.
+func TestAPICost(t *testing.T) {
+	t.Parallel()
+	e := setupOn(t, redistest.Start(t), &web.Config{Authorize: all})
+	for n := range 100 {
+		e.enqueue(tasuki.Opts{Queue: fmt.Sprintf("q%02d", n), ID: "a"}, 20)
+	}
+	m := watch(t, e.server)
+	for _, p := range web.Endpoints() {
+		if p.Method != http.MethodGet || p.Path == "/check" || p.Path == "/doctor" {
+			continue // they are asked once a minute at most
+		}
+		e.api("POST", "/queues/q00/resume", "") // so that everything is looked at anew
+		m.sent(t)
+		a := e.api("GET", strings.NewReplacer("{queue}", "q01", "{id}", "a1").Replace(filled(p.Path)), "")
+		if n := m.sent(t); n >= 200 {
+			t.Errorf("%s costs %d commands: %s", p.Path, n, a.Status)
+		}
+	}
+}
+
+// TestAPIDocs runs the calls of docs/api.md.
+func TestAPIDocs(t *testing.T) {
+	e := setup(t, &web.Config{Authorize: all})
+	text, err := os.ReadFile("../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, script, _ := strings.Cut(string(text), "```sh\n")
+	script, _, _ = strings.Cut(script, "```")
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		t.Skip("there is no curl here")
+	}
+	n := 0
+	for line := range strings.Lines(script) {
+		command := exec.CommandContext(t.Context(), "sh", "-c", strings.Replace(line, "curl ", curl+" --noproxy '*' -sS --fail-with-body ", 1))
+		command.Env = append(os.Environ(), "TASUKI="+strings.TrimSuffix(e.url(""), "/"))
+		out, err := command.CombinedOutput()
+		if err != nil || !json.Valid(out) {
+			t.Errorf("%s%v: %s", line, err, out)
+		}
+		n++
+	}
+	if n < 9 {
+		t.Errorf("%d calls", n)
+	}
+}
