@@ -194,7 +194,7 @@ func (q *request) write(status int, media string, answer any) {
 	out := json.NewEncoder(&text)
 	out.SetEscapeHTML(false)
 	if err := out.Encode(answer); err != nil {
-		q.d.log.Error("an answer of the API cannot be written", "path", q.r.URL.Path, "error", err)
+		q.d.log.Error("tasuki: an answer of the API cannot be written", "path", q.r.URL.Path, "error", err)
 		status, media = http.StatusInternalServerError, "application/problem+json"
 		text.Reset()
 		text.WriteString(`{"type":"about:blank","title":"Internal Server Error","status":500,"code":"internal","detail":"the answer cannot be written: the log says why"}` + "\n")

@@ -81,7 +81,7 @@ func (q *request) noted(what, name string, err error) error {
 		e.Count, e.Error = 0, err.Error()
 	}
 	if failed := q.acts().Note(q.r.Context(), e); failed != nil {
-		q.d.log.Warn("an act is not in the audit trail", "what", what, "target", name, "by", q.by(), "error", failed)
+		q.d.log.Warn("tasuki: an act is not in the audit trail", "what", what, "target", name, "by", q.by(), "error", failed)
 	}
 	return err
 }
