@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +68,43 @@ func TestSpans(t *testing.T) {
 		if _, ok := b.s.IsStats(key); ok {
 			t.Errorf("%s is taken for statistics", key)
 		}
+	}
+}
+
+// TestFailuresAreBounded: of ever new failures only those that were seen last are kept, in their
+// hour too.
+func TestFailuresAreBounded(t *testing.T) {
+	t.Parallel()
+	b := newBox(t, redistest.Shared(t).URL(), "mail")
+	const portion = 300
+	for call := range int64(5) {
+		c := &Counted{Kinds: []CountedKind{{"mail", "k", string((&tally.Counts{Failed: portion}).Append(nil))}}}
+		for n := range portion {
+			c.Failures = append(c.Failures, CountedFailure{fmt.Sprintf("%d-%d", call, n), 1, "{}"})
+		}
+		if err := b.s.AddStats(t.Context(), me, call, time.Now(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys, err := b.s.Keys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hashes := 0
+	for _, key := range keys {
+		if kind, _ := b.s.IsStats(key); kind != "hash" || !strings.Contains(key, ":failures:") {
+			continue
+		}
+		hashes++
+		if n, err := b.do("HLEN", key).AsInt64(); err != nil || n > maxFailures {
+			t.Errorf("%s has %d fields, %v: allowed are %d", key, n, err, maxFailures)
+		}
+	}
+	if hashes < 4 {
+		t.Errorf("%d hashes of failures in %q", hashes, keys)
+	}
+	if all, err := b.s.Failures(t.Context(), 2); err != nil || len(all) != maxFailures {
+		t.Errorf("%d failures, %v", len(all), err)
 	}
 }
 

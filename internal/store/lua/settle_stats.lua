@@ -153,7 +153,7 @@ if 10 + 3 * n <= #ARGV then
   local old = redis.call('ZRANGE', failures, 0, -fewest - 1)
   if #old > 0 then
     redis.call('ZREM', failures, unpack(old))
-    for _, hash in ipairs({first, times, samples}) do redis.call('HDEL', hash, unpack(old)) end
+    for _, hash in ipairs({first, times, samples, hourly}) do redis.call('HDEL', hash, unpack(old)) end
   end
 end
 return this
