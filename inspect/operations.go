@@ -323,7 +323,7 @@ func (i *Inspector) cancelOperation(ctx context.Context, o *Operation) error {
 }
 
 // Continue goes on with an operation that was interrupted, has failed or was cancelled, in the
-// background of this process.
+// background of this process. tasuki.ErrEnded says that it is done, or was undone.
 func (i *Inspector) Continue(ctx context.Context, id string) (Operation, error) {
 	o, err := i.Operation(ctx, id)
 	if err != nil {
@@ -335,6 +335,10 @@ func (i *Inspector) Continue(ctx context.Context, id string) (Operation, error) 
 	case OperationDone:
 		err = store.ErrEnded
 	default:
+		if o.UndoneBy != "" { // else what was brought back would be taken away again
+			err = fmt.Errorf("%w: it was undone", store.ErrEnded)
+			break
+		}
 		o.State, o.Error = OperationRunning, ""
 		err = i.launch(ctx, "take", &o)
 	}

@@ -247,6 +247,32 @@ func TestOperationIsContinued(t *testing.T) {
 	}
 }
 
+// TestUndoneIsNotContinued: what was undone in the middle nobody goes on with.
+func TestUndoneIsNotContinued(t *testing.T) {
+	e := setup(t)
+	const n = 20_000
+	e.server.Do(t, "EVAL", `for i = 1, ARGV[1] do redis.call('RPUSH', KEYS[1], '{"id":"' .. i .. '","kind":"k","token":"t","args":1}') end`, "1", e.namespace+":{default}", fmt.Sprint(n))
+	e.do("SADD", "%s:queues", "default")
+	i := e.operator()
+	o, err := i.Operate(t.Context(), inspect.Task{Action: inspect.Remove}, inspect.Query{Kinds: []string{"k"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	redistest.WaitFor(t, "the begin", func() error {
+		if q, err := e.inspector.Queue(t.Context(), "default"); err != nil || q.Ready == n {
+			return fmt.Errorf("%d, %w", q.Ready, err)
+		}
+		return nil
+	})
+	i.Close()
+	if u := e.undo(o.ID); u.Done == 0 || u.State != inspect.OperationDone {
+		t.Fatalf("%+v", u)
+	}
+	if o, err := e.inspector.Continue(t.Context(), o.ID); !errors.Is(err, tasuki.ErrEnded) || !strings.Contains(err.Error(), "it was undone") {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
 // TestCancelOperation: whoever wants it to end ends it.
 func TestCancelOperation(t *testing.T) {
 	e := setup(t)

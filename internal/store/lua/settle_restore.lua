@@ -52,7 +52,9 @@ for n = 1, jobs do
     result[n], restored = 1, restored + 1
     if r then
       redis.call('DEL', r.record)
-      redis.call('HSET', r.record, unpack(ARGV, r.first, r.last))
+      for f = r.first, r.last, 100 do
+        redis.call('HSET', r.record, unpack(ARGV, f, math.min(f + 99, r.last)))
+      end
       if is[2] then redis.call('HSET', r.record, 'left', is[2]) end
       if r.lock ~= r.record and from ~= 'dead' then redis.call('SET', r.lock, r.id) end
       redis.pcall('PUBLISH', r.record, from)
