@@ -27,6 +27,10 @@ func TestAudit(t *testing.T) {
 		"ann unlock default nobody 0 not found":                      func() error { _ = ann.Unlock(t.Context(), "default", "nobody"); return nil },
 		"ann revive default dead-bare 1":                             func() error { _, err := ann.Revive(t.Context(), "default", "dead-bare"); return err },
 		"ann reschedule default/retry-rec to 2050-01-02T03:04:05Z 1": func() error { return ann.Reschedule(t.Context(), later, job)[0] },
+		"ann edit default/retry-rec args, max_attempts 9, timeout 1m0s, tag token 1": func() error {
+			attempts, timeout := 9, time.Minute
+			return ann.Edit(t.Context(), inspect.Changes{Args: []byte(`"secret"`), MaxAttempts: &attempts, Timeout: &timeout, Tags: map[string]string{"token": "secret"}}, job)[0]
+		},
 		"ann cron set nightly every hour 0": func() error {
 			return ann.Note(t.Context(), inspect.AuditEntry{What: "cron set", Target: "nightly", Detail: "every hour"})
 		},

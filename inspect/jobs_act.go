@@ -128,6 +128,28 @@ func (c *Changes) validate() error {
 	return nil
 }
 
+// detail names what is changed. The audit trail has no arguments and values of tags: it outlives
+// the jobs, and others read it.
+func (c *Changes) detail() string {
+	var what []string
+	if c.Args != nil {
+		what = append(what, "args")
+	}
+	if c.MaxAttempts != nil {
+		what = append(what, fmt.Sprintf("max_attempts %d", *c.MaxAttempts))
+	}
+	if c.Timeout != nil {
+		what = append(what, fmt.Sprintf("timeout %v", *c.Timeout))
+	}
+	if c.Keep != nil {
+		what = append(what, fmt.Sprintf("keep %v", *c.Keep))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Tags)) {
+		what = append(what, "tag "+name)
+	}
+	return strings.Join(what, ", ")
+}
+
 // apply makes the changes.
 func (c *Changes) apply(spec *tasuki.Spec) error {
 	if c.Args != nil {

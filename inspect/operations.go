@@ -184,8 +184,7 @@ func (t *Task) detail() string {
 	case !t.At.IsZero():
 		return ", to " + t.At.UTC().Format(time.RFC3339)
 	case t.Changes != nil:
-		text, _ := json.Marshal(t.Changes)
-		return ", " + string(text)
+		return ", " + t.Changes.detail()
 	}
 	return ""
 }
