@@ -161,6 +161,9 @@ func TestUndoRuns(t *testing.T) {
 	if u.Done != 9 || u.Refused != 1 || !strings.Contains(u.Error, "another job has its id") {
 		t.Errorf("%+v", u)
 	}
+	if n := e.server.Do(t, "LLEN", e.namespace+":{default}:trash:"+o.ID); n != ":1" {
+		t.Errorf("one was refused, and %s are in the trash", n)
+	}
 	ran := make(chan string, 20)
 	e.settle(10, func(_ context.Context, job *tasuki.RawJob) error {
 		ran <- job.ID

@@ -269,9 +269,6 @@ func (r *operationRun) undo(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := r.store.Unkeep(ctx, q, of.ID, -1); err != nil {
-			return err
-		}
 	}
 	return nil
 }
