@@ -33,6 +33,9 @@ var dropped = []string{"gen", "state", "at", "from", "to", "cancel", "left"}
 // arrives is the job as the store puts it in.
 func (c *carried) arrives(now time.Time) store.Import {
 	in := store.Import{Line: c.line, Name: c.name, ID: c.id, Remembered: c.remembered, At: c.at, Place: string(tasuki.StateReady)}
+	if in.Remembered.After(now) { // by another clock, or a file says so: it would be remembered for ever
+		in.Remembered = now
+	}
 	var job wire.Job
 	if c.gen > 0 {
 		job, _ = wire.Parse(c.fields["job"]) // what cannot be read goes on as it is

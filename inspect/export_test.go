@@ -117,6 +117,44 @@ func TestImportBroken(t *testing.T) {
 	o.checked()
 }
 
+// TestImportRemembers: an id that a file remembers in the future is remembered from now on.
+func TestImportRemembers(t *testing.T) {
+	e := setup(t)
+	before := time.Now().UnixMilli()
+	text := `{"tasuki":"export","version":1,"id":"x"}
+{"queue":"q","state":"ready","element":"{\"id\":\"past\",\"kind\":\"number\",\"args\":1}","remembered":1000}
+{"queue":"q","state":"ready","element":"{\"id\":\"future\",\"kind\":\"number\",\"args\":1}","remembered":9000000000000000}
+{"end":true,"jobs":2}
+`
+	if done, err := e.inspector.Import(t.Context(), strings.NewReader(text), nil); err != nil || done.Jobs != 2 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	seen := e.namespace + ":{q}:seen"
+	for _, n := range []struct{ from, to, want string }{{"(1000", fmt.Sprint(before - 1), ":0"}, {fmt.Sprint(before), fmt.Sprint(time.Now().UnixMilli()), ":1"}, {"-inf", "+inf", ":1"}} {
+		if got := e.server.Do(t, "ZCOUNT", seen, n.from, n.to); got != n.want { // the old one is forgotten at once
+			t.Errorf("from %s to %s there are %s, want %s", n.from, n.to, got, n.want)
+		}
+	}
+}
+
+// TestMoveWhereIDsAreOld: an operator moves a job into a queue that has ids to forget.
+func TestMoveWhereIDsAreOld(t *testing.T) {
+	e := setup(t)
+	e.put(kind.With(tasuki.Opts{ID: "a", Record: true}).Spec(1))
+	e.do("ZADD", "%s:{other}:seen", "1000", "old")
+	j, err := e.inspector.Job(t.Context(), "default/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.inspector.Move(t.Context(), "other", j)[0]; err != nil {
+		t.Error(err)
+	}
+	if q, err := e.inspector.Queue(t.Context(), "other"); err != nil || q.Ready != 1 {
+		t.Errorf("%d are ready, %v", q.Ready, err)
+	}
+	e.checked()
+}
+
 // TestImportBad: each error names the line, and what is allowed.
 func TestImportBad(t *testing.T) {
 	e := setup(t)

@@ -47,7 +47,7 @@ var rights = []right{
 	{Producer | Worker | Operator, "ZADD {scheduled} 0 x", ""},
 	{Producer | Worker | Operator, "ZCARD {seen}", ""},
 	{Producer | Worker | Operator, "ZCOUNT {scheduled} 0 0", ""},
-	{Producer | Worker, "ZREMRANGEBYRANK {seen} 0 0", ""},
+	{Producer | Worker | Operator, "ZREMRANGEBYRANK {seen} 0 0", ""},
 	{Producer | Worker | Operator, "ZSCORE {seen} x", ""},
 	{Producer | Worker, "WAIT 0 0", "an enqueue cannot wait for replicas (ClientConfig.Replicas)"},
 
