@@ -74,3 +74,10 @@ func SpecOf(text []byte) (tasuki.Spec, error) {
 	err := json.Unmarshal(text, &s)
 	return s.spec(), err
 }
+
+// ForgetAll has the next page read all anew, as the first one after a start does.
+func (d *Dashboard) ForgetAll() {
+	(&call{d: d}).forget()
+	d.findings.forget()
+	d.metrics.forget()
+}

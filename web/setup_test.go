@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -16,7 +17,13 @@ import (
 	"github.com/tasuki-dev/tasuki/web"
 )
 
-func TestMain(m *testing.M) { redistest.Main(m) }
+func TestMain(m *testing.M) {
+	var w benchWorker
+	if redistest.Self(benchEnv, &w) {
+		os.Exit(w.main())
+	}
+	redistest.Main(m)
+}
 
 // env is a dashboard over a namespace of its own, as the user whom deploy/acl has for it.
 type env struct {
