@@ -137,26 +137,49 @@ func (q *HistoryQuery) validate(s *store.Store) error {
 // also where there was nothing. What it costs does not depend on how many jobs there are: a
 // command for each point. What was counted is there after ten seconds.
 func (i *Inspector) History(ctx context.Context, q HistoryQuery) ([]Point, error) {
-	all, err := i.HistoryByQueue(ctx, q)
-	if err != nil {
+	h, err := i.history(ctx, q)
+	if err != nil || len(h.queues) == 0 {
 		return nil, err
 	}
-	var sum []Point
-	for _, points := range all {
-		if sum == nil {
-			sum = points
-			continue
-		}
-		for n := range points {
-			sum[n].Merge(&points[n].Counts)
-		}
-	}
-	return sum, nil
+	return h.points(q.Timeless, h.fields...), nil
 }
 
 // HistoryByQueue is History for each queue: all that were ever used, or the one that is named.
 // It costs as many commands as that of one queue.
 func (i *Inspector) HistoryByQueue(ctx context.Context, q HistoryQuery) (map[string][]Point, error) {
+	h, err := i.history(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	history := make(map[string][]Point, len(h.queues))
+	for n, queue := range h.queues {
+		history[queue] = h.points(q.Timeless, h.fields[n])
+	}
+	return history, nil
+}
+
+// counted is what Redis has of some queues, in spans one after the other.
+type counted struct {
+	queues []string
+	fields []string // of the queues
+	span   store.Span
+	from   time.Time
+	values []map[string]string // by field, of each span
+}
+
+// points are the sums of some fields.
+func (h *counted) points(timeless bool, fields ...string) []Point {
+	points := make([]Point, len(h.values))
+	for k := range points {
+		points[k].At = h.from.Add(time.Duration(k) * h.span.Long)
+		for _, field := range fields {
+			points[k].add(h.values[k][field], timeless)
+		}
+	}
+	return points
+}
+
+func (i *Inspector) history(ctx context.Context, q HistoryQuery) (*counted, error) {
 	if err := q.validate(i.store); err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
@@ -168,33 +191,23 @@ func (i *Inspector) HistoryByQueue(ctx context.Context, q HistoryQuery) (map[str
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
-	queues := []string{q.Queue}
+	h := &counted{span: span, from: from, queues: []string{q.Queue}}
 	if q.Queue == "" {
-		if queues, err = i.store.Queues(ctx); err != nil {
+		if h.queues, err = i.store.Queues(ctx); err != nil {
 			return nil, fmt.Errorf("history: %w", err)
 		}
 	}
-	history := make(map[string][]Point, len(queues))
-	if len(queues) == 0 {
-		return history, nil
+	if len(h.queues) == 0 {
+		return h, nil
 	}
-	fields := make([]string, len(queues))
-	for n, queue := range queues {
-		fields[n] = store.CountField(queue, q.Kind)
+	h.fields = make([]string, len(h.queues))
+	for n, queue := range h.queues {
+		h.fields[n] = store.CountField(queue, q.Kind)
 	}
-	values, err := i.store.Spans(ctx, span, from, to, fields)
-	if err != nil {
+	if h.values, err = i.store.Spans(ctx, span, from, to, h.fields); err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
-	for n, queue := range queues {
-		points := make([]Point, len(values))
-		for k := range points {
-			points[k].At = from.Add(time.Duration(k) * span.Long)
-			points[k].add(values[k][fields[n]], q.Timeless)
-		}
-		history[queue] = points
-	}
-	return history, nil
+	return h, nil
 }
 
 // KindStats is what was counted of one kind in one queue.
@@ -220,7 +233,7 @@ func (i *Inspector) Kinds(ctx context.Context, queue string, since time.Time) (k
 	if err != nil {
 		return nil, from, fmt.Errorf("kinds: %w", err)
 	}
-	values, err := i.store.Spans(ctx, span, from, to, nil)
+	values, err := i.until(ctx, span, from, to)
 	if err != nil {
 		return nil, from, fmt.Errorf("kinds: %w", err)
 	}
@@ -245,4 +258,33 @@ func (i *Inspector) Kinds(ctx context.Context, queue string, since time.Time) (k
 		return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Kind, b.Kind))
 	})
 	return kinds, from, nil
+}
+
+// until returns all that was counted from a time, at which a span begins, until now, in as few
+// spans as that can be read from: the longest that begin within it, as each goes on until now.
+func (i *Inspector) until(ctx context.Context, span store.Span, from, now time.Time) ([]map[string]string, error) {
+	var all []map[string]string
+	shortest := slices.IndexFunc(spans, func(s store.Span) bool { return s.Long == span.Long })
+	for n, s := range spans[shortest:] {
+		end, next := now, now.Add(1)
+		if longer := spans[shortest+n+1:]; len(longer) > 0 {
+			if next = from.Truncate(longer[0].Long); next.Before(from) {
+				next = next.Add(longer[0].Long)
+			}
+			if !next.After(now) {
+				end = next.Add(-1)
+			}
+		}
+		if !from.After(end) {
+			values, err := i.store.Spans(ctx, s, from, end, nil)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, values...)
+		}
+		if from = next; from.After(now) {
+			break
+		}
+	}
+	return all, nil
 }
