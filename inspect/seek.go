@@ -116,32 +116,39 @@ func (i *Inspector) bareJob(ctx context.Context, q *store.Queue, id string) (j *
 		parsed, _ := wire.Parse(element) // a raw job that was wrapped has an id too
 		return parsed.ID == id && !parsed.IsNew
 	}
-	looked = true
-	for _, state := range usualStates {
-		places, err := w.placesOf(state)
-		if err != nil {
-			return nil, false, err
+	// First where a job lies as a rule: in all states, before much is read of one.
+	for _, most := range []int64{lookPage, lookMost} {
+		looked = true
+		for _, state := range usualStates {
+			places, err := w.placesOf(state)
+			if err != nil {
+				return nil, false, err
+			}
+			for _, p := range places {
+				var all bool
+				switch p.kind {
+				case "held":
+					_, err = w.ofWorker(p)
+					all = true
+				default:
+					j, all, err = i.lookInto(w, p, id, is, most)
+				}
+				if err != nil || j != nil {
+					return j, true, err
+				}
+				looked = looked && all
+			}
 		}
-		for _, p := range places {
-			var all bool
-			switch p.kind {
-			case "held":
-				_, err = w.ofWorker(p)
-				all = true
-			default:
-				j, all, err = i.lookInto(w, p, id, is)
-			}
-			if err != nil || j != nil {
-				return j, true, err
-			}
-			looked = looked && all
+		if looked {
+			break
 		}
 	}
 	return nil, looked, nil
 }
 
-// lookInto looks for a job at both ends of a list or a sorted set, and where it should be.
-func (i *Inspector) lookInto(w *walker, p place, id string, is func(string) bool) (j *Job, all bool, err error) {
+// lookInto looks for a job among the first and the last most of a list or a sorted set, and where
+// it should be.
+func (i *Inspector) lookInto(w *walker, p place, id string, is func(string) bool, most int64) (j *Job, all bool, err error) {
 	length := int64(0)
 	found := func(element string, index int64, due time.Time) *Job {
 		j := &Job{at: p, element: element, far: length - index}
@@ -166,19 +173,19 @@ func (i *Inspector) lookInto(w *walker, p place, id string, is func(string) bool
 		}
 		return found(elements[at], from+int64(at), due), 0, nil
 	}
-	for from := int64(0); from < lookMost; from += lookPage {
+	for from := int64(0); from < most; from += lookPage {
 		j, n, err := page(from)
 		if err != nil || j != nil || n < lookPage {
 			return j, true, err
 		}
 	}
 	// More of them come in than go on while it looks: it goes on where it was.
-	for from := max(length-lookMost, lookMost); from < length; from += lookPage {
+	for from := max(length-most, most); from < length; from += lookPage {
 		if j, _, err := page(from); err != nil || j != nil {
 			return j, true, err
 		}
 	}
-	if length <= 2*lookMost {
+	if length <= 2*most {
 		return nil, true, nil
 	}
 	if when, ok := wire.TimeOf(id); ok && p.kind == "list" {
