@@ -131,25 +131,25 @@ func (e *bench) measureTabs() {
 	}
 }
 
+const drainedJobs = 300_000
+
 // measurePresence drains 300,000 no-op jobs with 100 slots, with and without a dashboard that has
-// five tabs open, in turn and in both orders. It reports the ratios of with over without: of jobs
+// tabs open, in turn and in both orders. It reports the ratios of with over without: of jobs
 // per second, and of the processor time of the server and of the worker.
 func (e *bench) measurePresence() {
-	b := e.B
-	const jobs = 300_000
 	drain := func() (took drained, redis float64) {
 		specs := make([]tasuki.Spec, 10_000)
 		for n := range specs {
 			specs[n] = tasuki.Spec{Kind: "noop", Args: args(n), Opts: tasuki.Opts{Queue: "drained"}}
 		}
-		for range jobs / len(specs) {
+		for range drainedJobs / len(specs) {
 			if _, err := e.client.EnqueueMany(e.Context(), specs); err != nil {
 				e.Fatal(err)
 			}
 		}
 		var out redistest.Buffer
 		cpu := e.processor()
-		p := redistest.StartSelf(e, benchEnv, benchWorker{URL: e.server.URL(), Queues: []string{"drained"}, Slots: 100, Drain: jobs}, &out)
+		p := redistest.StartSelf(e, benchEnv, benchWorker{URL: e.server.URL(), Queues: []string{"drained"}, Slots: 100, Drain: drainedJobs}, &out)
 		<-p.Ended()
 		redis = e.processor() - cpu
 		if err := json.Unmarshal([]byte(out.String()), &took); err != nil {
@@ -158,8 +158,15 @@ func (e *bench) measurePresence() {
 		return took, redis
 	}
 	drain() // the first of a server is slower
+	e.Run("1 of the overview", func(b *testing.B) { e.in(b).compare(drain, 1) })
+	e.Run("5 of five pages", func(b *testing.B) { e.in(b).compare(drain, 5) })
+}
+
+// compare drains with so many tabs and with none.
+func (e *bench) compare(drain func() (took drained, redis float64), tabs int) {
+	b := e.B
 	with := func() (took drained, redis float64) {
-		stop := e.tabs(5, livePages)
+		stop := e.tabs(tabs, livePages)
 		defer stop()
 		return drain()
 	}
@@ -179,7 +186,7 @@ func (e *bench) measurePresence() {
 			server = append(server, redis/redis0)
 			worker = append(worker, took.CPU.Seconds()/took0.CPU.Seconds())
 			b.Logf("without: %6.0f jobs/s, worker %.2f s, server %.2f s; with: %6.0f jobs/s, worker %.2f s, server %.2f s",
-				jobs/took0.Wall.Seconds(), took0.CPU.Seconds(), redis0, jobs/took.Wall.Seconds(), took.CPU.Seconds(), redis)
+				drainedJobs/took0.Wall.Seconds(), took0.CPU.Seconds(), redis0, drainedJobs/took.Wall.Seconds(), took.CPU.Seconds(), redis)
 		}
 		for what, ratios := range map[string][]float64{"rate": rate, "server": server, "worker": worker} {
 			slices.Sort(ratios)

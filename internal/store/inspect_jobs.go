@@ -114,7 +114,7 @@ func (s *Store) ParkedLists(ctx context.Context, q *Queue) ([]string, error) {
 	if q.Foreign {
 		return nil, nil
 	}
-	all, err := s.keysLike(ctx, prefix+"*", 1000)
+	all, err := s.keysLike(ctx, prefix+"*")
 	if err != nil {
 		return nil, err
 	}
