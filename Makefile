@@ -97,6 +97,7 @@ cron-zones: ## Compare the runs of cron entries in every time zone with a scan o
 screenshots: ## Take the pictures of the dashboard that README.md shows
 	@mkdir -p docs/images
 	$(GO) test ./web -count=1 -run TestScreenshots -web.screenshots=$(CURDIR)/docs/images -timeout 5m
+
 JOBS ?= 10000000
 .PHONY: bench-web
 bench-web: ## Measure the dashboard with JOBS=10000000 jobs, which need 5 GB: ten minutes

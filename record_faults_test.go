@@ -897,13 +897,13 @@ func TestLeftBehindForLong(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		k := number.With(tasuki.Opts{Record: true, Keep: 10 * time.Millisecond})
 		infos := e.enqueue(k, 2)
-		e.do("EVAL", "for i = 1, 10001 do redis.call('RPUSH', KEYS[1], 'x') end return 1", "1", e.key("default"))
+		e.do("EVAL", "for i = 1, 10001 do redis.call('RPUSH', KEYS[1], 'x'); redis.call('LPUSH', KEYS[1], 'x') end return 1", "1", e.key("default"))
 		for _, info := range infos {
 			if err := e.client.Cancel(e.ctx, info.Address()); err != nil {
 				t.Fatal(err)
 			}
 		}
-		e.do("LTRIM", e.key("default"), "0", "1")
+		e.do("LTRIM", e.key("default"), "10001", "10002") // the pointers, which nobody has looked for in the middle
 		e.do("EVAL", "if redis.call('PTTL', KEYS[1]) > 0 then redis.call('PEXPIRE', KEYS[1], 1) end return 1", "1", e.key("default", "rec", infos[0].ID))
 		time.Sleep(50 * time.Millisecond)
 		q, err := e.client.Store().Queue("default")
