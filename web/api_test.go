@@ -48,7 +48,7 @@ func TestAPIReadOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := setupOn(t, redistest.Shared(t), &web.Config{Authorize: accounts.Authorize})
+	e := setupOn(t, redistest.Start(t), &web.Config{Authorize: accounts.Authorize}) // the doctor asks for what the operator need not be let
 	e.enqueue(tasuki.Opts{Queue: "mail", ID: "a", Record: true}, 1)
 	for _, p := range web.Endpoints() {
 		r := e.request(p.Method, "api/v1"+filled(p.Path), "")

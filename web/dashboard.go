@@ -3,8 +3,10 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -80,6 +82,14 @@ func (c *Config) validate() error {
 	if c.Color != "" && !slices.Contains(colors, c.Color) {
 		return fmt.Errorf("web: Config.Color: %.40q: allowed are %s", c.Color, strings.Join(colors, ", "))
 	}
+	for _, host := range c.Hosts {
+		if host == "" || len(host) > 253 || strings.ContainsAny(host, ":/@? \t") && net.ParseIP(host) == nil {
+			return fmt.Errorf("web: Config.Hosts: %.100q: allowed are names and addresses without a port", host)
+		}
+	}
+	if strings.Contains(c.Name, "://") { // it would be shown with its password
+		return errors.New("web: Config.Name: a URL: allowed is a name, such as production")
+	}
 	if len(c.Name) > 40 {
 		return fmt.Errorf("web: Config.Name: %d bytes: allowed are 40", len(c.Name))
 	}
@@ -136,6 +146,9 @@ func Handler(client *tasuki.Client, cfg *Config) (*Dashboard, error) {
 		return nil, err
 	}
 	for _, origin := range d.cfg.TrustedOrigins {
+		if !strings.HasPrefix(origin, "https://") && !strings.HasPrefix(origin, "http://") {
+			return nil, fmt.Errorf("web: Config.TrustedOrigins: %.200q: allowed are https://HOST and http://HOST", origin)
+		}
 		if err := d.crossing.AddTrustedOrigin(origin); err != nil {
 			return nil, fmt.Errorf("web: Config.TrustedOrigins: %w", err)
 		}

@@ -54,14 +54,12 @@ func TestPasswordInTheWrongPlace(t *testing.T) {
 			if f.Name == "redis" || f.Name == "help" {
 				return
 			}
-			for _, url := range urls[:2] {
-				args := append(words, "x")
-				if cmd.Args != nil && cmd.Args(cmd, nil) == nil {
-					args = words
-				}
-				try(url, nil, append(args[:len(args):len(args)], "--"+f.Name+"="+url)...)
-				try(url, []string{envOf(f.Name) + "=" + url}, args...)
+			args, url := append(words, "x"), urls[1]
+			if cmd.Args != nil && cmd.Args(cmd, nil) == nil {
+				args = words
 			}
+			try(url, nil, append(args[:len(args):len(args)], "--"+f.Name+"="+url)...)
+			try(url, []string{envOf(f.Name) + "=" + url}, args...)
 		})
 	})
 	try(urls[0], nil, "--"+urls[0])

@@ -55,7 +55,7 @@ func TestJobCancel(t *testing.T) {
 	e.tasuki("job", "get", "a b/x").want(t, exitUsage, `queue: "a b": allowed are`)
 	e.tasuki("job", "get", "mail/"+strings.Repeat("x", 129)).want(t, exitUsage, "an id of 129 bytes: allowed are 128")
 	e.tasuki("job", "cancel").want(t, exitUsage, "the QUEUE/ID is missing: tasuki job cancel {QUEUE/ID…|--queue NAME}")
-	e.tasuki("job", "cancle").want(t, exitUsage, "cancle", "allowed are cancel, edit, get, logs, ls, mv, retry, rm, wait")
+	e.tasuki("job", "cancle").want(t, exitUsage, "cancle", "allowed are cancel, edit, get, logs, ls, mv, reschedule, retry, rm, wait")
 }
 
 // some has jobs in most states, bare ones and, with -rec, recorded ones, and a plain one.

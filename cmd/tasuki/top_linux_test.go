@@ -158,7 +158,7 @@ func TestTopTour(t *testing.T) {
 			keys, name string
 			texts      []string
 		}{
-			{"2", "queues", []string{"QUEUE", "mail", "reports", "▁"}},
+			{"2", "queues", []string{"sorted by", "mail", "reports", "▁"}},
 			{"\r", "queue", []string{"Queues › mail", "claimed", "▁"}},
 			{"\r", "jobs-of-queue", []string{"Jobs: queue:mail", "email.slow", "email.later", "email.broken"}},
 			{"jj\r", "job-dead", []string{"mail/broken", "It is dead since", "550 mailbox", "Arguments"}},
