@@ -15,11 +15,7 @@ import (
 
 // failures is the view of what attempts have failed with: those with the same fingerprint
 // together, the last first.
-type failures struct {
-	list list
-	all  []inspect.Failure
-	got  bool
-}
+type failures struct{ entries[inspect.Failure] }
 
 func (*failures) title() string { return "Failures" }
 
@@ -28,34 +24,21 @@ func (*failures) keys() [][2]string {
 }
 
 func (p *failures) read(m *model) func(context.Context) (func(), error) {
-	return func(ctx context.Context) (func(), error) {
-		all, err := m.look.Failures(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return func() {
-			p.all, p.got = all, true
-			ids := make([]string, len(all))
-			for n := range all {
-				ids[n] = all[n].Fingerprint
-			}
-			p.list.set(ids)
-		}, nil
-	}
+	return p.readBy(m.look.Failures, func(f *inspect.Failure) string { return f.Fingerprint })
 }
 
 func (p *failures) press(m *model, key string) (tea.Cmd, bool) {
 	if key != "enter" && key != "d" && key != "D" {
 		return nil, p.list.press(key)
 	}
-	if p.list.at >= len(p.all) {
+	f := p.chosen()
+	switch {
+	case f == nil:
 		return nil, true
+	case key == "enter":
+		return m.open(&failure{f: *f, of: p}), true
 	}
-	f := p.all[p.list.at]
-	if key == "enter" {
-		return m.open(&failure{f: f, of: p}), true
-	}
-	return m.onFailure(key, &f), true
+	return m.onFailure(key, f), true
 }
 
 // onFailure does what a key says to a failure.
@@ -74,11 +57,7 @@ func (m *model) onFailure(key string, f *inspect.Failure) tea.Cmd {
 
 func (p *failures) draw(m *model, w, h int) []string {
 	if len(p.all) == 0 {
-		said := "looking …"
-		if p.got {
-			said = "no attempt has failed, as far as is kept"
-		}
-		return []string{styled(said, faint).render(w, false)}
+		return p.none("no attempt has failed, as far as is kept", w)
 	}
 	rows := make([][]piece, len(p.all))
 	for n := range p.all {
@@ -114,19 +93,11 @@ func (*failure) keys() [][2]string {
 }
 
 func (p *failure) read(m *model) func(context.Context) (func(), error) {
-	read := p.of.read(m)
-	return func(ctx context.Context) (func(), error) {
-		put, err := read(ctx)
-		if err != nil {
-			return nil, err
+	return then(p.of.read(m), func() {
+		if n := slices.IndexFunc(p.of.all, func(f inspect.Failure) bool { return f.Fingerprint == p.f.Fingerprint }); n >= 0 {
+			p.f = p.of.all[n]
 		}
-		return func() {
-			put()
-			if n := slices.IndexFunc(p.of.all, func(f inspect.Failure) bool { return f.Fingerprint == p.f.Fingerprint }); n >= 0 {
-				p.f = p.of.all[n]
-			}
-		}, nil
-	}
+	})
 }
 
 func (p *failure) press(m *model, key string) (tea.Cmd, bool) {

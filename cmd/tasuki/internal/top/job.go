@@ -133,17 +133,7 @@ func (p *job) head(m *model) []line {
 func jobLines(d *Detail, w int) []line {
 	j := &d.Job
 	var lines []line
-	add := func(name, value string) {
-		if value == "" {
-			return
-		}
-		for n, part := range wrap(value, w-11) {
-			if n > 0 {
-				name = ""
-			}
-			lines = append(lines, line{{fmt.Sprintf("%-11s", name), cyan}, {part, plain}})
-		}
-	}
+	add := func(name, value string) { lines = append(lines, field(name, value, w)...) }
 	at := func(name string, t time.Time) {
 		if !t.IsZero() {
 			add(name, t.Format(time.RFC3339))

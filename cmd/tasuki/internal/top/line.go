@@ -1,6 +1,9 @@
 package top
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // style is how a piece of text looks: bits. Only the sixteen colours that every terminal has
 // are used, and none that is hard to read on a dark or on a light one; what matters is said
@@ -82,4 +85,19 @@ func (l line) width() int {
 		n += width(clean(p.text))
 	}
 	return n
+}
+
+// field is a value with its name before it, in w cells: as many lines as it takes, and none of an
+// empty one.
+func field(name, value string, w int) (lines []line) {
+	if value == "" {
+		return nil
+	}
+	for n, part := range wrap(value, w-11) {
+		if n > 0 {
+			name = ""
+		}
+		lines = append(lines, line{{fmt.Sprintf("%-11s", name), cyan}, {part, plain}})
+	}
+	return lines
 }

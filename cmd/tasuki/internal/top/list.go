@@ -1,6 +1,7 @@
 package top
 
 import (
+	"context"
 	"fmt"
 	"slices"
 )
@@ -91,6 +92,61 @@ func (l *list) draw(columns []column, rows [][]piece, w, h int) []string {
 		out = append(out, l2.render(w, from+n == l.at))
 	}
 	return out
+}
+
+// entries are the rows of a view that one look returns whole.
+type entries[T any] struct {
+	list list
+	all  []T
+	got  bool // it was looked
+}
+
+// readBy reads them with look; id says which row is which.
+func (e *entries[T]) readBy(look func(context.Context) ([]T, error), id func(*T) string) func(context.Context) (func(), error) {
+	return func(ctx context.Context) (func(), error) {
+		all, err := look(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return func() {
+			e.all, e.got = all, true
+			ids := make([]string, len(all))
+			for n := range all {
+				ids[n] = id(&all[n])
+			}
+			e.list.set(ids)
+		}, nil
+	}
+}
+
+// chosen is the one at the cursor; nil if there is none.
+func (e *entries[T]) chosen() *T {
+	if e.list.at >= len(e.all) {
+		return nil
+	}
+	return &e.all[e.list.at]
+}
+
+// none is what is drawn while there are none: said, once it was looked.
+func (e *entries[T]) none(said string, w int) []string {
+	if !e.got {
+		said = "looking …"
+	}
+	return []string{styled(said, faint).render(w, false)}
+}
+
+// then is read, with f behind what it puts.
+func then(read func(context.Context) (func(), error), f func()) func(context.Context) (func(), error) {
+	return func(ctx context.Context) (func(), error) {
+		put, err := read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return func() {
+			put()
+			f()
+		}, nil
+	}
 }
 
 // scroll is lines that are looked at through a window.

@@ -14,11 +14,7 @@ import (
 )
 
 // schedules is the view of periodic entries.
-type schedules struct {
-	list list
-	all  []*cron.Status
-	got  bool
-}
+type schedules struct{ entries[*cron.Status] }
 
 func (*schedules) title() string { return "Schedules" }
 
@@ -27,34 +23,21 @@ func (*schedules) keys() [][2]string {
 }
 
 func (p *schedules) read(m *model) func(context.Context) (func(), error) {
-	return func(ctx context.Context) (func(), error) {
-		all, err := m.look.Schedules(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return func() {
-			p.all, p.got = all, true
-			ids := make([]string, len(all))
-			for n := range all {
-				ids[n] = all[n].Name
-			}
-			p.list.set(ids)
-		}, nil
-	}
+	return p.readBy(m.look.Schedules, func(s **cron.Status) string { return (*s).Name })
 }
 
 func (p *schedules) press(m *model, key string) (tea.Cmd, bool) {
 	if key != "enter" && key != "P" && key != "R" {
 		return nil, p.list.press(key)
 	}
-	if p.list.at >= len(p.all) {
+	s := p.chosen()
+	switch {
+	case s == nil:
 		return nil, true
+	case key == "enter":
+		return m.open(&schedule{s: *s, of: p}), true
 	}
-	s := p.all[p.list.at]
-	if key == "enter" {
-		return m.open(&schedule{s: s, of: p}), true
-	}
-	return m.askEntry(key, s), true
+	return m.askEntry(key, *s), true
 }
 
 // askEntry asks whether a periodic entry is to be paused, resumed or run.
@@ -72,11 +55,7 @@ func (m *model) askEntry(key string, s *cron.Status) tea.Cmd {
 
 func (p *schedules) draw(m *model, w, h int) []string {
 	if len(p.all) == 0 {
-		said := "looking …"
-		if p.got {
-			said = "there are no periodic entries"
-		}
-		return []string{styled(said, faint).render(w, false)}
+		return p.none("there are no periodic entries", w)
 	}
 	rows := make([][]piece, len(p.all))
 	for n, s := range p.all {
@@ -121,21 +100,13 @@ func (p *schedule) title() string { return p.s.Name }
 func (*schedule) keys() [][2]string { return [][2]string{{"P", "pause, resume"}, {"R", "run now"}} }
 
 func (p *schedule) read(m *model) func(context.Context) (func(), error) {
-	read := p.of.read(m)
-	return func(ctx context.Context) (func(), error) {
-		put, err := read(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return func() {
-			put()
-			for _, s := range p.of.all {
-				if s.Name == p.s.Name {
-					p.s = s
-				}
+	return then(p.of.read(m), func() {
+		for _, s := range p.of.all {
+			if s.Name == p.s.Name {
+				p.s = s
 			}
-		}, nil
-	}
+		}
+	})
 }
 
 func (p *schedule) press(m *model, key string) (tea.Cmd, bool) {
@@ -148,17 +119,7 @@ func (p *schedule) press(m *model, key string) (tea.Cmd, bool) {
 func (p *schedule) draw(m *model, w, h int) []string {
 	s := p.s
 	var lines []line
-	add := func(name, value string) {
-		if value == "" {
-			return
-		}
-		for n, part := range wrap(value, w-11) {
-			if n > 0 {
-				name = ""
-			}
-			lines = append(lines, line{{fmt.Sprintf("%-11s", name), cyan}, {part, plain}})
-		}
-	}
+	add := func(name, value string) { lines = append(lines, field(name, value, w)...) }
 	add("expression", s.Expr)
 	add("zone", cmp.Or(s.Zone, "UTC"))
 	add("kind", s.Kind)

@@ -14,11 +14,7 @@ import (
 )
 
 // workers is the view of all workers.
-type workers struct {
-	list list
-	all  []inspect.Worker
-	got  bool
-}
+type workers struct{ entries[inspect.Worker] }
 
 func (*workers) title() string { return "Workers" }
 
@@ -27,32 +23,19 @@ func (*workers) keys() [][2]string {
 }
 
 func (p *workers) read(m *model) func(context.Context) (func(), error) {
-	return func(ctx context.Context) (func(), error) {
-		all, err := m.look.Workers(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return func() {
-			p.all, p.got = all, true
-			ids := make([]string, len(all))
-			for n := range all {
-				ids[n] = all[n].ID
-			}
-			p.list.set(ids)
-		}, nil
-	}
+	return p.readBy(m.look.Workers, func(w *inspect.Worker) string { return w.ID })
 }
 
 func (p *workers) press(m *model, key string) (tea.Cmd, bool) {
-	id := p.list.id()
+	w := p.chosen()
 	switch {
-	case key == "enter" && id != "":
-		return m.open(&worker{id: id, said: p.all[p.list.at], got: true}), true
+	case key == "enter" && w != nil:
+		return m.open(&worker{id: w.ID, said: *w}), true
 	case key == "Q" || key == "S":
-		if id == "" {
+		if w == nil {
 			return nil, true
 		}
-		return m.askWorker(key, &p.all[p.list.at]), true
+		return m.askWorker(key, w), true
 	}
 	return nil, p.list.press(key)
 }
@@ -70,11 +53,7 @@ func (m *model) askWorker(key string, w *inspect.Worker) tea.Cmd {
 
 func (p *workers) draw(m *model, w, h int) []string {
 	if len(p.all) == 0 {
-		said := "looking …"
-		if p.got {
-			said = "there are no workers"
-		}
-		return []string{styled(said, faint).render(w, false)}
+		return p.none("there are no workers", w)
 	}
 	rows := make([][]piece, len(p.all))
 	for n := range p.all {
@@ -117,7 +96,6 @@ func workerStyle(s inspect.WorkerState) style {
 type worker struct {
 	id   string
 	said inspect.Worker
-	got  bool
 	gone bool
 	list list
 }
