@@ -24,26 +24,23 @@ while.
 The exit code is 7 when it has found problems.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.connect(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			problems, err := inspect.New(client).Check(cmd.Context())
-			if err != nil {
-				return lookFailure(err)
-			}
-			if len(problems) == 0 {
-				return show(cmd.OutOrStdout(), output, []inspect.Problem{}, "no problems")
-			}
-			var text strings.Builder
-			for _, p := range problems {
-				fmt.Fprintln(&text, p)
-			}
-			if err := show(cmd.OutOrStdout(), output, problems, "%sproblems: %d", &text, len(problems)); err != nil {
-				return err
-			}
-			return &exitError{code: exitProblems}
+			return a.inspecting(cmd, func(i *inspect.Inspector) error {
+				problems, err := i.Check(cmd.Context())
+				if err != nil {
+					return lookFailure(err)
+				}
+				if len(problems) == 0 {
+					return show(cmd.OutOrStdout(), output, []inspect.Problem{}, "no problems")
+				}
+				var text strings.Builder
+				for _, p := range problems {
+					fmt.Fprintln(&text, p)
+				}
+				if err := show(cmd.OutOrStdout(), output, problems, "%sproblems: %d", &text, len(problems)); err != nil {
+					return err
+				}
+				return &exitError{code: exitProblems}
+			})
 		},
 	}
 	outputFlag(cmd, &output)

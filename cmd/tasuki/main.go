@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/inspect"
 )
 
 func main() {
@@ -152,6 +153,16 @@ func (a *app) connect(ctx context.Context) (*tasuki.Client, error) {
 		return nil, a.unreached(err)
 	}
 	return client, nil
+}
+
+// inspecting connects, and has f look.
+func (a *app) inspecting(cmd *cobra.Command, f func(i *inspect.Inspector) error) error {
+	client, err := a.connect(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return f(inspect.New(client))
 }
 
 // unreached is the failure of a command that did not reach Redis.

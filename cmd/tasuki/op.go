@@ -35,23 +35,20 @@ far it is, and for how many jobs it can be undone. One is interrupted when the p
 that ran it is gone: tasuki op continue goes on with it.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.connect(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			all, err := inspect.New(client).Operations(cmd.Context())
-			if err != nil {
-				return lookFailure(err)
-			}
-			return show(cmd.OutOrStdout(), output, all, "%s", table(func(w io.Writer) {
-				fmt.Fprintln(w, "OPERATION\tSTARTED\tBY\tACTION\tSTATE\tDONE\tMEANT\tUNDOABLE\tQUERY")
-				for k := range all {
-					o := &all[k]
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%s\n", o.ID, o.Started.Format(time.RFC3339), clean(cmp.Or(o.By, "-")), o.Action, o.State,
-						o.Done, counted(o.Meant), o.Undoable, short(cmp.Or(o.Query, "-"), 60))
+			return a.inspecting(cmd, func(i *inspect.Inspector) error {
+				all, err := i.Operations(cmd.Context())
+				if err != nil {
+					return lookFailure(err)
 				}
-			}))
+				return show(cmd.OutOrStdout(), output, all, "%s", table(func(w io.Writer) {
+					fmt.Fprintln(w, "OPERATION\tSTARTED\tBY\tACTION\tSTATE\tDONE\tMEANT\tUNDOABLE\tQUERY")
+					for k := range all {
+						o := &all[k]
+						fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%s\n", o.ID, o.Started.Format(time.RFC3339), clean(cmp.Or(o.By, "-")), o.Action, o.State,
+							o.Done, counted(o.Meant), o.Undoable, short(cmp.Or(o.Query, "-"), 60))
+					}
+				}))
+			})
 		},
 	}
 	outputFlag(cmd, &output)
@@ -210,26 +207,23 @@ not to all. The last 10,000 are kept.`,
 			if limit < 0 {
 				return usageError(fmt.Errorf("--limit: %d: %s", limit, allowedNumbers["limit"]))
 			}
-			client, err := a.connect(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			entries, err := audited(cmd.Context(), inspect.New(client), limit)
-			if err != nil {
-				return lookFailure(err)
-			}
-			return show(cmd.OutOrStdout(), output, entries, "%s", table(func(w io.Writer) {
-				fmt.Fprintln(w, "AT\tBY\tWHAT\tTARGET\tCOUNT\tDETAIL")
-				for _, e := range entries {
-					detail := e.Detail
-					if e.Error != "" {
-						detail += " (" + e.Error + ")"
-					}
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", e.At.Format(time.RFC3339), clean(cmp.Or(e.By, "-")), clean(cmp.Or(e.What, "-")),
-						short(cmp.Or(e.Target, "-"), 60), e.Count, short(detail, 100))
+			return a.inspecting(cmd, func(i *inspect.Inspector) error {
+				entries, err := audited(cmd.Context(), i, limit)
+				if err != nil {
+					return lookFailure(err)
 				}
-			}))
+				return show(cmd.OutOrStdout(), output, entries, "%s", table(func(w io.Writer) {
+					fmt.Fprintln(w, "AT\tBY\tWHAT\tTARGET\tCOUNT\tDETAIL")
+					for _, e := range entries {
+						detail := e.Detail
+						if e.Error != "" {
+							detail += " (" + e.Error + ")"
+						}
+						fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", e.At.Format(time.RFC3339), clean(cmp.Or(e.By, "-")), clean(cmp.Or(e.What, "-")),
+							short(cmp.Or(e.Target, "-"), 60), e.Count, short(detail, 100))
+					}
+				}))
+			})
 		},
 	}
 	cmd.Flags().IntVar(&limit, "limit", limit, "`NUMBER` of entries at most; 0 is no limit")

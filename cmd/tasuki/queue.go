@@ -76,17 +76,14 @@ func newQueueLs(a *app) *cobra.Command {
 		Short:   "List the queues and how many jobs are in which state",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.connect(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			queues, err := inspect.New(client).Queues(cmd.Context())
-			if err != nil && len(queues) == 0 {
-				return lookFailure(err)
-			}
-			// One queue that cannot be looked at does not hide the others.
-			return errors.Join(show(cmd.OutOrStdout(), output, queues, "%s", queueTable(queues, nil)), lookFailure(err))
+			return a.inspecting(cmd, func(i *inspect.Inspector) error {
+				queues, err := i.Queues(cmd.Context())
+				if err != nil && len(queues) == 0 {
+					return lookFailure(err)
+				}
+				// One queue that cannot be looked at does not hide the others.
+				return errors.Join(show(cmd.OutOrStdout(), output, queues, "%s", queueTable(queues, nil)), lookFailure(err))
+			})
 		},
 	}
 	outputFlag(cmd, &output)

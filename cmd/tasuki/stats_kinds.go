@@ -62,16 +62,6 @@ day (of UTC). What was counted is there after ten seconds.`,
 // sinceFlag is a flag for a time, of which the default is so long ago.
 func sinceFlag(ago time.Duration) moment { return moment(time.Now().Add(-ago).Truncate(time.Second)) }
 
-// inspecting connects, and has f look.
-func (a *app) inspecting(cmd *cobra.Command, f func(i *inspect.Inspector) error) error {
-	client, err := a.connect(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	return f(inspect.New(client))
-}
-
 func kindTable(kinds []inspect.KindStats, from time.Time) string {
 	return table(func(w io.Writer) {
 		fmt.Fprintln(w, "QUEUE\tKIND\tDONE\tFAILED\tCRASHED\tRUN P50\tP95\tP99\tWAIT P50\tP95\tP99")

@@ -39,16 +39,13 @@ One that beats and has not answered may not SUBSCRIBE, or is of an older version
 it BUSY is a question mark.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.connect(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			workers, err := inspect.New(client).Workers(cmd.Context())
-			if err != nil {
-				return lookFailure(err)
-			}
-			return show(cmd.OutOrStdout(), output, workers, "%s", workerTables(workers))
+			return a.inspecting(cmd, func(i *inspect.Inspector) error {
+				workers, err := i.Workers(cmd.Context())
+				if err != nil {
+					return lookFailure(err)
+				}
+				return show(cmd.OutOrStdout(), output, workers, "%s", workerTables(workers))
+			})
 		},
 	}
 	outputFlag(cmd, &output)
