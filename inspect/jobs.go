@@ -34,6 +34,20 @@ type Job struct {
 	kept    string // as it is kept where an action has put it
 }
 
+// When is the time that matters most in the job's state: when it has ended, began, is due, or was
+// enqueued. It is zero if the job does not say.
+func (j *Job) When() time.Time {
+	switch {
+	case j.State.HasEnded():
+		return j.EndedAt
+	case j.State == tasuki.StateRunning:
+		return j.StartedAt
+	case j.State == tasuki.StateScheduled || j.State == tasuki.StateRetry:
+		return j.DueAt
+	}
+	return j.EnqueuedAt
+}
+
 // Jobs yields the jobs that q means, as Find does: page by page, as they are asked for, and so
 // that each page is one call for a small portion. It goes on until it has looked at all jobs in
 // the states of q, which takes seconds for millions. An error is the last that is yielded.

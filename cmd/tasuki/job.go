@@ -216,19 +216,6 @@ func cleanLines(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// when is the time that matters most in a job's state.
-func when(j *inspect.Job) time.Time {
-	switch {
-	case j.State.HasEnded():
-		return j.EndedAt
-	case j.State == tasuki.StateRunning:
-		return j.StartedAt
-	case j.State == tasuki.StateScheduled || j.State == tasuki.StateRetry:
-		return j.DueAt
-	}
-	return j.EnqueuedAt
-}
-
 func short(text string, n int) string {
 	text = strings.TrimSpace(clean(text))
 	if runes := []rune(text); len(runes) > n {
@@ -250,7 +237,7 @@ func jobTable(jobs []inspect.Job, head bool) string {
 				what = fmt.Sprintf("(%d bytes)", len(j.Raw))
 			}
 			at := "-"
-			if t := when(j); !t.IsZero() {
+			if t := j.When(); !t.IsZero() {
 				at = t.Format(time.RFC3339)
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", cmp.Or(shown(*j).Address, j.Queue+"/-"), j.State, cmp.Or(what, "-"), j.Attempt, at, short(cmp.Or(j.Error, j.Reason), 60))

@@ -116,7 +116,7 @@ func (p *job) head(m *model) []line {
 		return nil
 	}
 	l := line{{"state      ", cyan}, {string(j.State), bold | stateStyle(j.State)}}
-	if at := when(j); !at.IsZero() {
+	if at := j.When(); !at.IsZero() {
 		due := ""
 		if j.State == tasuki.StateRetry || j.State == tasuki.StateScheduled {
 			due = "due "

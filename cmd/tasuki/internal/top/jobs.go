@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -362,7 +361,7 @@ func (p *jobs) draw(m *model, w, h int) []string {
 			why = string(j.Raw)
 		}
 		rows[n] = []piece{{mark, bold | magenta}, {j.Queue, plain}, {idIn(j.ID, w), plain}, {string(j.State), stateStyle(j.State)}, {cmp.Or(kind, "-"), plain},
-			{strconv.Itoa(j.Attempt), plain}, {since(when(j), now), plain}, {firstLine(why), faint}}
+			{strconv.Itoa(j.Attempt), plain}, {since(j.When(), now), plain}, {firstLine(why), faint}}
 	}
 	return append(p.list.draw([]column{
 		{title: " "},
@@ -413,19 +412,6 @@ func firstLine(text string) string {
 		first += " …"
 	}
 	return first
-}
-
-// when is the time that matters most in a job's state.
-func when(j *inspect.Job) time.Time {
-	switch {
-	case j.State.HasEnded():
-		return j.EndedAt
-	case j.State == tasuki.StateRunning:
-		return j.StartedAt
-	case j.State == tasuki.StateScheduled || j.State == tasuki.StateRetry:
-		return j.DueAt
-	}
-	return j.EnqueuedAt
 }
 
 func stateStyle(s tasuki.State) style {
