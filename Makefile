@@ -98,10 +98,14 @@ screenshots: ## Take the pictures of the dashboard that README.md shows
 	@mkdir -p docs/images
 	$(GO) test ./web -count=1 -run TestScreenshots -web.screenshots=$(CURDIR)/docs/images -timeout 5m
 
+.PHONY: bench-presence
+bench-presence: ## Measure how a dashboard slows a draining worker: eight minutes
+	$(GO) test ./web -run '^$$' -bench Dashboard/presence -benchtime 1x -timeout 1h -v
+
 JOBS ?= 10000000
 .PHONY: bench-web
 bench-web: ## Measure the dashboard with JOBS=10000000 jobs, which need 5 GB: ten minutes
-	TASUKI_BENCH_JOBS=$(JOBS) $(GO) test ./web -run '^$$' -bench Dashboard -benchtime 5x -timeout 1h -v
+	TASUKI_BENCH_JOBS=$(JOBS) $(GO) test ./web -run '^$$' -bench 'Dashboard/(page|tabs)' -benchtime 5x -timeout 1h -v
 
 .PHONY: vuln
 vuln: ## Look for known holes in what is called: needs the network, no part of test

@@ -42,9 +42,16 @@ func TestAllConnectionsCut(t *testing.T) {
 	e.waitQueue("elsewhere", func(q inspect.Queue) bool { return q.Workers == 1 })
 	victim := e.worker(tasuki.WorkerConfig{Concurrency: 10})
 	runs, release := e.runHeld(victim, 10)
-	for range 20 {
+	for range 20 { // the storm lasts 6 s, longer than the quick rule; between two cuts it has beaten
+		before := e.beats("default")
 		proxy.CutAll()
-		time.Sleep(300 * time.Millisecond) // the storm lasts 6 s, longer than the quick rule
+		time.Sleep(300 * time.Millisecond)
+		redistest.WaitFor(t, "a beat", func() error {
+			if n := e.beats("default"); n == before {
+				return fmt.Errorf("still %d", n)
+			}
+			return nil
+		})
 	}
 	release()
 	q := e.settled("default", 10)

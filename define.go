@@ -314,10 +314,9 @@ func (o *Opts) checkLimits(now time.Time) error {
 	if due := o.due(now); !due.IsZero() {
 		start = due
 	}
-	show := func(t time.Time) string { return t.Format("2006-01-02T15:04:05.999Z07:00") }
 	switch {
 	case o.ExpireIn > 0 && !o.ExpireAt.IsZero():
-		return fmt.Errorf("expire_in and expire_at: %v and %v: allowed is one of them", o.ExpireIn, show(o.ExpireAt))
+		return fmt.Errorf("expire_in and expire_at: %v and %v: allowed is one of them", o.ExpireIn, showTime(o.ExpireAt))
 	case o.ExpireIn > maxDelay || o.ExpireIn < 0 && o.ExpireIn != -1:
 		return fmt.Errorf("expire_in: %v: allowed are 1 ms to 100 years, and -1 for none", o.ExpireIn)
 	case o.ExpireAt.After(lastTime):
@@ -327,14 +326,17 @@ func (o *Opts) checkLimits(now time.Time) error {
 	case o.ExpireIn > 0 && !expiry.After(start):
 		return fmt.Errorf("expire_in: %v: allowed are times after %v, when the job is due", o.ExpireIn, start.Sub(now))
 	case !expiry.IsZero() && !expiry.After(start):
-		return fmt.Errorf("expire_at: %v: allowed are times after %v, the present or when the job is due", show(expiry), show(start))
+		return fmt.Errorf("expire_at: %v: allowed are times after %v, the present or when the job is due", showTime(expiry), showTime(start))
 	case !o.Deadline.IsZero() && !o.Deadline.After(start):
-		return fmt.Errorf("deadline: %v: allowed are times after %v, the present or when the job is due", show(o.Deadline), show(start))
+		return fmt.Errorf("deadline: %v: allowed are times after %v, the present or when the job is due", showTime(o.Deadline), showTime(start))
 	case !o.Deadline.IsZero() && o.Deadline.Before(expiry):
-		return fmt.Errorf("deadline: %v: allowed are times from %v on, when the job expires", show(o.Deadline), show(expiry))
+		return fmt.Errorf("deadline: %v: allowed are times from %v on, when the job expires", showTime(o.Deadline), showTime(expiry))
 	}
 	return nil
 }
+
+// showTime is a limit as an error has it.
+func showTime(t time.Time) string { return t.Format("2006-01-02T15:04:05.999Z07:00") }
 
 // due is when a job that is enqueued now is due by this program's clock; zero if
 // it is at once.

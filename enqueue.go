@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -307,8 +308,14 @@ func (b *batch) accept(p *portion) (q *knownQueue, existed []bool, err error) {
 // knownQueue is a queue that the client has used.
 type knownQueue struct {
 	*store.Queue
-	announced atomic.Bool // it is in the directory of queues
+	made  time.Time
+	again atomic.Int64 // how long after it was made it is entered in the directory of queues once more; 0: it was not yet
 }
+
+// announceAgain is after how long a client enters a queue in the directory again, with a tenth of it
+// more or less: a server may have lost everything. Of all that a client sends in five minutes, it is
+// one command for each queue.
+const announceAgain = 5 * time.Minute
 
 func (c *Client) queue(name string) (*knownQueue, error) {
 	if k, ok := c.queues.Load(name); ok {
@@ -318,16 +325,26 @@ func (c *Client) queue(name string) (*knownQueue, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, _ := c.queues.LoadOrStore(name, &knownQueue{Queue: q})
+	k, _ := c.queues.LoadOrStore(name, &knownQueue{Queue: q, made: time.Now()})
 	return k.(*knownQueue), nil
 }
 
-// announce enters a queue in the directory when this client first uses it. If
-// that fails the next enqueue tries again: the jobs are in, and the directory is
-// for people and dashboards.
+// announce enters a queue in the directory when this client first uses it, and every
+// five minutes as long as it does. If that fails the next enqueue tries again: the jobs
+// are in, and the directory is for people and dashboards.
 func (c *Client) announce(ctx context.Context, q *knownQueue) {
-	if !q.announced.Load() && c.store.AddQueue(ctx, q.Queue) == nil {
-		q.announced.Store(true)
+	now, again := int64(time.Since(q.made)), q.again.Load()
+	if again > now {
+		return
+	}
+	next := now + int64(announceAgain*9/10+rand.N(announceAgain/5))
+	if again > 0 && !q.again.CompareAndSwap(again, next) {
+		return // another enqueue does it
+	}
+	if c.store.AddQueue(ctx, q.Queue) == nil {
+		q.again.Store(next)
+	} else {
+		q.again.Store(0)
 	}
 }
 

@@ -23,6 +23,9 @@ var (
 	// again, or accept that it may be lost or run twice. errors.Is takes it for
 	// an ErrUncertain too.
 	ErrNotReplicated = store.ErrNotReplicated
+	// ErrRefused: Redis does not do a command for the user of the connection, or
+	// for nobody; the error has its answer. deploy/acl has users with the rights that are needed.
+	ErrRefused = store.ErrRefused
 	// ErrUnsupported: an Enqueuer cannot honour an option; the error names it.
 	ErrUnsupported = errors.New("not supported by this Enqueuer")
 )

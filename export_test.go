@@ -2,6 +2,7 @@ package tasuki
 
 import (
 	"context"
+	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/store"
 )
@@ -70,4 +71,13 @@ func (w *Worker) Hang() (resume func()) {
 	w.mu.Unlock()
 	s.fetcher.mu.Lock()
 	return s.fetcher.mu.Unlock
+}
+
+// Age makes a client believe that it has known a queue for longer.
+func (c *Client) Age(queue string, by time.Duration) error {
+	q, err := c.queue(queue)
+	if err == nil {
+		q.made = q.made.Add(-by)
+	}
+	return err
 }

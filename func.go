@@ -84,7 +84,7 @@ func (f Func[A, R]) Await(ctx context.Context, c *Client, address string) (R, er
 	case r.State != StateDone:
 		return value, &NotDoneError{r}
 	case len(r.Result) == 0:
-		return value, fmt.Errorf("await %s: %w", address, ErrNoResult)
+		return value, fmt.Errorf("await %s: %w", inError(address), ErrNoResult)
 	}
 	if err := json.Unmarshal(r.Result, &value); err != nil {
 		return value, fmt.Errorf("await %s: the result is no %T: %w", address, value, err)

@@ -35,7 +35,7 @@ const movedFor = 24 * time.Hour
 func (c *Client) Move(ctx context.Context, address, queue string) (string, error) {
 	to, err := c.move(ctx, address, queue)
 	if err != nil {
-		return "", fmt.Errorf("move %s: %w", address, err)
+		return "", fmt.Errorf("move %s: %w", inError(address), err)
 	}
 	return to, nil
 }

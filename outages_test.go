@@ -185,6 +185,10 @@ func TestPowerLoss(t *testing.T) {
 			t.Fatal(err)
 		}
 		cut := rand.Int64N(min(info.Size()/2, 40_000))
+		before, err := os.ReadFile(files[0])
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := os.Truncate(files[0], info.Size()-cut); err != nil {
 			t.Fatal(err)
 		}
@@ -196,6 +200,12 @@ func TestPowerLoss(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		// What was written since is of no count: a worker may have said that it still has a lost one.
+		same := 0
+		for same < min(len(before), len(kept)) && before[same] == kept[same] {
+			same++
+		}
+		kept = kept[:same]
 		lost := 0
 		for i := first; i < next; i++ {
 			_, done := ran.Load(i)

@@ -44,6 +44,7 @@ type processConfig struct {
 	// Do is what the handler does: "quick", "hold" (until its context ends),
 	// "ignore" (for ever), "sleep" (Sleep), "spin" (see Spin), "files" (see
 	// takeFiles), "until" (there is a file Until), "poison" (exits if the argument is below 0),
+	// "log" (three lines, and then as "hold"),
 	// "raw" (also takes raw jobs of the queue default, and fails each once).
 	Do    string
 	Sleep time.Duration
@@ -80,7 +81,8 @@ func (c *processConfig) main() int {
 	if c.Produce > 0 {
 		return c.produce(client, note)
 	}
-	w, err := tasuki.NewWorker(client, &tasuki.WorkerConfig{Queues: c.Queues, Concurrency: c.Concurrency, Grace: c.Grace, MaxAttempts: 5, Backoff: soon})
+	logger := slog.New(tasuki.RecordLog(slog.NewTextHandler(os.Stderr, nil)))
+	w, err := tasuki.NewWorker(client, &tasuki.WorkerConfig{Queues: c.Queues, Concurrency: c.Concurrency, Grace: c.Grace, MaxAttempts: 5, Backoff: soon, Logger: logger})
 	if err != nil {
 		panic(err)
 	}
@@ -99,7 +101,10 @@ func (c *processConfig) main() int {
 				note("ended %d %v", job.Args, context.Cause(ctx))
 				return ctx.Err()
 			}
-		case "hold":
+		case "hold", "log":
+			for i := 0; c.Do == "log" && i < 3; i++ {
+				logger.InfoContext(ctx, "row", "n", i)
+			}
 			<-ctx.Done()
 			note("ended %d %v", job.Args, context.Cause(ctx))
 			return ctx.Err()

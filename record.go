@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
-	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,6 +103,15 @@ func (c *Client) locate(address string) (located, error) {
 
 func (l located) address() string { return l.Name + "/" + l.id }
 
+// inError is an address as an error has it: quoted if others could not read it, as ids of other
+// programs may have any bytes.
+func inError(address string) string {
+	if quoted := strconv.Quote(address); quoted != `"`+address+`"` {
+		return quoted
+	}
+	return address
+}
+
 // actOn does something to a recorded job if it is where r says: ErrChanged if not. A
 // job that has begun to run since is.
 func (c *Client) actOn(ctx context.Context, what string, r *Record, to time.Time) error {
@@ -120,7 +126,7 @@ func (c *Client) actOn(ctx context.Context, what string, r *Record, to time.Time
 	case "remove":
 		return c.remove(ctx, at)
 	}
-	return c.reschedule(ctx, at, to)
+	return c.reschedule(ctx, at, what, to)
 }
 
 // Get returns what is known of a recorded job, or ErrNotFound.
@@ -131,7 +137,7 @@ func (c *Client) Get(ctx context.Context, address string) (*Record, error) {
 	}
 	r, err := c.get(ctx, at)
 	if err != nil {
-		return nil, fmt.Errorf("get %s: %w", address, err)
+		return nil, fmt.Errorf("get %s: %w", inError(address), err)
 	}
 	return r, nil
 }
@@ -225,7 +231,7 @@ func (c *Client) Wait(ctx context.Context, address string) (*Record, error) {
 		return true
 	})
 	if err != nil {
-		return nil, fmt.Errorf("wait for %s: %w", address, err)
+		return nil, fmt.Errorf("wait for %s: %w", inError(address), err)
 	}
 	return last, nil
 }
@@ -236,7 +242,7 @@ func (c *Client) Wait(ctx context.Context, address string) (*Record, error) {
 func (c *Client) Watch(ctx context.Context, address string) iter.Seq2[*Record, error] {
 	return func(yield func(*Record, error) bool) {
 		if err := c.watch(ctx, address, func(r *Record) bool { return yield(r, nil) }); err != nil {
-			yield(nil, fmt.Errorf("watch %s: %w", address, err))
+			yield(nil, fmt.Errorf("watch %s: %w", inError(address), err))
 		}
 	}
 }
@@ -348,7 +354,7 @@ func (c *Client) cancel(ctx context.Context, at located) error {
 		_, err = c.store.Tell(ctx, at.Queue, tellCancel+at.id)
 	}
 	if err != nil {
-		return fmt.Errorf("cancel %s: %w", at.address(), err)
+		return fmt.Errorf("cancel %s: %w", inError(at.address()), err)
 	}
 	return nil
 }
@@ -360,12 +366,13 @@ func (c *Client) Reschedule(ctx context.Context, address string, to time.Time) e
 	if err != nil {
 		return fmt.Errorf("reschedule: %w", err)
 	}
-	return c.reschedule(ctx, at, to)
+	return c.reschedule(ctx, at, "reschedule", to)
 }
 
-func (c *Client) reschedule(ctx context.Context, at located, to time.Time) error {
+// reschedule is what errors call what.
+func (c *Client) reschedule(ctx context.Context, at located, what string, to time.Time) error {
 	if to.After(lastTime) {
-		return fmt.Errorf("reschedule %s: the year %d: allowed are times until the year 9999", at.address(), to.Year())
+		return fmt.Errorf("%s %s: the year %d: allowed are times until the year 9999", what, inError(at.address()), to.Year())
 	}
 	err := c.act(ctx, at, func(r *Record, a *store.Act) error {
 		a.What, a.When = "move", store.Put{At: to}
@@ -378,77 +385,18 @@ func (c *Client) reschedule(ctx context.Context, at located, to time.Time) error
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("reschedule %s: %w", at.address(), err)
+		return fmt.Errorf("%s %s: %w", what, inError(at.address()), err)
 	}
 	return nil
 }
 
 // RunNow is Reschedule to now.
 func (c *Client) RunNow(ctx context.Context, address string) error {
-	return c.Reschedule(ctx, address, time.Time{})
-}
-
-// Edit changes a recorded job that does not run. change gets its kind, arguments and
-// options, and may change Args and of Opts MaxAttempts, Timeout, Keep and Meta; it is
-// called again when the job was changed by somebody else meanwhile. Another field that it
-// changes is refused. A uniqueness key stays what it was.
-func (c *Client) Edit(ctx context.Context, address string, change func(*Spec) error) error {
 	at, err := c.locate(address)
 	if err != nil {
-		return fmt.Errorf("edit: %w", err)
+		return fmt.Errorf("run now: %w", err)
 	}
-	err = c.act(ctx, at, func(r *Record, a *store.Act) error {
-		a.What = "edit"
-		a.Job, err = c.edited(r, change)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("edit %s: %w", address, err)
-	}
-	return nil
-}
-
-// edited is the job of a record after a change.
-func (c *Client) edited(r *Record, change func(*Spec) error) (string, error) {
-	j, err := wire.Parse(r.body)
-	if err != nil {
-		return "", err
-	}
-	j.ID = r.ID
-	spec := Spec{Kind: j.Kind, Args: slices.Clone(json.RawMessage(j.Args)), Opts: Opts{
-		Queue: r.Queue, ID: r.ID, Record: true, Keep: time.Duration(j.Keep) * time.Millisecond,
-		MaxAttempts: j.MaxAttempts, Timeout: r.Timeout, Meta: r.Meta,
-	}}
-	if j.Timeout < 0 {
-		spec.Opts.Timeout = -1
-	}
-	if j.Keep == 0 {
-		spec.Opts.Keep = -1
-	}
-	was := spec
-	was.Opts.Meta = maps.Clone(r.Meta) // change may write to the one that it gets
-	if err := change(&spec); err != nil {
-		return "", err
-	}
-	switch o := &spec.Opts; {
-	case spec.Kind != was.Kind:
-		return "", fmt.Errorf("kind: %q: it cannot be changed", spec.Kind)
-	case o.Queue != r.Queue || o.ID != r.ID:
-		return "", fmt.Errorf("queue and id: %q and %q: they cannot be changed", o.Queue, o.ID)
-	case o.In != 0 || !o.At.IsZero():
-		return "", errors.New("in and at: they cannot be changed here: Reschedule does")
-	}
-	kept := spec.Opts
-	kept.MaxAttempts, kept.Timeout, kept.Keep, kept.Meta = was.Opts.MaxAttempts, was.Opts.Timeout, was.Opts.Keep, was.Opts.Meta
-	if !reflect.DeepEqual(kept, was.Opts) {
-		return "", errors.New("opts: of the options, MaxAttempts, Timeout, Keep and Meta can be changed, no others")
-	}
-	if err := spec.check(c.cfg.MaxPayload, time.Now()); err != nil {
-		return "", err
-	}
-	j.Args, j.MaxAttempts, j.Timeout, j.Meta = spec.Args, spec.Opts.MaxAttempts, millis(spec.Opts.Timeout), spec.Opts.Meta
-	j.Keep = millis(spec.Opts.keep())
-	return j.Body(), nil
+	return c.reschedule(ctx, at, "run now", time.Time{})
 }
 
 // Remove takes a recorded job away, with its record: one that does not run, or that has
@@ -467,7 +415,7 @@ func (c *Client) remove(ctx context.Context, at located) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("remove %s: %w", at.address(), err)
+		return fmt.Errorf("remove %s: %w", inError(at.address()), err)
 	}
 	return nil
 }

@@ -306,3 +306,23 @@ func TestFunc(t *testing.T) {
 		}
 	})
 }
+
+// TestErrorsOfAddress: an error says what was asked, of which job, in a text that can be read.
+func TestErrorsOfAddress(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		_, getErr := e.client.Get(e.ctx, "default/a\x00b")
+		_, waitErr := e.client.Wait(e.ctx, "default/a b")
+		for want, err := range map[string]error{
+			`get "default/a\x00b": `:             getErr,
+			`wait for default/a b: `:             waitErr,
+			`run now default/a: `:                e.client.RunNow(e.ctx, "default/a"),
+			`reschedule "default/a\x1b[2J\nb": `: e.client.Reschedule(e.ctx, "default/a\x1b[2J\nb", time.Now()),
+			`remove "default/a\"b": `:            e.client.Remove(e.ctx, `default/a"b`),
+			`edit "default/\xff": `:              e.limitsOf("default/\xff", func(*tasuki.Opts) {}),
+		} {
+			if !errors.Is(err, tasuki.ErrNotFound) || err.Error() != want+"there is no record of this job" {
+				t.Errorf("%v, want %s", err, want)
+			}
+		}
+	})
+}

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
-	"unicode/utf8"
 
+	"github.com/tasuki-dev/tasuki/internal/legible"
 	"github.com/tasuki-dev/tasuki/internal/source"
 	"github.com/tasuki-dev/tasuki/internal/store"
 	"github.com/tasuki-dev/tasuki/internal/wire"
@@ -285,16 +285,10 @@ func (rec *recording) history(before []byte, now time.Time, place string, as sou
 	return all
 }
 
-// mark stands behind what was cut.
-const mark = "…(cut)"
-
 // cutText shortens s to at most n bytes and the mark, without splitting a character.
 func cutText(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + mark
+	return legible.Cut(s, n) + wire.Mark
 }

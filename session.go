@@ -120,6 +120,7 @@ func (s *session) begin(ctx context.Context) error {
 	s.beating.Go(func() { s.fetcher.stats.run(beatCtx, s.id) })
 	s.fetcher.beaten(time.Now(), true)
 	s.entry(true)
+	s.looking.Add(1) // before the first handler, for who waits for it then
 	for _, q := range s.w.cfg.Queues {
 		s.serveQueue(q.name(), q.Weight, s.w.queue[q.name()])
 	}
@@ -144,7 +145,10 @@ func (s *session) begin(ctx context.Context) error {
 		"slots", s.w.cfg.Concurrency, "kinds", s.w.kindNames())
 	lookCtx, endLook := context.WithCancel(s.ctx)
 	s.endLook = endLook
-	s.looking.Go(func() { s.tellHealth(lookCtx) })
+	go func() {
+		defer s.looking.Done()
+		s.tellHealth(lookCtx)
+	}()
 	return nil
 }
 

@@ -549,6 +549,42 @@ func TestLeaseLostWhileWaiting(t *testing.T) {
 	})
 }
 
+// TestProducerAfterFlush: a server that has lost everything hears of a queue again from a producer that
+// goes on, also if nobody serves it; and not with each enqueue.
+//
+//fault:server it loses everything, as after a failover to an empty one, and a producer goes on whose queue nobody serves | the queue is in the directory again within six minutes
+func TestProducerAfterFlush(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	e := newEnv(t, s.URL())
+	known := func() bool {
+		t.Helper()
+		names, err := e.inspector.Names(e.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Contains(names, "default")
+	}
+	e.enqueue(number, 1)
+	if !known() {
+		t.Fatal("the queue is not in the directory")
+	}
+	for range 2 {
+		s.Do(t, "FLUSHALL")
+		e.enqueue(number, 3)
+		if known() {
+			t.Error("it is entered again at once: each enqueue pays for it")
+		}
+		if err := e.client.Age("default", 6*time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		e.enqueue(number, 1)
+		if !known() {
+			t.Error("it is not entered again")
+		}
+	}
+}
+
 // TestFlushed flushes the server under workers. What was there is gone; they go
 // on.
 //

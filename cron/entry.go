@@ -8,11 +8,11 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/internal/bridge"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 	"github.com/tasuki-dev/tasuki/internal/wire"
 )
 
@@ -208,8 +208,11 @@ func (e *Entry) id(tick time.Time, asked bool) string {
 	if asked {
 		ms = "now:" + ms
 	}
-	return "cron:" + e.Name + ":" + ms
+	return e.idPrefix() + ms
 }
+
+// idPrefix begins the ids of all jobs of the entry.
+func (e *Entry) idPrefix() string { return "cron:" + e.Name + ":" }
 
 // queue is the one of its jobs.
 func (e *Entry) queue() string {
@@ -310,7 +313,7 @@ func (e *Entry) old(s *Schedule, first, edge time.Time) []time.Time {
 func cut(err error) string {
 	text := err.Error()
 	if len(text) > 300 {
-		text = strings.ToValidUTF8(text[:300], "") + "…"
+		text = legible.Cut(text, 300) + "…"
 	}
 	return text
 }

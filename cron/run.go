@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -334,7 +335,7 @@ func (s *scheduler) enqueue(ctx context.Context, firings []*firing) {
 			}
 			infos, errs := enqueueEach(ctx, s.client, specs)
 			for i, j := range jobs {
-				if s.makesRoom(ctx, &j.f.Entry, inTheWay(infos[i], errs[i])) {
+				if s.makesRoom(ctx, &j.f.Entry, j.spec.Opts.ID, inTheWay(infos[i], errs[i])) {
 					again, why := enqueueMany(ctx, s.client, specs[i:i+1])
 					infos[i], errs[i] = again[0], why[0]
 				}
@@ -366,9 +367,12 @@ func inTheWay(info tasuki.Info, err error) tasuki.Info {
 	return info
 }
 
-// makesRoom cancels a job that is in the way of an entry's next because it has failed, and waits
-// for its retry. It tells whether the next can be enqueued now.
-func (s *scheduler) makesRoom(ctx context.Context, e *Entry, j tasuki.Info) bool {
+// makesRoom cancels a job of an entry that is in the way of its next, which is to have the id next,
+// because it has failed, and waits for its retry. It tells whether the next can be enqueued now.
+func (s *scheduler) makesRoom(ctx context.Context, e *Entry, next string, j tasuki.Info) bool {
+	if j.ID == next || !strings.HasPrefix(j.ID, e.idPrefix()) {
+		return false // it is the next itself, or a program's own with the key of the entry
+	}
 	if !j.Existed || j.Error == "" || j.State != tasuki.StateRetry && j.State != tasuki.StateScheduled || e.Opts.Unique.Mode != "" {
 		return false
 	}

@@ -166,6 +166,36 @@ func TestFailedRun(t *testing.T) {
 	}
 }
 
+// TestFailedOfOthers: a job that a program has enqueued with the key of an entry is not the
+// entry's to cancel.
+func TestFailedOfOthers(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		e.work(func(context.Context, *tasuki.Job[json.RawMessage]) error {
+			return tasuki.RetryIn(time.Hour, errors.New("no"))
+		})
+		own := kind.With(tasuki.Opts{Record: true, Unique: tasuki.Unique{Mode: tasuki.UniqueUntilDone, Key: "cron fails"}})
+		info, err := own.Enqueue(e.ctx, e.client, json.RawMessage("1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		inRetry := func() error {
+			if r, err := e.client.Get(e.ctx, info.Address()); err != nil || r.State != tasuki.StateRetry {
+				return fmt.Errorf("%+v, %v", r, err)
+			}
+			return nil
+		}
+		redistest.WaitFor(t, "the retry", inRetry)
+		stop := e.schedule()
+		e.set(daily("fails"))
+		e.runNow("fails", 1)
+		e.await("fails", "the run to be skipped", func(runs []cron.Run) bool { return len(runs) == 1 && runs[0].Outcome == cron.OutcomeSkipped })
+		if err := inRetry(); err != nil {
+			t.Error(err)
+		}
+		stop()
+	})
+}
+
 // runNow asks for a run, and waits until the history has n.
 func (e *env) runNow(name string, n int) {
 	e.t.Helper()

@@ -99,31 +99,8 @@ func (e *env) openWith(url string, use ...tasuki.EnqueueMiddleware) *tasuki.Clie
 	return client
 }
 
-// run runs something until the returned function is called, or the test ends.
-func (e *env) run(s tasuki.Service) (stop func()) {
-	e.t.Helper()
-	ctx, cancel := context.WithCancel(context.WithoutCancel(e.ctx))
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	called := false
-	stop = func() {
-		if called {
-			return
-		}
-		called = true
-		cancel()
-		select {
-		case err := <-ended:
-			if err != nil {
-				e.t.Errorf("Run: %v", err)
-			}
-		case <-time.After(20 * time.Second):
-			e.t.Error("it does not stop")
-		}
-	}
-	e.t.Cleanup(stop)
-	return stop
-}
+// run runs something until stop is called, or the test ends.
+func (e *env) run(s tasuki.Service) (stop func()) { return redistest.Run(e.t, s.Run) }
 
 // schedule runs a scheduler.
 func (e *env) schedule(declared ...cron.Declared) (stop func()) {

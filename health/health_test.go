@@ -66,19 +66,7 @@ func on(t *testing.T, url string, cfg tasuki.WorkerConfig, probes health.Config)
 }
 
 // run runs the worker until stop is called or the test ends.
-func (e *env) run() (stop func()) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(e.t.Context()))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := e.worker.Run(ctx); err != nil {
-			e.t.Errorf("worker: %v", err)
-		}
-	}()
-	stop = func() { cancel(); <-ended }
-	e.t.Cleanup(stop)
-	return stop
-}
+func (e *env) run() (stop func()) { return redistest.Run(e.t, e.worker.Run) }
 
 // probe asks one, and returns the reasons for a red answer; "" if it is green.
 func (e *env) probe(path string) string {

@@ -23,6 +23,9 @@ type AuditEntry struct {
 	Detail string    `json:"detail,omitempty"` // what else was said: where to, until when
 	Count  int       `json:"count"`            // how many jobs or workers it was done to
 	Error  string    `json:"error,omitempty"`  // why not to all
+	// Operation is the id of the one that the entry is about. If it begins or ends there, Target is
+	// the text of its query.
+	Operation string `json:"operation,omitempty"`
 }
 
 // How many entries are kept, and how long their texts are.
@@ -47,7 +50,7 @@ func (i *Inspector) Note(ctx context.Context, e AuditEntry) error {
 	if e.By == "" {
 		e.By = i.by
 	}
-	for _, text := range []*string{&e.What, &e.Target, &e.Detail, &e.Error, &e.By} {
+	for _, text := range []*string{&e.What, &e.Target, &e.Detail, &e.Error, &e.By, &e.Operation} {
 		*text = cutText(strings.ToValidUTF8(*text, "\uFFFD"), auditText)
 	}
 	text, err := json.Marshal(e)
@@ -60,19 +63,26 @@ func (i *Inspector) Note(ctx context.Context, e AuditEntry) error {
 	return nil
 }
 
+// Noted is Note for what was done, or not: err is why not, and is returned. An entry that cannot be
+// written is logged.
+func (i *Inspector) Noted(ctx context.Context, e AuditEntry, err error) error {
+	i.noted(ctx, e, err)
+	return err
+}
+
 // noted writes down an act that was done, or not. That it cannot be written hinders no act: by
 // then it is done, and a full or read-only audit must not keep an operator from what he has to
-// do. It is logged.
-func (i *Inspector) noted(ctx context.Context, what, target, detail string, count int, err error) {
-	e := AuditEntry{What: what, Target: target, Detail: detail, Count: count}
+// do. It is logged, but of an act that Redis has refused: nothing was done, and its error is told.
+func (i *Inspector) noted(ctx context.Context, e AuditEntry, err error) {
+	refused := errors.Is(err, store.ErrRefused) && e.Count <= 1 // of many some may have been done
 	if err != nil {
 		e.Error = err.Error()
 	}
 	// Who has given up waiting has acted all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := i.Note(ctx, e); err != nil {
-		bridge.Logger(i.client).Warn("tasuki: an act is not in the audit trail", "what", what, "target", target, "by", i.by, "error", err)
+	if err := i.Note(ctx, e); err != nil && !refused {
+		bridge.Logger(i.client).Warn("tasuki: an act is not in the audit trail", "what", e.What, "target", e.Target, "by", i.by, "error", err)
 	}
 }
 
@@ -94,7 +104,7 @@ func (i *Inspector) notedAll(ctx context.Context, what string, targets []string,
 			failed = err
 		}
 	}
-	i.noted(ctx, what, target, detail, done, failed)
+	i.noted(ctx, AuditEntry{What: what, Target: target, Detail: detail, Count: done}, failed)
 }
 
 // cutText leaves most bytes of a text.
@@ -196,7 +206,7 @@ func parseLogID(cursor string) (*logID, error) {
 	_, err := strconv.ParseUint(ms, 10, 62)
 	_, err2 := strconv.ParseUint(n, 10, 62)
 	if !ok || err != nil || err2 != nil {
-		return nil, fmt.Errorf("%.40q: %w", cursor, errors.New("cursor: allowed is the Cursor of an AuditPage"))
+		return nil, fmt.Errorf("%w: %.40q", ErrCursor, cursor)
 	}
 	return idOf(cursor), nil
 }

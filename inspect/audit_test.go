@@ -1,13 +1,16 @@
 package inspect_test
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
 
 // TestAudit: every act leaves an entry that says who, what, to what and how it went.
@@ -30,6 +33,10 @@ func TestAudit(t *testing.T) {
 		"ann edit default/retry-rec args, max_attempts 9, timeout 1m0s, tag token 1": func() error {
 			attempts, timeout := 9, time.Minute
 			return ann.Edit(t.Context(), inspect.Changes{Args: []byte(`"secret"`), MaxAttempts: &attempts, Timeout: &timeout, Tags: map[string]string{"token": "secret"}}, job)[0]
+		},
+		"ann edit default/retry-rec no deadline, expire_at 2050-01-02T03:04:05Z 0 edit default/retry-rec: expire_at: 2050-01-02T03:04:05Z: allowed is none for a job that has had a run: only what was never started expires": func() error {
+			_ = ann.Edit(t.Context(), inspect.Changes{Deadline: &time.Time{}, ExpireAt: &later}, job)
+			return nil
 		},
 		"ann cron set nightly every hour 0": func() error {
 			return ann.Note(t.Context(), inspect.AuditEntry{What: "cron set", Target: "nightly", Detail: "every hour"})
@@ -140,5 +147,22 @@ func TestMarks(t *testing.T) {
 		if _, err := ann.Mark(t.Context(), text, ""); err == nil {
 			t.Errorf("%d bytes", len(text))
 		}
+	}
+}
+
+// TestRefusedActIsNotLogged: its error is told, and nothing was done that the trail lacks.
+func TestRefusedActIsNotLogged(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	e := setupOn(t, server)
+	var log strings.Builder
+	client, err := tasuki.Open(server.As(t, "viewer", e.namespace), &tasuki.ClientConfig{Namespace: e.namespace, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = inspect.New(client).Pause(t.Context(), "default", "ann")
+	client.Close()
+	if !errors.Is(err, tasuki.ErrRefused) || strings.Contains(log.String(), "audit") {
+		t.Errorf("%v: %s", err, log.String())
 	}
 }

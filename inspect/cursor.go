@@ -50,7 +50,8 @@ func elementSum(element string) uint32 {
 
 // cursor is the position as a text that a URL can have.
 func (p *position) cursor() string {
-	text, _ := json.Marshal(p) // it has nothing that JSON has not
+	p.Score = min(max(p.Score, -math.MaxFloat64), math.MaxFloat64) // JSON has no infinity, and a sorted set has
+	text, _ := json.Marshal(p)
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 

@@ -60,8 +60,8 @@ func (d *doctor) rights() error {
 }
 
 // fewNeed are commands without which most lack nothing: WAIT is for ClientConfig.Replicas,
-// PSUBSCRIBE for tasuki events.
-var fewNeed = []string{"ACL WHOAMI", "CLUSTER SLOTS", "INFO", "PSUBSCRIBE", "SCAN", "WAIT"}
+// PSUBSCRIBE for tasuki events, LPUSH of a producer for lists of others that are taken at their tails.
+var fewNeed = []string{"ACL WHOAMI", "CLUSTER SLOTS", "INFO", "LPUSH", "PSUBSCRIBE", "SCAN", "WAIT"}
 
 // roles says in which roles a user can be used.
 func (d *doctor) roles(who string, refused map[store.Role][]store.Refusal) {

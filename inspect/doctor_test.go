@@ -279,7 +279,7 @@ func TestDoctorRights(t *testing.T) {
 	}{
 		"producer":          {"producer", nil, "rights", inspect.Note, "may enqueue jobs, but not run a worker (HDEL, "},
 		"worker":            {"worker", nil, "rights", inspect.Note, "may enqueue jobs, and run a worker, but not look at queues and act on them (HVALS, LSET refused)"},
-		"operator":          {"operator", nil, "rights", inspect.Note, "may push jobs, and look at queues and act on them, but not schedule jobs or use ids (LPUSH refused"},
+		"operator":          {"operator", nil, "rights", inspect.Note, "may enqueue jobs, and look at queues and act on them, but not run a worker ("},
 		"all":               {"operator", []string{"allcommands"}, "rights", inspect.OK, "may enqueue jobs, and run a worker, and look"},
 		"producer is blind": {"producer", nil, "persistence", inspect.Note, "unknown, because INFO is refused"},
 		"no CONFIG":         {"operator", nil, "persistence", inspect.Note, "AOF is on; how often it is written to the disk is unknown"},

@@ -107,6 +107,7 @@ func (i *Inspector) Forget(ctx context.Context, fingerprint string) error {
 	if err == nil && !there {
 		err = ErrNotFound
 	}
+	i.notedAll(ctx, "forget failure", []string{fingerprint}, "", []error{err})
 	if err != nil {
 		return fmt.Errorf("forget %.40q: %w", fingerprint, err)
 	}

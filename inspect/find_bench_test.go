@@ -98,12 +98,12 @@ func benchJobs(b *testing.B) int {
 	return n
 }
 
-// commands is how many calls a server has had: those that scripts send are none.
-func commands(b *testing.B, server *redistest.Server) int {
-	b.Helper()
-	n, err := strconv.Atoi(server.Info(b, "stats", "total_commands_processed"))
+// commands is how many commands a server has had, with those that scripts send.
+func commands(t testing.TB, server *redistest.Server) int {
+	t.Helper()
+	n, err := strconv.Atoi(server.Info(t, "stats", "total_commands_processed"))
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	return n
 }

@@ -3,9 +3,11 @@ package inspect_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -309,6 +311,30 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
+// TestFindOddTimes: scores that are no times hide no job, and can be written as JSON.
+func TestFindOddTimes(t *testing.T) {
+	e := setup(t)
+	e.enqueue("a")
+	for n, score := range []string{"inf", "inf", "1e300", "9.3e18", "253402300800000", "-inf", "-1e300", "0"} {
+		for _, set := range []string{"scheduled", "retry", "dead"} {
+			e.do("ZADD", "%s:{default}:"+set, score, fmt.Sprintf(`{"id":"%s%d","kind":"k","token":"t","args":1}`, set, n))
+		}
+	}
+	ids, _ := e.found("", 1)
+	if len(ids) != 25 || len(slices.Compact(slices.Sorted(slices.Values(ids)))) != 25 {
+		t.Errorf("%d are found: %v", len(ids), ids)
+	}
+	page, err := e.inspector.Find(t.Context(), inspect.Query{}, "")
+	if err != nil || len(page.Jobs) != 25 {
+		t.Fatalf("%d jobs, %v", len(page.Jobs), err)
+	}
+	for _, j := range page.Jobs {
+		if _, err := json.Marshal(j); err != nil {
+			t.Errorf("%s: %v", j.ID, err)
+		}
+	}
+}
+
 // TestFindHostile: whatever a job carries, a query that is written for it finds it, and no other.
 func TestFindHostile(t *testing.T) {
 	e := setup(t)
@@ -330,5 +356,27 @@ func TestFindHostile(t *testing.T) {
 				t.Errorf("%s %q: %s: %d jobs, %v", name, text, written, len(page.Jobs), err)
 			}
 		}
+	}
+}
+
+// TestFindManyQueues: what few jobs fit is found in many queues too, in pages each of which looks into
+// some of them.
+func TestFindManyQueues(t *testing.T) {
+	e := setup(t)
+	var specs []tasuki.Spec
+	for n := range 120 {
+		specs = append(specs, tasuki.Spec{Kind: fmt.Sprintf("k%d", n%40), Args: []byte(`{}`), Opts: tasuki.Opts{Queue: fmt.Sprintf("q%03d", n), ID: fmt.Sprint(n)}})
+	}
+	if _, err := e.client.EnqueueMany(t.Context(), specs); err != nil {
+		t.Fatal(err)
+	}
+	if ids, pages := e.found("kind:k39", 50); fmt.Sprint(ids) != "[ready:39 ready:79 ready:119]" || pages != 3 {
+		t.Errorf("%v in %d pages", ids, pages)
+	}
+	if ids, pages := e.found("kind:none", 50); len(ids) != 0 || pages != 3 {
+		t.Errorf("%v in %d pages", ids, pages)
+	}
+	if c, err := e.inspector.Count(t.Context(), parse(t, "kind:k7")); err != nil || c.Jobs != 3 || !c.Exact {
+		t.Errorf("%+v, %v", c, err)
 	}
 }

@@ -42,16 +42,13 @@ func (c *Counts) Merge(o *Counts) {
 	c.Wait.Merge(&o.Wait)
 }
 
-// add adds the bytes of a field. What another program has written there counts nothing.
-func (c *Counts) add(text string, timeless bool) {
-	s := tally.Sums{Done: c.Done, Failed: c.Failed, Crashed: c.Crashed, Run: c.Run.tally, Wait: c.Wait.tally}
-	add := s.Add
-	if timeless {
-		add = s.AddCounts
+// countsOf are those of some sums.
+func countsOf(s *tally.Sums, timeless bool) Counts {
+	c := Counts{Done: s.Done(), Failed: s.Failed(), Crashed: s.Crashed()}
+	if !timeless {
+		c.Run, c.Wait = Histogram{s.Run()}, Histogram{s.Wait()}
 	}
-	if text != "" && add(text) == nil {
-		*c = Counts{s.Done, s.Failed, s.Crashed, Histogram{s.Run}, Histogram{s.Wait}}
-	}
+	return c
 }
 
 // Point is what was counted in one step of time.
@@ -73,7 +70,7 @@ type HistoryQuery struct {
 	// told. Both are times of Redis' clock.
 	From, To time.Time
 
-	// Timeless leaves out Run and Wait: half the work, for who only shows how much was done.
+	// Timeless leaves out Run and Wait, for who only shows how much was done.
 	Timeless bool
 }
 
@@ -135,7 +132,8 @@ func (q *HistoryQuery) validate(s *store.Store) error {
 
 // History returns what was counted of a queue, a kind, or all, in points one after the other,
 // also where there was nothing. What it costs does not depend on how many jobs there are: a
-// command for each point. What was counted is there after ten seconds.
+// command for each point that this Inspector has not read in the last hour. What was counted is
+// there after ten seconds.
 func (i *Inspector) History(ctx context.Context, q HistoryQuery) ([]Point, error) {
 	h, err := i.history(ctx, q)
 	if err != nil || len(h.queues) == 0 {
@@ -171,10 +169,11 @@ type counted struct {
 func (h *counted) points(timeless bool, fields ...string) []Point {
 	points := make([]Point, len(h.values))
 	for k := range points {
-		points[k].At = h.from.Add(time.Duration(k) * h.span.Long)
+		var sums tally.Sums
 		for _, field := range fields {
-			points[k].add(h.values[k][field], timeless)
+			_ = sums.Add(h.values[k][field]) // what another program has written there counts nothing
 		}
+		points[k] = Point{h.from.Add(time.Duration(k) * h.span.Long), countsOf(&sums, timeless)}
 	}
 	return points
 }
@@ -204,7 +203,7 @@ func (i *Inspector) history(ctx context.Context, q HistoryQuery) (*counted, erro
 	for n, queue := range h.queues {
 		h.fields[n] = store.CountField(queue, q.Kind)
 	}
-	if h.values, err = i.store.Spans(ctx, span, from, to, h.fields); err != nil {
+	if h.values, err = i.past.read(ctx, span, from, to, now, h.fields); err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
 	return h, nil
@@ -233,26 +232,15 @@ func (i *Inspector) Kinds(ctx context.Context, queue string, since time.Time) (k
 	if err != nil {
 		return nil, from, fmt.Errorf("kinds: %w", err)
 	}
-	values, err := i.until(ctx, span, from, to)
+	sums, err := i.until(ctx, span, from, to)
 	if err != nil {
 		return nil, from, fmt.Errorf("kinds: %w", err)
 	}
-	type name struct{ queue, kind string }
-	sums := map[name]*Counts{}
-	for _, fields := range values {
-		for field, text := range fields {
-			var n name
-			if n.queue, n.kind = store.ParseCountField(field); n.kind == store.AllKinds || queue != "" && n.queue != queue {
-				continue
-			}
-			if sums[n] == nil {
-				sums[n] = &Counts{}
-			}
-			sums[n].add(text, false)
+	for field, sum := range sums {
+		of, kind := store.ParseCountField(field)
+		if kind != store.AllKinds && (queue == "" || of == queue) {
+			kinds = append(kinds, KindStats{of, kind, countsOf(sum, false)})
 		}
-	}
-	for n, c := range sums {
-		kinds = append(kinds, KindStats{n.queue, n.kind, *c})
 	}
 	slices.SortFunc(kinds, func(a, b KindStats) int {
 		return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Kind, b.Kind))
@@ -260,10 +248,11 @@ func (i *Inspector) Kinds(ctx context.Context, queue string, since time.Time) (k
 	return kinds, from, nil
 }
 
-// until returns all that was counted from a time, at which a span begins, until now, in as few
-// spans as that can be read from: the longest that begin within it, as each goes on until now.
-func (i *Inspector) until(ctx context.Context, span store.Span, from, now time.Time) ([]map[string]string, error) {
-	var all []map[string]string
+// until returns the sums of all that was counted from a time, at which a span begins, until now, by
+// field. It reads as few spans as that can be read from: the longest that begin within it, as each
+// goes on until now.
+func (i *Inspector) until(ctx context.Context, span store.Span, from, now time.Time) (map[string]*tally.Sums, error) {
+	all := map[string]*tally.Sums{}
 	shortest := slices.IndexFunc(spans, func(s store.Span) bool { return s.Long == span.Long })
 	for n, s := range spans[shortest:] {
 		end, next := now, now.Add(1)
@@ -276,11 +265,9 @@ func (i *Inspector) until(ctx context.Context, span store.Span, from, now time.T
 			}
 		}
 		if !from.After(end) {
-			values, err := i.store.Spans(ctx, s, from, end, nil)
-			if err != nil {
+			if err := i.past.add(ctx, all, s, from, end, now); err != nil {
 				return nil, err
 			}
-			all = append(all, values...)
 		}
 		if from = next; from.After(now) {
 			break

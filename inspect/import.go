@@ -67,7 +67,11 @@ func (i *Inspector) Import(ctx context.Context, r io.Reader, cfg *ImportConfig) 
 	}
 	m := &importer{Inspector: i, ctx: ctx, cfg: cfg, queues: map[string]*store.Queue{}, entered: map[string]bool{}}
 	m.window, m.most = bridge.Seen(i.client)
-	if err := m.run(bufio.NewReaderSize(r, 1<<16)); err != nil {
+	err := m.run(bufio.NewReaderSize(r, 1<<16))
+	if !cfg.DryRun && m.exportID != "" {
+		i.noted(ctx, AuditEntry{What: "import", Target: cfg.To, Detail: "export " + m.exportID, Count: int(m.done.Jobs)}, err)
+	}
+	if err != nil {
 		return m.done, fmt.Errorf("import: %w", err)
 	}
 	return m.done, nil

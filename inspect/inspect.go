@@ -25,11 +25,13 @@ type Inspector struct {
 	store  *store.Store
 	by     string // whose acts are its own
 	ops    *operations
+	past   *past
 }
 
 // New returns an Inspector of what the client reaches.
 func New(c *tasuki.Client) *Inspector {
-	return &Inspector{client: c, store: bridge.Store(c), ops: newOperations()}
+	s := bridge.Store(c)
+	return &Inspector{client: c, store: s, ops: newOperations(), past: &past{store: s}}
 }
 
 // Queue is how many jobs of a queue are in which state, and what was done with
@@ -113,6 +115,28 @@ func (i *Inspector) Queue(ctx context.Context, name string) (Queue, error) {
 		return Queue{}, fmt.Errorf("inspect: %s: %w", name, err)
 	}
 	return queueOf(name, v), nil
+}
+
+// Due is how many jobs of a queue are scheduled or wait for a retry, and are due: a worker moves
+// them within milliseconds, so that there are some only if none is there, or it has more to do.
+func (i *Inspector) Due(ctx context.Context, queue string) (int64, error) {
+	keys, err := i.store.Queue(queue)
+	if err != nil {
+		return 0, fmt.Errorf("inspect: %w", err)
+	}
+	now, err := i.store.Now(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("inspect: %w", err)
+	}
+	due := int64(0)
+	for _, key := range []string{keys.Scheduled, keys.Retry} {
+		n, err := i.store.Before(ctx, key, float64(now.UnixMilli()+1), false)
+		if err != nil {
+			return 0, fmt.Errorf("inspect: %s: %w", queue, err)
+		}
+		due += n
+	}
+	return due, nil
 }
 
 func queueOf(name string, v *store.Survey) Queue {
@@ -200,7 +224,7 @@ func (i *Inspector) Revive(ctx context.Context, queue string, ids ...string) (in
 		return 0, fmt.Errorf("revive: %w", err)
 	}
 	revived, err := i.revive(ctx, keys, ids)
-	i.noted(ctx, "revive", queue, strings.Join(ids, " "), revived, err)
+	i.noted(ctx, AuditEntry{What: "revive", Target: queue, Detail: strings.Join(ids, " "), Count: revived}, err)
 	return revived, err
 }
 

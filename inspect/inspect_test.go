@@ -20,6 +20,10 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(workerEnv); text != "" {
 		holder(text)
 	}
+	var operator operatorConfig
+	if redistest.Self(operatorEnv, &operator) {
+		operator.operates()
+	}
 	redistest.Main(m)
 }
 
@@ -33,7 +37,12 @@ type env struct {
 
 func setup(t *testing.T) *env {
 	t.Parallel()
-	e := &env{t: t, namespace: redistest.Namespace(t), server: redistest.Shared(t)}
+	return setupOn(t, redistest.Shared(t))
+}
+
+func setupOn(t *testing.T, server *redistest.Server) *env {
+	t.Helper()
+	e := &env{t: t, namespace: redistest.Namespace(t), server: server}
 	e.client = e.open(e.server.As(t, "worker", e.namespace))
 	e.inspector = inspect.New(e.open(e.server.As(t, "operator", e.namespace)))
 	return e

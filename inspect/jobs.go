@@ -316,8 +316,9 @@ func recordedJob(q *store.Queue, id string, fields map[string]string) Job {
 
 // moment is the time of a score, ms since 1970; JSON has none after the year 9999.
 func moment(score float64) time.Time {
-	if at := time.UnixMilli(int64(score)); score > 0 && at.Year() <= 9999 {
-		return at
+	const year10000 = 253_402_300_800_000
+	if score > 0 && score < year10000 {
+		return time.UnixMilli(int64(score))
 	}
 	return time.Time{}
 }

@@ -31,7 +31,27 @@ var (
 	ErrBare = errors.New("the job has no record")
 	// ErrForeign: it lies in the list of another program, where nothing is taken away.
 	ErrForeign = errors.New("the job lies in the list of another program")
+	// ErrInvalid: what was given is not allowed, whatever the job: the error names the field and what
+	// is allowed.
+	ErrInvalid = errors.New("not allowed")
 )
+
+// IsAway tells whether an error is that Redis does not answer, or cannot now: what only reads may be
+// tried again.
+func IsAway(err error) bool { return store.IsPassing(err) || errors.Is(err, store.ErrClosed) }
+
+// invalid is an error that is an ErrInvalid, and says it in its own words.
+type invalid struct{ error }
+
+func (invalid) Is(target error) bool { return target == ErrInvalid }
+
+// refusal is an ErrInvalid of what is wrong, nil if nothing is.
+func refusal(wrong ...error) error {
+	if err := errors.Join(wrong...); err != nil {
+		return invalid{err}
+	}
+	return nil
+}
 
 // Action is what can be done to jobs that were read. Each is safe to repeat.
 type Action string
@@ -61,24 +81,29 @@ var Actions = []Action{Retry, Cancel, Remove, Reschedule, Move, Edit}
 // or nil for each: a job that is not where it was read any more is left alone, with ErrMoved.
 func (i *Inspector) Act(ctx context.Context, what Action, jobs ...Job) []error {
 	if what != Retry && what != Cancel && what != Remove {
-		err := fmt.Errorf("action: %.40q: allowed are %s, %s, %s", what, Retry, Cancel, Remove)
+		err := refusal(fmt.Errorf("action: %.40q: allowed are %s, %s, %s", what, Retry, Cancel, Remove))
 		return slices.Repeat([]error{err}, len(jobs))
 	}
 	return i.act(&actor{Inspector: i, ctx: ctx, what: what}, jobs)
 }
 
-// Reschedule moves jobs that do not run to another time; one that is in the past, as the
-// zero time is, is now. It returns what Act does.
+// Reschedule moves jobs that do not run to another time; one that is in the past is now, and the
+// zero time is refused. A dead job has all its attempts before it again, as after Retry. It returns
+// what Act does.
 func (i *Inspector) Reschedule(ctx context.Context, to time.Time, jobs ...Job) []error {
 	if err := checkTime(to); err != nil {
-		return slices.Repeat([]error{fmt.Errorf("reschedule: %w", err)}, len(jobs))
+		return slices.Repeat([]error{refusal(fmt.Errorf("reschedule: %w", err))}, len(jobs))
 	}
 	return i.act(&actor{Inspector: i, ctx: ctx, what: Reschedule, at: to}, jobs)
 }
 
+// checkTime refuses the zero time: who forgets the time does not mean now.
 func checkTime(to time.Time) error {
-	if to.Year() > 9999 {
-		return fmt.Errorf("the year %d: allowed are times until the year 9999", to.Year())
+	switch {
+	case to.IsZero():
+		return errors.New("at: it is missing: allowed is a time; one in the past is now")
+	case to.Year() > 9999:
+		return fmt.Errorf("at: the year %d: allowed are times until the year 9999", to.Year())
 	}
 	return nil
 }
@@ -91,7 +116,7 @@ func (i *Inspector) Move(ctx context.Context, to string, jobs ...Job) []error {
 // Edit changes recorded jobs that do not run, as Client.Edit does. It returns what Act does.
 func (i *Inspector) Edit(ctx context.Context, c Changes, jobs ...Job) []error {
 	if err := c.validate(); err != nil {
-		return slices.Repeat([]error{fmt.Errorf("edit: %w", err)}, len(jobs))
+		return slices.Repeat([]error{refusal(fmt.Errorf("edit: %w", err))}, len(jobs))
 	}
 	return i.act(&actor{Inspector: i, ctx: ctx, what: Edit, changes: &c}, jobs)
 }
@@ -114,13 +139,15 @@ type Changes struct {
 	MaxAttempts *int            `json:"max_attempts,omitempty"` // as those of tasuki.Opts
 	Timeout     *time.Duration  `json:"timeout_ns,omitempty"`
 	Keep        *time.Duration  `json:"keep_ns,omitempty"`
+	Deadline    *time.Time      `json:"deadline,omitempty"` // the zero time takes it away
+	ExpireAt    *time.Time      `json:"expire_at,omitempty"`
 	// Tags are set in Opts.Meta; one with the value "" is taken away.
 	Tags map[string]string `json:"tags,omitempty"`
 }
 
 func (c *Changes) validate() error {
-	if c.Args == nil && c.MaxAttempts == nil && c.Timeout == nil && c.Keep == nil && len(c.Tags) == 0 {
-		return errors.New("there is no change: allowed are args, max_attempts, timeout_ns, keep_ns and tags")
+	if c.Args == nil && c.MaxAttempts == nil && c.Timeout == nil && c.Keep == nil && c.Deadline == nil && c.ExpireAt == nil && len(c.Tags) == 0 {
+		return errors.New("changes: there is none: allowed are args, max_attempts, timeout_ns, deadline, expire_at, keep_ns and tags")
 	}
 	if c.Args != nil && !json.Valid(c.Args) {
 		return errors.New("args: allowed is JSON")
@@ -144,6 +171,17 @@ func (c *Changes) detail() string {
 	if c.Keep != nil {
 		what = append(what, fmt.Sprintf("keep %v", *c.Keep))
 	}
+	limit := func(name string, to *time.Time) {
+		switch {
+		case to == nil:
+		case to.IsZero():
+			what = append(what, "no "+name)
+		default:
+			what = append(what, name+" "+to.UTC().Format(time.RFC3339))
+		}
+	}
+	limit("deadline", c.Deadline)
+	limit("expire_at", c.ExpireAt)
 	for _, name := range slices.Sorted(maps.Keys(c.Tags)) {
 		what = append(what, "tag "+name)
 	}
@@ -163,6 +201,12 @@ func (c *Changes) apply(spec *tasuki.Spec) error {
 	}
 	if c.Keep != nil {
 		spec.Opts.Keep = *c.Keep
+	}
+	if c.Deadline != nil {
+		spec.Opts.Deadline = *c.Deadline
+	}
+	if c.ExpireAt != nil {
+		spec.Opts.ExpireAt = *c.ExpireAt
 	}
 	if len(c.Tags) > 0 {
 		meta := maps.Clone(spec.Opts.Meta)
@@ -184,10 +228,14 @@ func (c *Changes) apply(spec *tasuki.Spec) error {
 // Task is what is done to jobs: an action, and what it needs.
 type Task struct {
 	Action  Action    `json:"action"`
-	At      time.Time `json:"at,omitzero"`       // of Reschedule; the zero time is now
+	At      time.Time `json:"at,omitzero"`       // of Reschedule; one in the past is now
 	To      string    `json:"to,omitempty"`      // of Move: the queue
 	Changes *Changes  `json:"changes,omitempty"` // of Edit
 }
+
+// Validate returns an ErrInvalid that says what of a task is not allowed: an action that is none, or
+// something that its action lacks, or does not need.
+func (t *Task) Validate() error { return refusal(t.validate()) }
 
 func (t *Task) validate() error {
 	if !slices.Contains(Actions, t.Action) {
@@ -208,8 +256,10 @@ func (t *Task) validate() error {
 		return t.Changes.validate()
 	case t.Action == Move:
 		return isQueueName(t.To)
+	case t.Action == Reschedule:
+		return checkTime(t.At)
 	}
-	return checkTime(t.At)
+	return nil
 }
 
 // Acted is what has become of jobs that were meant.

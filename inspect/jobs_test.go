@@ -77,15 +77,7 @@ func (e *env) work(f func(ctx context.Context, job *tasuki.RawJob) error) (stop 
 		e.t.Fatal(err)
 	}
 	tasuki.HandleOther(w, f)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- w.Run(ctx) }()
-	return func() {
-		cancel()
-		if err := <-ended; err != nil {
-			e.t.Error(err)
-		}
-	}
+	return redistest.Run(e.t, w.Run)
 }
 
 // many has a bare and a recorded job in each state that needs no worker that runs.

@@ -3,11 +3,13 @@ package inspect_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
 
 func TestLocks(t *testing.T) {
@@ -67,4 +69,57 @@ func TestUnlockRunning(t *testing.T) {
 	<-began // beside the first
 	close(end)
 	e.wait("default", func(q inspect.Queue) bool { return q.Counts["done"] == 2 })
+}
+
+// TestLocksSome: bounded looks find all locks, however many other keys there are, and however many
+// locks lie together.
+func TestLocksSome(t *testing.T) {
+	e := setupOn(t, redistest.Start(t))
+	const n = 100
+	var specs []tasuki.Spec
+	for k := range n {
+		specs = append(specs, kind.With(tasuki.Opts{Unique: tasuki.Unique{Mode: tasuki.UniqueQueued, Key: fmt.Sprint(k)}}).Spec(k))
+	}
+	if _, err := e.client.EnqueueMany(t.Context(), specs); err != nil {
+		t.Fatal(err)
+	}
+	walk := func() (looks int) {
+		t.Helper()
+		seen := map[string]bool{}
+		for cursor := ""; ; looks++ {
+			before := commands(t, e.server)
+			locks, next, err := e.inspector.LocksSome(t.Context(), "default", cursor)
+			if err != nil || looks > 5000 {
+				t.Fatal(looks, err)
+			}
+			if sent := commands(t, e.server) - before; sent > 200 {
+				t.Errorf("%d commands", sent)
+			}
+			for _, l := range locks {
+				if l.Owner == "" || l.State != tasuki.StateReady {
+					t.Errorf("%+v", l)
+				}
+				seen[l.Key] = true
+			}
+			if cursor = next; cursor == "" {
+				break
+			}
+		}
+		if len(seen) != n {
+			t.Errorf("%d locks, want %d", len(seen), n)
+		}
+		return looks
+	}
+	if looks := walk(); looks < 3 {
+		t.Errorf("%d looks", looks)
+	}
+	e.server.Do(t, "EVAL", "for n = 1, 100000 do redis.call('SET', 'other:' .. n, '') end", "0")
+	walk()
+	_, next, err := e.inspector.LocksSome(t.Context(), "default", "")
+	if err != nil || next == "" {
+		t.Fatal(next, err)
+	}
+	if _, _, err := e.inspector.LocksSome(t.Context(), "other", next); !errors.Is(err, inspect.ErrCursor) {
+		t.Errorf("another queue's cursor: %v", err)
+	}
 }

@@ -99,7 +99,7 @@ func (r *operationRun) run() {
 		r.o.State = OperationDone
 	}
 	if r.o.Undoable == 0 && r.o.NoUndo == "" {
-		r.o.NoUndo = "it has done nothing that could be undone"
+		r.o.NoUndo = nothingDone
 	}
 	_, err = r.write(ctx, "end")
 	as := *r.Inspector
@@ -109,7 +109,10 @@ func (r *operationRun) run() {
 	} else if r.o.Error != "" {
 		err = errors.New(r.o.Error)
 	}
-	as.noted(ctx, string(r.o.Action), r.o.Query, fmt.Sprintf("operation %s: %s, %d skipped, %d refused", r.o.ID, r.o.State, r.o.Skipped, r.o.Refused), r.o.Done, err)
+	as.noted(ctx, AuditEntry{
+		What: string(r.o.Action), Target: r.o.Query, Count: r.o.Done, Operation: r.o.ID,
+		Detail: fmt.Sprintf("operation %s: %s, %d skipped, %d refused", r.o.ID, r.o.State, r.o.Skipped, r.o.Refused),
+	}, err)
 }
 
 // act does its thing to the jobs of all queues.
@@ -119,6 +122,10 @@ func (r *operationRun) act(ctx context.Context) error {
 		return err
 	}
 	q.Limit = r.o.Limit
+	if err := r.land(ctx, r.o.Moving, r.o.To); err != nil {
+		return err
+	}
+	r.o.Moving = nil
 	queues, err := r.queuesOf(ctx, &q)
 	if err != nil {
 		return err
@@ -177,6 +184,14 @@ func (r *operationRun) portion(ctx context.Context, queue *store.Queue, a *actor
 	if err != nil {
 		return 0, err
 	}
+	if r.o.Action == Move {
+		for k := range jobs {
+			r.o.Moving = append(r.o.Moving, jobs[k].Address())
+		}
+		if err := r.report(ctx); err != nil {
+			return 0, err
+		}
+	}
 	start := time.Now()
 	errs := a.act(jobs)
 	took := time.Since(start)
@@ -197,6 +212,9 @@ func (r *operationRun) portion(ctx context.Context, queue *store.Queue, a *actor
 		}
 	}
 	keep(errs)
+	if err == nil {
+		r.o.Moving = nil
+	}
 	// What lies in the middle of a long list takes Redis tens of milliseconds: half of the
 	// time is for others.
 	if took > 10*time.Millisecond && err == nil {
@@ -206,6 +224,43 @@ func (r *operationRun) portion(ctx context.Context, queue *store.Queue, a *actor
 		}
 	}
 	return left, err
+}
+
+// land finishes moves that were cut: jobs that have left their queue, and have not come in, go to a queue,
+// or back where it is "".
+func (r *operationRun) land(ctx context.Context, moving []string, to string) error {
+	for _, address := range moving {
+		queue, id, err := tasuki.ParseAddress(address)
+		if err != nil {
+			continue // somebody else has put it there
+		}
+		q, err := r.store.Queue(queue)
+		if err != nil {
+			continue
+		}
+		fields, err := r.store.Record(ctx, q, id)
+		if err == nil && (fields["to"] == "" || fields["job"] == "") {
+			continue
+		}
+		if err == nil {
+			_, err = r.client.Move(ctx, address, cmp.Or(to, queue))
+		}
+		switch {
+		case err == nil:
+			r.o.Done++
+		case isMoved(err):
+			r.o.Skipped++
+		case isRefusal(err):
+			r.o.Refused++
+			r.o.Error = cutText(fmt.Sprintf("%s: %v", address, err), auditText)
+		default:
+			return fmt.Errorf("%s: %w", address, err)
+		}
+		if err := r.beat(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // isRefusal tells whether an error is one of a job, and not of Redis.

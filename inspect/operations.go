@@ -54,6 +54,9 @@ type Operation struct {
 	UndoneBy  string    `json:"undone_by,omitempty"` // the one that undoes this
 	Kept      []string  `json:"kept,omitempty"`      // queues in which Undo finds jobs
 	KeptBytes int       `json:"kept_bytes,omitempty"`
+	// Moving are the jobs that just go to another queue. Nothing leads to one that has left and not
+	// come in yet, so Continue and Undo look at them.
+	Moving []string `json:"moving,omitempty"`
 }
 
 // HasEnded tells whether nobody works on it.
@@ -66,6 +69,12 @@ var (
 	// ErrOperationRuns: another process runs it.
 	ErrOperationRuns = errors.New("the operation is run by another process")
 )
+
+// operationEnded is the tasuki.ErrEnded of an operation.
+type operationEnded struct{}
+
+func (operationEnded) Error() string        { return "the operation has ended" }
+func (operationEnded) Is(target error) bool { return target == store.ErrEnded }
 
 const (
 	operationLease = 15 * time.Second // how long the process of an operation may be silent
@@ -102,7 +111,7 @@ func (i *Inspector) Close() {
 // Preview says what Operate would do: how many jobs are meant, and why it could not be undone, ""
 // if it can. It changes nothing.
 func (i *Inspector) Preview(ctx context.Context, t Task, q Query) (meant Count, noUndo string, err error) {
-	if err := errors.Join(t.validate(), q.validate()); err != nil {
+	if err := refusal(t.validate(), q.validate()); err != nil {
 		return Count{}, "", err
 	}
 	q = t.narrow(q)
@@ -134,7 +143,7 @@ func (t *Task) narrow(q Query) Query {
 // meant too, but it ends. When its process dies, Continue goes on with what is left: each step is
 // safe to repeat.
 func (i *Inspector) Operate(ctx context.Context, t Task, q Query) (Operation, error) {
-	if err := errors.Join(t.validate(), q.validate()); err != nil {
+	if err := refusal(t.validate(), q.validate()); err != nil {
 		return Operation{}, fmt.Errorf("operate: %w", err)
 	}
 	q = t.narrow(q)
@@ -172,7 +181,7 @@ func (i *Inspector) begin(ctx context.Context, o Operation) (Operation, error) {
 	if err := i.launch(ctx, "begin", &o); err != nil {
 		return o, fmt.Errorf("operate: %w", err)
 	}
-	i.noted(ctx, string(o.Action), o.Query, "operation "+o.ID+" begins"+o.detail(), int(o.Meant.Jobs), nil)
+	i.noted(ctx, AuditEntry{What: string(o.Action), Target: o.Query, Detail: "operation " + o.ID + " begins" + o.detail(), Count: int(o.Meant.Jobs), Operation: o.ID}, nil)
 	return o, nil
 }
 
@@ -192,27 +201,41 @@ func (t *Task) detail() string {
 // launch takes an operation and runs it in the background.
 func (i *Inspector) launch(ctx context.Context, how string, o *Operation) error {
 	r := &operationRun{Inspector: i, o: *o, runner: wire.NewToken(), began: time.Now(), closing: i.ops.closing}
-	i.ops.mu.Lock()
-	defer i.ops.mu.Unlock()
-	if i.ops.closed {
-		return errInspectorClosed
-	}
-	if i.ops.running[o.ID] != nil {
-		return ErrOperationRuns
-	}
-	if _, err := r.write(ctx, how); err != nil {
+	end, err := i.ops.enter(o.ID)
+	if err != nil {
 		return err
 	}
-	ended := make(chan struct{})
-	i.ops.running[o.ID] = ended
-	i.ops.wait.Go(func() {
-		defer close(ended)
+	if _, err := r.write(ctx, how); err != nil {
+		end()
+		return err
+	}
+	go func() {
+		defer end()
 		r.run()
-		i.ops.mu.Lock()
-		delete(i.ops.running, o.ID)
-		i.ops.mu.Unlock()
-	})
+	}()
 	return nil
+}
+
+// enter takes an operation for this Inspector, until end is called.
+func (o *operations) enter(id string) (end func(), err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return nil, errInspectorClosed
+	}
+	if o.running[id] != nil {
+		return nil, ErrOperationRuns
+	}
+	ended := make(chan struct{})
+	o.running[id] = ended
+	o.wait.Add(1)
+	return func() {
+		o.mu.Lock()
+		delete(o.running, id)
+		o.mu.Unlock()
+		close(ended)
+		o.wait.Done()
+	}, nil
 }
 
 // Operation returns one of the last 100 operations, or ErrNotFound.
@@ -256,6 +279,9 @@ func (i *Inspector) operations(ctx context.Context, ids ...string) ([]Operation,
 		}
 		if o.State == OperationRunning && !w.Till.After(now) {
 			o.State = OperationInterrupted
+			if err := i.recount(ctx, &o); err != nil {
+				return nil, err
+			}
 		}
 		if o.Undoable > 0 && (now.After(o.UndoUntil) || o.UndoneBy != "") {
 			o.Undoable = 0
@@ -300,7 +326,7 @@ func (i *Inspector) CancelOperation(ctx context.Context, id string) error {
 		return err
 	}
 	err = i.cancelOperation(ctx, &o)
-	i.noted(ctx, "cancel operation", id, "", 1, err)
+	i.noted(ctx, AuditEntry{What: "cancel operation", Target: id, Count: 1, Operation: id}, err)
 	if err != nil {
 		return fmt.Errorf("cancel operation %s: %w", id, err)
 	}
@@ -310,6 +336,9 @@ func (i *Inspector) CancelOperation(ctx context.Context, id string) error {
 func (i *Inspector) cancelOperation(ctx context.Context, o *Operation) error {
 	if o.State != OperationInterrupted {
 		_, err := i.store.Operate(ctx, &store.OperationStep{What: "cancel", ID: o.ID, Runner: cmp.Or(i.by, "somebody")})
+		if errors.Is(err, store.ErrEnded) {
+			err = operationEnded{}
+		}
 		return err
 	}
 	r := &operationRun{Inspector: i, o: *o, runner: wire.NewToken()}
@@ -332,19 +361,22 @@ func (i *Inspector) Continue(ctx context.Context, id string) (Operation, error) 
 	case OperationRunning:
 		err = ErrOperationRuns
 	case OperationDone:
-		err = store.ErrEnded
+		err = operationEnded{}
 	default:
 		if o.UndoneBy != "" { // else what was brought back would be taken away again
-			err = fmt.Errorf("%w: it was undone", store.ErrEnded)
+			err = fmt.Errorf("%w: it was undone", operationEnded{})
 			break
 		}
 		o.State, o.Error = OperationRunning, ""
+		if o.NoUndo == nothingDone { // so far
+			o.NoUndo = ""
+		}
 		err = i.launch(ctx, "take", &o)
 	}
 	if errors.Is(err, store.ErrHeld) {
 		err = ErrOperationRuns
 	}
-	i.noted(ctx, "continue operation", id, "", 1, err)
+	i.noted(ctx, AuditEntry{What: "continue operation", Target: id, Count: 1, Operation: id}, err)
 	if err != nil {
 		return o, fmt.Errorf("continue operation %s: %w", id, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,7 +54,28 @@ func (e *env) undo(id string) inspect.Operation {
 	return e.await(o.ID)
 }
 
-// held are the jobs that are there, with what an Undo has to bring back.
+// push puts n bare jobs of the kind k into the queue default.
+func (e *env) push(n int) {
+	e.t.Helper()
+	e.server.Do(e.t, "EVAL", `for i = 1, ARGV[1] do redis.call('RPUSH', KEYS[1], '{"id":"' .. i .. '","kind":"k","token":"t","args":1}') end`, "1", e.namespace+":{default}", fmt.Sprint(n))
+	e.do("SADD", "%s:queues", "default")
+}
+
+// interrupted is an operation that removes n jobs, whose process has gone away in the middle.
+func (e *env) interrupted(n int) (*inspect.Inspector, inspect.Operation) {
+	e.t.Helper()
+	e.push(n)
+	i := e.operator()
+	o, err := i.Operate(e.t.Context(), inspect.Task{Action: inspect.Remove}, inspect.Query{Kinds: []string{"k"}})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.wait("default", func(q inspect.Queue) bool { return q.Ready < int64(n) })
+	i.Close()
+	return i, o
+}
+
+// there are the jobs that are there, with what an Undo has to bring back.
 func (e *env) there() []string {
 	e.t.Helper()
 	var lines []string
@@ -188,7 +210,7 @@ func TestNotUndoable(t *testing.T) {
 	e := setup(t)
 	e.many()
 	for _, task := range []inspect.Task{
-		{Action: inspect.Retry}, {Action: inspect.Edit, Changes: &inspect.Changes{Tags: map[string]string{"a": "b"}}}, {Action: inspect.Reschedule},
+		{Action: inspect.Retry}, {Action: inspect.Edit, Changes: &inspect.Changes{Tags: map[string]string{"a": "b"}}}, {Action: inspect.Reschedule, At: time.Now()},
 	} {
 		q := inspect.Query{Queues: []string{"default"}}
 		meant, why, err := e.inspector.Preview(t.Context(), task, q)
@@ -215,21 +237,9 @@ func TestNotUndoable(t *testing.T) {
 func TestOperationIsContinued(t *testing.T) {
 	e := setup(t)
 	const n = 20_000
-	e.server.Do(t, "EVAL", `for i = 1, ARGV[1] do redis.call('RPUSH', KEYS[1], '{"id":"' .. i .. '","kind":"k","token":"t","args":1}') end`, "1", e.namespace+":{default}", fmt.Sprint(n))
-	e.do("SADD", "%s:queues", "default")
-	i := e.operator()
-	o, err := i.Operate(t.Context(), inspect.Task{Action: inspect.Remove}, inspect.Query{Kinds: []string{"k"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	redistest.WaitFor(t, "the begin", func() error {
-		if q, err := e.inspector.Queue(t.Context(), "default"); err != nil || q.Ready == n {
-			return fmt.Errorf("%d, %w", q.Ready, err)
-		}
-		return nil
-	})
-	i.Close()
-	if o, err = e.inspector.Operation(t.Context(), o.ID); err != nil || o.State != inspect.OperationInterrupted {
+	i, o := e.interrupted(n)
+	o, err := e.inspector.Operation(t.Context(), o.ID)
+	if err != nil || o.State != inspect.OperationInterrupted {
 		t.Fatalf("%+v, %v", o, err)
 	}
 	first := o.Done
@@ -250,24 +260,44 @@ func TestOperationIsContinued(t *testing.T) {
 	}
 }
 
-// TestUndoneIsNotContinued: what was undone in the middle nobody goes on with.
-func TestUndoneIsNotContinued(t *testing.T) {
-	e := setup(t)
-	const n = 20_000
-	e.server.Do(t, "EVAL", `for i = 1, ARGV[1] do redis.call('RPUSH', KEYS[1], '{"id":"' .. i .. '","kind":"k","token":"t","args":1}') end`, "1", e.namespace+":{default}", fmt.Sprint(n))
-	e.do("SADD", "%s:queues", "default")
-	i := e.operator()
-	o, err := i.Operate(t.Context(), inspect.Task{Action: inspect.Remove}, inspect.Query{Kinds: []string{"k"}})
+// TestContinuedFromNothing: an operation that has failed before it did anything, and is continued, can
+// be undone.
+func TestContinuedFromNothing(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	e := on(t, server.URL())
+	e.enqueue("a")
+	proxy := redistest.StartProxy(t, server)
+	i := inspect.New(e.open(proxy.URL()))
+	t.Cleanup(i.Close)
+	proxy.Answer(func(command []string) string {
+		if slices.Contains(command, "never") { // as settle_move.lua takes jobs away
+			return "-NOPERM no permissions\r\n"
+		}
+		return ""
+	})
+	o, err := i.Operate(t.Context(), inspect.Task{Action: inspect.Remove}, inspect.Query{States: []tasuki.State{tasuki.StateReady}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	redistest.WaitFor(t, "the begin", func() error {
-		if q, err := e.inspector.Queue(t.Context(), "default"); err != nil || q.Ready == n {
-			return fmt.Errorf("%d, %w", q.Ready, err)
-		}
-		return nil
-	})
-	i.Close()
+	if o, err = i.Await(t.Context(), o.ID); err != nil || o.State != inspect.OperationFailed || o.Done != 0 {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	if _, err := e.inspector.Continue(t.Context(), o.ID); err != nil {
+		t.Fatal(err)
+	}
+	if o = e.await(o.ID); o.State != inspect.OperationDone || o.Done != 1 || o.Undoable != 1 {
+		t.Errorf("%+v", o)
+	}
+	if u := e.undo(o.ID); u.Done != 1 {
+		t.Errorf("%+v", u)
+	}
+}
+
+// TestUndoneIsNotContinued: what was undone in the middle nobody goes on with.
+func TestUndoneIsNotContinued(t *testing.T) {
+	e := setup(t)
+	_, o := e.interrupted(20_000)
 	if u := e.undo(o.ID); u.Done == 0 || u.State != inspect.OperationDone {
 		t.Fatalf("%+v", u)
 	}
@@ -280,8 +310,7 @@ func TestUndoneIsNotContinued(t *testing.T) {
 func TestCancelOperation(t *testing.T) {
 	e := setup(t)
 	const n = 100_000
-	e.server.Do(t, "EVAL", `for i = 1, ARGV[1] do redis.call('RPUSH', KEYS[1], '{"id":"' .. i .. '","kind":"k","token":"t","args":1}') end`, "1", e.namespace+":{default}", fmt.Sprint(n))
-	e.do("SADD", "%s:queues", "default")
+	e.push(n)
 	o, err := e.inspector.Operate(t.Context(), inspect.Task{Action: inspect.Reschedule, At: time.Now().Add(time.Hour + 3*time.Microsecond)}, inspect.Query{})
 	if err != nil || o.Meant.Jobs != n || !o.Meant.Exact {
 		t.Fatalf("%+v, %v", o, err)
@@ -305,6 +334,53 @@ func TestCancelOperation(t *testing.T) {
 	}
 }
 
+// TestOthersDoNotWaitForABegin: while Redis takes its time to note that an operation begins, calls for
+// others go on.
+func TestOthersDoNotWaitForABegin(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	e := on(t, server.URL())
+	proxy := redistest.StartProxy(t, server)
+	i := inspect.New(e.open(proxy.URL()))
+	began, goOn, once := make(chan struct{}), make(chan struct{}), sync.Once{}
+	proxy.Decide(func(command []string) redistest.Fate {
+		if slices.Contains(command, "begin") {
+			once.Do(func() {
+				close(began)
+				<-goOn
+			})
+		}
+		return redistest.Pass
+	})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := i.Operate(t.Context(), inspect.Task{Action: inspect.Retry}, inspect.Query{}); err != nil {
+			t.Error(err)
+		}
+	})
+	<-began
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	other := make(chan error)
+	go func() {
+		_, err := i.Await(ctx, "another")
+		other <- err
+	}()
+	select {
+	case err := <-other:
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		close(goOn)
+	case <-time.After(10 * time.Second):
+		t.Error("a call for another operation waits")
+		close(goOn)
+		<-other
+	}
+	wg.Wait()
+	i.Close()
+}
+
 func TestBadOperations(t *testing.T) {
 	e := setup(t)
 	for want, task := range map[string]inspect.Task{
@@ -313,11 +389,12 @@ func TestBadOperations(t *testing.T) {
 		"at: allowed for":           {Action: inspect.Cancel, At: time.Now()},
 		"to: allowed for":           {Action: inspect.Cancel, To: "x"},
 		"changes: they are missing": {Action: inspect.Edit},
-		"there is no change":        {Action: inspect.Edit, Changes: &inspect.Changes{}},
+		"changes: there is none":    {Action: inspect.Edit, Changes: &inspect.Changes{}},
 		"args: allowed is JSON":     {Action: inspect.Edit, Changes: &inspect.Changes{Args: []byte("{")}},
-		"the year 10000":            {Action: inspect.Reschedule, At: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"at: it is missing":         {Action: inspect.Reschedule},
+		"at: the year 10000":        {Action: inspect.Reschedule, At: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
 	} {
-		if _, err := e.inspector.Operate(t.Context(), task, inspect.Query{}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := e.inspector.Operate(t.Context(), task, inspect.Query{}); !errors.Is(err, inspect.ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %s", task, err, want)
 		}
 	}

@@ -18,6 +18,7 @@ const (
 	rankMost = 50_000 // from either end, when all bytes of the element are known
 	lookMost = 10_000 // from either end, when only the id is
 	lookPage = 1_000
+	nearMost = 8 // pages on either side of where a job should be
 )
 
 // spot is where an element lies in a list, from its left end on; -1: it was not found.
@@ -45,48 +46,88 @@ func (i *Inspector) rank(ctx context.Context, key, element string, when time.Tim
 	return spot{index: index, length: length}, err
 }
 
-// seek looks for an element in a list where most others came in one after the other: by
-// halves, and then around the place where it should be.
+// seek looks for an element in a list where most others came in one after the other, where the
+// times of its ends would have it. Each page that it reads narrows that down: by the times in it,
+// and, as jobs do not come in evenly, every second time by half. A page in the middle of five
+// million costs Redis 1 to 2 ms.
 func (i *Inspector) seek(ctx context.Context, key string, length int64, when time.Time, is func(element string) bool) (index int64, element string, err error) {
 	if when.IsZero() {
 		return -1, "", nil
 	}
-	low, high := int64(0), length
-	for high-low > lookPage {
-		middle := (low + high) / 2
-		elements, _, _, err := i.store.Page(ctx, key, "list", middle, middle+8)
+	const some = 9 // whose times tell
+	look := func(from, n int64) (first, last time.Time, err error) {
+		elements, _, _, err := i.store.Page(ctx, key, "list", from, from+n-1)
 		if err != nil {
-			return -1, "", err
-		}
-		var times []time.Time
-		for _, e := range elements {
-			if at, ok := cameIn(e); ok {
-				times = append(times, at)
-			}
-		}
-		if len(times) == 0 {
-			return -1, "", nil
-		}
-		// One that was retried lies among younger ones: most of them tell.
-		slices.SortFunc(times, time.Time.Compare)
-		if times[len(times)/2].Before(when) {
-			low = middle
-		} else {
-			high = middle
-		}
-	}
-	from := max(low-lookPage, 0)
-	for range 4 {
-		elements, _, _, err := i.store.Page(ctx, key, "list", from, from+lookPage-1)
-		if err != nil {
-			return -1, "", err
+			return first, last, err
 		}
 		if n := slices.IndexFunc(elements, is); n >= 0 {
-			return from + int64(n), elements[n], nil
+			index, element = from+int64(n), elements[n]
 		}
-		from += lookPage
+		return usualTime(elements[:min(some, len(elements))]), usualTime(elements[max(0, len(elements)-some):]), nil
+	}
+	index = -1
+	low, high := int64(0), length
+	earliest, _, err := look(low, some)
+	if err != nil || index >= 0 {
+		return index, element, err
+	}
+	_, latest, err := look(max(high-some, 0), some)
+	if err != nil || index >= 0 || earliest.IsZero() || latest.IsZero() {
+		return index, element, err
+	}
+	for step := 1; low < high; step++ {
+		share := 0.5
+		if all := latest.Sub(earliest); step%2 != 0 && all > 0 {
+			share = min(max(float64(when.Sub(earliest))/float64(all), 0), 1)
+		}
+		from := min(max(low+int64(share*float64(high-low))-lookPage/2, low), max(high-lookPage, low))
+		first, last, err := look(from, lookPage)
+		switch {
+		case err != nil || index >= 0 || first.IsZero() || last.IsZero():
+			return index, element, err
+		case last.Before(when):
+			low, earliest = from+lookPage, last
+		case first.After(when):
+			high, latest = from, first
+		default: // it should have been here
+			low, high = from, from
+		}
+	}
+	// Others came in at the same time, as all of one call do, or a little before it.
+	before, behind := true, true
+	for near := int64(1); near <= nearMost && (before || behind); near++ {
+		if before = before && low > (near-1)*lookPage; before {
+			_, last, err := look(max(low-near*lookPage, 0), lookPage)
+			if err != nil || index >= 0 {
+				return index, element, err
+			}
+			before = near == 1 || !last.Before(when)
+		}
+		if behind = behind && low+near*lookPage < length; behind {
+			first, _, err := look(low+near*lookPage, lookPage)
+			if err != nil || index >= 0 {
+				return index, element, err
+			}
+			behind = near == 1 || !first.After(when)
+		}
 	}
 	return -1, "", nil
+}
+
+// usualTime is when most of some elements came in: one that was retried lies among younger ones. It
+// is zero if they do not say.
+func usualTime(elements []string) time.Time {
+	var times []time.Time
+	for _, e := range elements {
+		if at, ok := cameIn(e); ok {
+			times = append(times, at)
+		}
+	}
+	if len(times) == 0 {
+		return time.Time{}
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	return times[len(times)/2]
 }
 
 // cameIn is when an element was enqueued, as far as it says.
@@ -151,7 +192,7 @@ func (i *Inspector) bareJob(ctx context.Context, q *store.Queue, id string) (j *
 func (i *Inspector) lookInto(w *walker, p place, id string, is func(string) bool, most int64) (j *Job, all bool, err error) {
 	length := int64(0)
 	found := func(element string, index int64, due time.Time) *Job {
-		j := &Job{at: p, element: element, far: length - index}
+		j := &Job{at: p, element: element, nth: index, far: length - index}
 		j.DueAt = due
 		if parsed, err := wire.Parse(element); err == nil && parsed.Rec > 0 {
 			j.Queue, j.ID, j.State, j.Recorded, j.Reason = w.q.Name, id, p.state, true, "its record is gone"

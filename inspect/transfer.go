@@ -3,10 +3,8 @@ package inspect
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/tasuki-dev/tasuki"
@@ -67,8 +65,13 @@ func (i *Inspector) Transfer(ctx context.Context, queue string, dst *Inspector, 
 	if cfg == nil {
 		cfg = &TransferConfig{}
 	}
-	t := &transfer{Inspector: i, ctx: ctx, dst: dst, cfg: cfg, refused: map[string]bool{}}
-	if err := t.run(queue, cmp.Or(cfg.To, queue)); err != nil {
+	t, to := &transfer{Inspector: i, ctx: ctx, dst: dst, cfg: cfg, refused: map[string]bool{}}, cmp.Or(cfg.To, queue)
+	err := t.run(queue, to)
+	i.noted(ctx, AuditEntry{What: string(Move), Target: queue, Detail: "to " + to, Count: int(t.done.Moved)}, err)
+	if !t.near { // those who look after the other place see it too
+		dst.noted(ctx, AuditEntry{What: string(Move), Target: to, Detail: "from " + queue + " of another server or namespace", Count: int(t.done.Moved)}, err)
+	}
+	if err != nil {
 		return t.done, fmt.Errorf("transfer of %s: %w", queue, err)
 	}
 	return t.done, nil
@@ -93,6 +96,7 @@ type transfer struct {
 }
 
 func (t *transfer) run(queue, to string) (err error) {
+	t.near = t.store == t.dst.store
 	if t.q, err = transferable(t.cfg.Query); err != nil {
 		return err
 	}
@@ -108,10 +112,9 @@ func (t *transfer) run(queue, to string) (err error) {
 	switch {
 	case t.from.Foreign || t.to.Foreign:
 		return fmt.Errorf("%s to %s: the list of another program: allowed are queues of tasuki's own", queue, to)
-	case t.store == t.dst.store && queue == to:
+	case t.near && queue == to:
 		return fmt.Errorf("to: %s: the jobs are there", to)
 	}
-	t.near = t.store == t.dst.store
 	t.seenFor, t.seenMax = bridge.Seen(t.dst.client)
 	survey, err := t.store.Survey(t.ctx, t.from)
 	if err != nil {
@@ -213,407 +216,4 @@ func (t *transfer) marked(jobs []Job) ([]Job, error) {
 		}
 	}
 	return marked, nil
-}
-
-// parcel is a job in a transfer.
-type parcel struct {
-	carried
-	job    *Job
-	leased bool
-	gone   bool   // it is not where it was read any more
-	now    string // a bare one, as it lies here now
-	lock   string
-}
-
-// portion moves some jobs of one place. It returns how many have left that.
-func (t *transfer) portion(jobs []Job, now time.Time) (left int, err error) {
-	all := make([]parcel, 0, len(jobs))
-	var near []int
-	for n := range jobs {
-		j := &jobs[n]
-		if t.refused[j.ID] && j.ID != "" {
-			continue // it was put back, and is met again
-		}
-		if t.near && j.Recorded && j.State != tasuki.StateDead {
-			near = append(near, n)
-			continue
-		}
-		p := parcel{job: j, now: j.element}
-		p.state, p.id, p.element = j.State, j.ID, j.element
-		p.at = j.DueAt
-		if j.State == tasuki.StateDead {
-			p.at = endOf(j)
-		}
-		all = append(all, p)
-	}
-	if left, err = t.moveNear(jobs, near); err != nil {
-		return left, err
-	}
-	if err := t.read(all); err != nil {
-		return left, err
-	}
-	if err := t.lease(all, now); err != nil {
-		return left, err
-	}
-	for n := range all {
-		if all[n].leased && all[n].job.at.kind == "list" {
-			left++
-		}
-	}
-	imported, err := t.dst.takeIn(t.ctx, t.to, "", now, all, t.seenFor, t.seenMax)
-	if err != nil {
-		return left, err
-	}
-	n, err := t.finish(all, imported)
-	return left + n, err
-}
-
-// moveNear moves recorded jobs within the namespace.
-func (t *transfer) moveNear(jobs []Job, which []int) (left int, err error) {
-	var lock sync.Mutex
-	err = t.each(which, func(n int) error {
-		_, err := t.client.Move(t.ctx, jobs[n].Address(), t.to.Name)
-		lock.Lock()
-		defer lock.Unlock()
-		switch {
-		case err == nil:
-			t.done.Moved++
-			left++
-		case isMoved(err) || errors.Is(err, tasuki.ErrChanged):
-			t.done.Missed++
-		case errors.Is(err, tasuki.ErrLocked) || errors.Is(err, tasuki.ErrIDTaken):
-			t.refuse(jobs[n].ID)
-		default:
-			return err
-		}
-		return nil
-	})
-	return left, err
-}
-
-// refuse notes a job that stays, so that it is not tried again and again.
-func (t *transfer) refuse(id string) {
-	t.done.Refused++
-	t.refused[id] = true
-}
-
-// refusedMost is how many may be refused before it is given up.
-const refusedMost = 100_000
-
-// read fills in what the records say, and when ids were remembered.
-func (t *transfer) read(all []parcel) error {
-	var ids []string
-	for n := range all {
-		ids = append(ids, all[n].id)
-	}
-	seen, err := t.store.SeenAll(t.ctx, t.from, ids)
-	if err != nil {
-		return err
-	}
-	for n := range all {
-		all[n].remembered = seen[n]
-	}
-	return readRecords(t.ctx, t.store, t.from, all)
-}
-
-// readRecords reads the records of those that have one, in portions: a record has a megabyte
-// at most, as a rule far less.
-func readRecords(ctx context.Context, s *store.Store, q *store.Queue, all []parcel) error {
-	var which []int
-	for n := range all {
-		if all[n].job.Recorded {
-			which = append(which, n)
-		}
-	}
-	for some := range slices.Chunk(which, 50) {
-		ids := make([]string, len(some))
-		for k, n := range some {
-			ids[k] = all[n].id
-		}
-		records, err := s.WholeRecords(ctx, q, ids)
-		if err != nil {
-			return err
-		}
-		for k, n := range some {
-			p := &all[n]
-			r := records[k]
-			pointer, _ := wire.Parse(p.job.element)
-			p.gen = pointer.Rec
-			body, _ := wire.Parse(r["job"])
-			p.fields, p.lock, p.element = r, body.Lock, ""
-			// Its pointer may have been left behind, or it has begun to run.
-			p.gone = r["job"] == "" || r["gen"] != fmt.Sprint(p.gen) || r["state"] == string(tasuki.StateRunning) || r["to"] != ""
-		}
-	}
-	return nil
-}
-
-// lease names the jobs, and sets those aside that could be claimed.
-func (t *transfer) lease(all []parcel, now time.Time) error {
-	until := now.Add(leaseFor)
-	var bare []int
-	var recorded []int
-	for n := range all {
-		p := &all[n]
-		if p.gone {
-			continue
-		}
-		body := p.element
-		if p.gen > 0 {
-			body = p.fields["job"]
-		}
-		j, _ := wire.Parse(body)
-		extra, m := unmark(j.Extra)
-		later := p.state == tasuki.StateScheduled || p.state == tasuki.StateRetry
-		switch {
-		case p.state == tasuki.StateDead || later && !p.at.Before(until):
-			if p.name = m.name; m.name == "" {
-				p.name = nameOf(&p.carried)
-			}
-			continue // nobody claims it meanwhile
-		case m.name != "" && p.state == tasuki.StateScheduled:
-			// It lies where it was set aside before.
-			p.name, p.at = m.name, m.due
-			if m.due.IsZero() {
-				p.state = tasuki.StateReady
-			}
-		case m.name != "":
-			p.name = m.name // it was not finished in time, and has run here or is about to
-		default:
-			p.name = wire.NewToken()
-		}
-		due := time.Time{}
-		if p.state == tasuki.StateScheduled || p.state == tasuki.StateRetry {
-			due = p.at
-		}
-		if j.ID != "" && p.id == "" {
-			p.id = j.ID // a plain element gets one here
-		}
-		j.ID, j.Extra = p.id, mark(extra, p.name, due)
-		if p.gen > 0 {
-			p.now = j.Body()
-			recorded = append(recorded, n)
-		} else {
-			j.Token = wire.NewToken()
-			p.now = j.Element()
-			bare = append(bare, n)
-		}
-	}
-	if err := t.leaseBare(all, bare, until); err != nil {
-		return err
-	}
-	return t.each(recorded, func(n int) error {
-		p := &all[n]
-		job, _ := wire.Parse(p.fields["job"])
-		job.ID = p.id
-		err := t.store.Act(t.ctx, t.from, &store.Act{
-			What: "move", ID: p.id, Lock: p.lock, Gen: p.gen, Was: p.fields["job"], Job: p.now,
-			Old: job.Pointer(p.lock, p.gen), New: job.Pointer(p.lock, p.gen+1), When: store.Put{At: until},
-		})
-		switch {
-		case err == nil:
-			p.leased = true
-			p.gen++
-			p.fields["job"] = p.now
-		case isGone(err):
-			p.gone = true
-			return nil
-		}
-		return err
-	})
-}
-
-// isGone tells whether a recorded job is not as it was read any more.
-func isGone(err error) bool {
-	return slices.ContainsFunc([]error{store.ErrChanged, store.ErrRunning, store.ErrEnded, store.ErrMissing}, func(is error) bool { return errors.Is(err, is) })
-}
-
-func (t *transfer) leaseBare(all []parcel, which []int, until time.Time) error {
-	for len(which) > 0 {
-		n := 1
-		first := all[which[0]].job
-		for n < len(which) && abs(all[which[n]].job.far-first.far) < store.MovingSpan {
-			n++
-		}
-		moving := make([]store.Moving, n)
-		for k, w := range which[:n] {
-			p := &all[w]
-			moving[k] = store.Moving{From: string(p.job.State), Far: p.job.far, Element: p.job.element, Kept: p.now}
-		}
-		done, err := t.store.Move(t.ctx, t.from, until, false, moving)
-		if err != nil {
-			return err
-		}
-		for k, w := range which[:n] {
-			p := &all[w]
-			p.leased, p.gone = done[k], !done[k]
-			p.element = p.now
-		}
-		which = which[n:]
-	}
-	return nil
-}
-
-func abs(n int64) int64 { return max(n, -n) }
-
-// each does something for several jobs, some at a time: one after the other they would wait
-// for each other's round trips.
-func (t *transfer) each(which []int, do func(n int) error) error {
-	var wait sync.WaitGroup
-	next, errs := make(chan int), make([]error, 16)
-	for w := range errs {
-		wait.Go(func() {
-			for n := range next {
-				if errs[w] == nil {
-					errs[w] = do(n)
-				}
-			}
-		})
-	}
-	for _, n := range which {
-		next <- n
-	}
-	close(next)
-	wait.Wait()
-	return errors.Join(errs...)
-}
-
-// takeIn puts jobs into a queue. Its answers are those of the store; "" for one that is gone.
-func (i *Inspector) takeIn(ctx context.Context, q *store.Queue, run string, now time.Time, all []parcel, window time.Duration, most int) ([]store.Imported, error) {
-	results := make([]store.Imported, len(all))
-	for from := 0; from < len(all); {
-		var coming []store.Import
-		var which []int
-		size, n := 0, from
-		for ; n < len(all) && len(coming) < 500 && size < pageBytes; n++ {
-			if all[n].gone {
-				continue
-			}
-			in := all[n].arrives(now)
-			size += len(in.Element)
-			for _, value := range in.Fields {
-				size += len(value)
-			}
-			coming, which = append(coming, in), append(which, n)
-		}
-		from = n
-		if len(coming) == 0 {
-			continue
-		}
-		var imported []store.Imported
-		err := store.Repeat(ctx, func(ctx context.Context) (err error) {
-			imported, err = i.store.Import(ctx, q, window, most, run, coming)
-			return err
-		})
-		if err != nil {
-			return results, err
-		}
-		for k, w := range which {
-			results[w] = imported[k]
-		}
-	}
-	return results, nil
-}
-
-// finish takes away what has come in, and puts back what has not. It returns how many of those
-// that were not set aside have left their place.
-func (t *transfer) finish(all []parcel, imported []store.Imported) (left int, err error) {
-	var gone, back, recorded []int
-	for n := range all {
-		switch {
-		case all[n].gone:
-			if !t.second {
-				t.done.Missed++
-			}
-		case all[n].gen > 0:
-			recorded = append(recorded, n)
-		case imported[n] == store.ImportDone || imported[n] == store.ImportAgain:
-			gone = append(gone, n)
-		case all[n].leased:
-			back = append(back, n)
-		}
-		if imported[n] == store.ImportThere || imported[n] == store.ImportLocked {
-			t.refuse(all[n].id)
-		}
-	}
-	var lock sync.Mutex
-	var names []string
-	away := func(n int, was bool) {
-		lock.Lock()
-		defer lock.Unlock()
-		p := &all[n]
-		if !was {
-			t.done.Doubled++
-			return
-		}
-		t.done.Moved++
-		if imported[n] == store.ImportAgain {
-			t.done.Again++
-		}
-		if names = append(names, p.name); !p.leased || p.job.at.kind == "zset" {
-			left++
-		}
-	}
-	for _, some := range [][]int{gone, back} {
-		if len(some) == 0 {
-			continue
-		}
-		moving := make([]store.Moving, len(some))
-		for k, n := range some {
-			p := &all[n]
-			from := p.job.State
-			if p.leased {
-				from = tasuki.StateScheduled
-			}
-			moving[k] = store.Moving{From: string(from), Far: 1, Element: p.now}
-			if len(back) > 0 && &some[0] == &back[0] {
-				j, _ := wire.Parse(p.now)
-				j.Extra, _ = unmark(j.Extra)
-				j.Token = wire.NewToken()
-				moving[k].Kept = j.Element()
-			}
-		}
-		if len(gone) > 0 && &some[0] == &gone[0] {
-			done, err := t.store.Move(t.ctx, t.from, time.Time{}, true, moving)
-			if err != nil {
-				return left, err
-			}
-			for k, n := range some {
-				away(n, done[k])
-			}
-			continue
-		}
-		// Each has a time of its own.
-		for k, n := range some {
-			if _, err := t.store.Move(t.ctx, t.from, all[n].at, false, moving[k:k+1]); err != nil {
-				return left, err
-			}
-		}
-	}
-	err = t.each(recorded, func(n int) error {
-		p := &all[n]
-		job, _ := wire.Parse(p.fields["job"])
-		job.ID = p.id
-		act := store.Act{What: "remove", ID: p.id, Lock: p.lock, Gen: p.gen, Was: p.fields["job"], Old: job.Pointer(p.lock, p.gen), State: "moved"}
-		if imported[n] == store.ImportThere || imported[n] == store.ImportLocked {
-			if !p.leased {
-				return nil
-			}
-			job.Extra, _ = unmark(job.Extra)
-			act.What, act.Job, act.New, act.When = "move", job.Body(), job.Pointer(p.lock, p.gen+1), store.Put{At: p.at}
-		}
-		err := t.store.Act(t.ctx, t.from, &act)
-		if act.What == "remove" && (err == nil || isGone(err)) {
-			away(n, err == nil)
-		}
-		if isGone(err) {
-			return nil
-		}
-		return err
-	})
-	if err != nil {
-		return left, err
-	}
-	// What is gone here cannot come again.
-	return left, t.dst.store.ForgetNames(t.ctx, t.to, names)
 }

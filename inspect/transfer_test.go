@@ -110,14 +110,9 @@ func TestTransfer(t *testing.T) {
 	h := func(_ context.Context, job *tasuki.RawJob) error { ran <- job.ID; return nil }
 	tasuki.HandleOther(w, h)
 	tasuki.HandleRaw(w, "there", h)
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- w.Run(ctx) }()
+	stop := redistest.Run(t, w.Run)
 	o.wait("there", func(q inspect.Queue) bool { return q.Counts["done"] == 6 })
 	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
 	if len(ran) != 6 {
 		t.Errorf("%d ran", len(ran))
 	}

@@ -24,6 +24,9 @@ const (
 	undoOps   = 20      // operations
 )
 
+// nothingDone is why an operation cannot be undone that has kept no job.
+const nothingDone = "it has done nothing that could be undone"
+
 // undoing is the action of an operation that undoes another.
 const undoing Action = "undo"
 
@@ -61,6 +64,10 @@ func (t *Task) noUndo(q *Query, jobs int64) string {
 func (r *operationRun) keeper(ctx context.Context, queue *store.Queue, jobs []Job) (func(errs []error), error) {
 	if r.o.NoUndo != "" {
 		return func([]error) {}, nil
+	}
+	before, err := r.store.Kept(ctx, queue, r.o.ID)
+	if err != nil {
+		return nil, err
 	}
 	gone := r.o.Action == Cancel || r.o.Action == Remove
 	records := map[string]map[string]string{}
@@ -114,16 +121,22 @@ func (r *operationRun) keeper(ctx context.Context, queue *store.Queue, jobs []Jo
 		if len(entries) == 0 {
 			return
 		}
-		if err := r.store.Discard(ctx, queue, r.o.ID, undoFor, entries); err != nil {
+		if !slices.Contains(r.o.Kept, queue.Name) {
+			r.o.Kept = append(r.o.Kept, queue.Name)
+			if err := r.report(ctx); err != nil && !errors.Is(err, errOperationCancelled) {
+				return // nobody would find it there; the next step says why
+			}
+		}
+		err := store.Repeat(ctx, func(ctx context.Context) error {
+			return r.store.Discard(ctx, queue, r.o.ID, undoFor, before, entries)
+		})
+		if err != nil {
 			r.o.NoUndo = cutText("jobs could not be kept: "+err.Error(), auditText)
 			return
 		}
 		r.o.Undoable += len(entries)
 		r.o.KeptBytes += bytes
 		r.o.UndoUntil = r.o.Started.Add(undoFor + time.Since(r.began))
-		if !slices.Contains(r.o.Kept, queue.Name) {
-			r.o.Kept = append(r.o.Kept, queue.Name)
-		}
 	}, nil
 }
 
@@ -177,6 +190,25 @@ func (i *Inspector) Undo(ctx context.Context, id string) (Operation, error) {
 	return undo, nil
 }
 
+// recount looks how many jobs were kept of an operation that is interrupted: what it has done since
+// it wrote that down last, nobody has said.
+func (i *Inspector) recount(ctx context.Context, o *Operation) error {
+	n := int64(0)
+	for _, name := range o.Kept {
+		q, err := i.store.Queue(name)
+		if err != nil {
+			continue // somebody else has put it there
+		}
+		kept, err := i.store.Kept(ctx, q, o.ID)
+		if err != nil {
+			return err
+		}
+		n += kept
+	}
+	o.Undoable = max(o.Undoable, int(n))
+	return nil
+}
+
 // rewrite writes down an operation that nobody runs.
 func (i *Inspector) rewrite(ctx context.Context, o *Operation) error {
 	r := &operationRun{Inspector: i, o: *o, runner: wire.NewToken()}
@@ -219,6 +251,9 @@ func (i *Inspector) emptyOldTrash(ctx context.Context) {
 func (r *operationRun) undo(ctx context.Context) error {
 	of, err := r.Operation(ctx, r.o.Undoes)
 	if err != nil {
+		return err
+	}
+	if err := r.land(ctx, of.Moving, ""); err != nil {
 		return err
 	}
 	for _, name := range r.o.Kept {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -139,6 +140,9 @@ type WhyConfig struct {
 	// once. A bare one is found where its id says when it came in, and among the first and the
 	// last 10,000 of each state: what lies between is left to Inspector.Job.
 	Job *Job
+	// Redact, unless nil, takes out of a job's Error and Reason what Reasons must not say. It is
+	// given a copy of what is known of the job; Why.Job stays as it is.
+	Redact func(*tasuki.Info)
 }
 
 // Why returns what a job waits for and until when, as far as a bounded look tells: what it
@@ -165,8 +169,19 @@ type asker struct {
 	q      *store.Queue
 	id     string
 	job    *Job
+	spot   *spot    // where it was found in a list; nil: nobody has looked
 	body   wire.Job // as its element or its record has it
 	fields map[string]string
+}
+
+// said is the job with what reasons may say of it.
+func (w *asker) said() tasuki.Info {
+	info := w.job.Info
+	if w.cfg.Redact != nil {
+		info.Meta = maps.Clone(info.Meta)
+		w.cfg.Redact(&info)
+	}
+	return info
 }
 
 func (w *asker) add(r Reason) { w.why.Reasons = append(w.why.Reasons, r) }
@@ -250,6 +265,9 @@ func (w *asker) find() (err error) {
 		return w.notFound(looked)
 	}
 	w.job = j
+	if j.at.kind == "list" {
+		w.spot = &spot{j.nth, j.nth + j.far, true}
+	}
 	w.body, _ = wire.Parse(j.element)
 	return nil
 }
@@ -296,17 +314,17 @@ func (w *asker) notFound(looked bool) error {
 // ended says how.
 func (w *asker) ended() error {
 	j := w.job
-	at := endOf(j)
-	r := Reason{Cause: CauseEnded, Since: at, Error: j.Error, Attempt: j.Attempt, MaxAttempts: max(j.MaxAttempts, 0)}
+	at, said := endOf(j), w.said()
+	r := Reason{Cause: CauseEnded, Since: at, Error: said.Error, Attempt: j.Attempt, MaxAttempts: max(j.MaxAttempts, 0)}
 	r.Text = fmt.Sprintf("It is %s", j.State)
 	if !at.IsZero() {
 		r.Text += " since " + clock(at)
 	}
 	switch {
-	case j.Reason != "" && j.Error != "":
-		r.Text += fmt.Sprintf(": %s: %s", j.Reason, j.Error)
-	case j.Reason != "" || j.Error != "":
-		r.Text += ": " + j.Reason + j.Error
+	case said.Reason != "" && said.Error != "":
+		r.Text += fmt.Sprintf(": %s: %s", said.Reason, said.Error)
+	case said.Reason != "" || said.Error != "":
+		r.Text += ": " + said.Reason + said.Error
 	}
 	if r.Text += "."; j.State == tasuki.StateDead {
 		r.Text += " It runs again when somebody revives it."

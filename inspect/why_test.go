@@ -163,9 +163,7 @@ func TestWhyTimes(t *testing.T) {
 		t.Fatal(err)
 	}
 	tasuki.Handle(w, kind, func(context.Context, *tasuki.Job[int]) error { return tasuki.Snooze(time.Hour) })
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- w.Run(ctx) }()
+	stop := redistest.Run(t, w.Run)
 	e.wait("default", func(q inspect.Queue) bool { return q.Counts["snooze"] == 1 && q.Counts["unknown"] >= 4 && q.Retry == 2 })
 	r := e.because("default/unknown", tasuki.StateRetry, "unknown_kind no_handler", "A worker without a handler for its kind has put it back", "It is dead if none has taken it by 20")
 	if time.Since(r.Since) > time.Minute || time.Until(r.Until) > 30*time.Second {
@@ -173,9 +171,6 @@ func TestWhyTimes(t *testing.T) {
 	}
 	e.because("default/snoozed", tasuki.StateRetry, "retry", "It was put off")
 	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
 }
 
 // TestWhyWorkers: slots, handlers, and workers that take no more.

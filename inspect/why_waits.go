@@ -70,16 +70,19 @@ func (w *asker) due() Reason {
 			r.Text += fmt.Sprintf(" It is dead if none has taken it by %s, unless WorkerConfig.UnknownFor is not %v there.", clock(r.Since.Add(unknownFor)), unknownFor)
 		}
 	case j.State == tasuki.StateRetry:
-		r.Cause, r.Error, r.Attempt, r.MaxAttempts = CauseRetry, j.Error, j.Attempt, max(j.MaxAttempts, 0)
+		said := w.said()
+		r.Cause, r.Error, r.Attempt, r.MaxAttempts = CauseRetry, said.Error, j.Attempt, max(j.MaxAttempts, 0)
 		why := "It was put off"
 		if j.Error != "" {
 			why = fmt.Sprintf("Attempt %d has failed", j.Attempt)
 			if j.MaxAttempts > 0 {
 				why = fmt.Sprintf("Attempt %d of %d has failed", j.Attempt, j.MaxAttempts)
 			}
-			why += ": " + j.Error
-		} else if j.Reason != "" {
-			why += ": " + j.Reason
+			if said.Error != "" {
+				why += ": " + said.Error
+			}
+		} else if said.Reason != "" {
+			why += ": " + said.Reason
 		}
 		r.Text = fmt.Sprintf("%s. It is tried again at %s.", strings.TrimSuffix(why, "."), clock(j.DueAt))
 	}
@@ -239,21 +242,21 @@ func (w *asker) line(survey *store.Survey, free int) error {
 			Cause: CauseSuspect, Crashes: w.body.Crashes, Hosts: w.body.Hosts,
 			Text: fmt.Sprintf("It is a suspect: %d processes have died while they ran it (%s). A process runs one such job at a time, and at the third death it is dead.", w.body.Crashes, strings.Join(w.body.Hosts, ", ")),
 		})
-		if at, err := w.rank(w.ctx, w.q.Suspect, element, time.Time{}); err != nil || at.index >= 0 {
+		if at, err := w.rankOf(w.q.Suspect, element, time.Time{}); err != nil || at.index >= 0 {
 			if err == nil {
 				w.place(at, w.q.Suspect, 0, 0, "suspects")
 			}
 			return err
 		}
 	}
-	at, err := w.rank(w.ctx, w.q.Ready, element, w.joined())
+	at, err := w.rankOf(w.q.Ready, element, w.joined())
 	if err != nil {
 		return err
 	}
 	if at.index >= 0 || !w.q.Foreign {
 		return w.place(at, w.q.Ready, survey.Suspect, free, "in the queue")
 	}
-	if at, err = w.rank(w.ctx, w.q.List, element, w.joined()); err != nil {
+	if at, err = w.rankOf(w.q.List, element, w.joined()); err != nil {
 		return err
 	}
 	r := Reason{Cause: CauseForeign, Line: &Line{Length: at.length}, Text: "It lies in the list of another program, which may take it too."}
@@ -263,6 +266,14 @@ func (w *asker) line(survey *store.Survey, free int) error {
 	}
 	w.add(r)
 	return nil
+}
+
+// rankOf is rank, unless it is known already.
+func (w *asker) rankOf(key, element string, when time.Time) (spot, error) {
+	if w.spot != nil && w.job.at.key == key {
+		return *w.spot, nil
+	}
+	return w.rank(w.ctx, key, element, when)
 }
 
 // pointer is the element of a recorded job.

@@ -176,6 +176,7 @@ func (i *Inspector) Dump(ctx context.Context, workers ...string) ([]string, []er
 			dumps[n] = a.Stacks
 		}
 	}
+	i.notedAll(ctx, store.AskDump, workers, "", errs)
 	return dumps, errs
 }
 

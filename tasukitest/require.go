@@ -10,6 +10,7 @@ import (
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/internal/bridge"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 // RequireEnqueued ends the test unless exactly one job of the kind was recorded
@@ -105,5 +106,5 @@ func short(element string) string {
 	if len(element) <= most {
 		return element
 	}
-	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(element[:most], ""), len(element))
+	return fmt.Sprintf("%s… (%d bytes)", legible.Cut(element, most), len(element))
 }

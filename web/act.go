@@ -46,7 +46,7 @@ func (c *call) confirmed(q question, extra ...field) bool {
 		}
 	}
 	q.Fields = append(q.Fields, extra...)
-	q.Back = localPage(form.Get("back"), "./")
+	q.Back = c.d.localPage(form.Get("back"), "./")
 	c.render(http.StatusOK, "confirm", q.Text, q)
 	return false
 }
@@ -65,7 +65,7 @@ func (c *call) forget() {
 // done goes back to where somebody has done something.
 func (c *call) done(fallback string) {
 	c.forget()
-	c.see(localPage(c.r.PostForm.Get("back"), fallback))
+	c.see(c.d.localPage(c.r.PostForm.Get("back"), fallback))
 }
 
 // by is who has done something, for others to read.
@@ -100,12 +100,9 @@ func (d *Dashboard) resumeQueue(c *call) {
 	c.done("queue" + string(query("name", name)))
 }
 
-// note writes what was done past package inspect into the audit trail. That it was done is true
-// all the same.
-func (c *call) note(what, target string) {
-	if err := c.inspector().Note(c.r.Context(), inspect.AuditEntry{What: what, Target: target, Count: 1}); err != nil {
-		c.d.log.Warn("tasuki: what was done in the dashboard is not in the audit trail", "what", what, "target", target, "by", c.by(), "error", err)
-	}
+// noted writes into the audit trail what was done past package inspect, or why it was not: err.
+func (c *call) noted(what, target, detail string, err error) error {
+	return c.inspector().Noted(c.r.Context(), inspect.AuditEntry{What: what, Target: target, Detail: detail, Count: 1}, err)
 }
 
 // onSchedule is an action on a periodic entry.
@@ -118,11 +115,10 @@ func (d *Dashboard) onSchedule(what string, act func(c *call, name string) error
 		if c.refused() {
 			return
 		}
-		if err := act(c, name); err != nil {
+		if err := c.noted(what, name, "", act(c, name)); err != nil {
 			c.failOf(err)
 			return
 		}
-		c.note(what, name)
 		c.done("schedule" + string(query("name", name)))
 	}
 }

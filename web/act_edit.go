@@ -68,18 +68,11 @@ var errChanged = errors.New("the arguments were changed meanwhile: load the form
 
 func (d *Dashboard) edit(c *call) {
 	address, text := c.address("id"), c.long("args", mostArgs)
-	attempts, timeoutText, sum := c.number("max_attempts", -1, 1_000_000, 0), c.text("timeout"), c.text("sum")
+	attempts, timeout, sum := c.number("max_attempts", -1, 1_000_000, 0), c.duration("timeout"), c.text("sum")
 	var args bytes.Buffer
 	if text != "" {
 		if err := json.Compact(&args, []byte(text)); err != nil {
 			c.refuse("args", c.T("error.json", err.Error()))
-		}
-	}
-	var timeout time.Duration
-	if timeoutText != "" {
-		var err error
-		if timeout, err = time.ParseDuration(timeoutText); err != nil || timeout < time.Millisecond || timeout > 100*365*24*time.Hour {
-			c.refuse("timeout", c.T("error.duration"))
 		}
 	}
 	if c.refused() {
@@ -104,10 +97,9 @@ func (d *Dashboard) edit(c *call) {
 		c.fail(http.StatusConflict, err)
 		return
 	}
-	if err != nil {
+	if err := c.noted(string(inspect.Edit), address, "", err); err != nil {
 		c.failOf(err)
 		return
 	}
-	c.note("edit", address)
 	c.done("job" + string(query("id", address)))
 }

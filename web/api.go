@@ -3,15 +3,13 @@ package web
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 // apiRoot is where the JSON API begins. What is there once stays: see docs/api.md.
@@ -62,6 +60,12 @@ func post[B, A any](path string, right Right, summary string, handle func(*reque
 	}
 }
 
+// as is an endpoint with another method.
+func as(method string, e endpoint) endpoint {
+	e.method = method
+	return e
+}
+
 // request is a call of the API.
 type request struct {
 	*call
@@ -90,7 +94,11 @@ func (d *Dashboard) handleAPI() {
 func (d *Dashboard) serveAPI(e *endpoint, w http.ResponseWriter, r *http.Request) {
 	q := &request{call: &call{d: d, w: w, r: r, lang: "en"}}
 	answer, err := q.answer(e)
-	if err != nil {
+	switch {
+	case err != nil && e.method == http.MethodGet:
+		q.problem(faultOfReading(err))
+		return
+	case err != nil:
 		q.problem(faultOf(err))
 		return
 	}
@@ -105,12 +113,15 @@ func (q *request) answer(e *endpoint) (any, error) {
 	if q.query, err = url.ParseQuery(q.r.URL.RawQuery); err != nil {
 		return nil, invalid("", "the query of the URL cannot be read: "+err.Error())
 	}
-	for name := range q.query {
+	for name, values := range q.query {
+		if len(values) > 1 {
+			return nil, invalid(legible.Lines(legible.Cut(name, 100)), "it is there twice")
+		}
 		if e.method != "" && !slices.ContainsFunc(e.params, func(p param) bool { return p.name == name }) {
-			return nil, &fault{Status: http.StatusBadRequest, Code: "unknown_field", Field: readable([]byte(cut(name, 100))), Detail: "there is no such parameter: allowed are " + e.paramNames()}
+			return nil, &fault{Status: http.StatusBadRequest, Code: "unknown_field", Field: legible.Lines(legible.Cut(name, 100)), Detail: "there is no such parameter: allowed are " + e.paramNames()}
 		}
 	}
-	if e.method == http.MethodPost {
+	if e.body != nil {
 		q.r.Body = http.MaxBytesReader(q.w, q.r.Body, e.mostBody)
 	}
 	return e.handle(q)
@@ -130,7 +141,7 @@ func (e *endpoint) paramNames() string {
 // nowhere says that an address is none, or not for this method.
 func (q *request) nowhere() error {
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
 		if _, pattern := q.d.mux.Handler(&http.Request{Method: method, URL: q.r.URL, Host: q.r.Host}); pattern != apiRoot+"/" && pattern != apiRoot {
 			allowed = append(allowed, method)
 		}
@@ -140,51 +151,6 @@ func (q *request) nowhere() error {
 	}
 	q.w.Header().Set("Allow", strings.Join(allowed, ", "))
 	return &fault{Status: http.StatusMethodNotAllowed, Code: "method", Detail: "allowed are " + strings.Join(allowed, ", ")}
-}
-
-// decode reads the body, which is one JSON object without fields that are not known.
-func (q *request) decode(to any) error {
-	body, err := io.ReadAll(q.r.Body)
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return &fault{Status: http.StatusRequestEntityTooLarge, Code: "too_large", Detail: fmt.Sprintf("the body: allowed are %d bytes", tooLarge.Limit)}
-	}
-	if err != nil {
-		return invalid("", "the body cannot be read: "+err.Error())
-	}
-	if len(body) == 0 && reflect.TypeOf(to).Elem().NumField() == 0 {
-		return nil
-	}
-	if kind, _, err := mime.ParseMediaType(q.r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return &fault{Status: http.StatusUnsupportedMediaType, Code: "media_type", Detail: "the body: allowed is the Content-Type application/json"}
-	}
-	if text := bytes.TrimLeft(body, " \t\r\n"); len(text) == 0 || text[0] != '{' {
-		return invalid("", "the body: allowed is a JSON object")
-	}
-	in := json.NewDecoder(bytes.NewReader(body))
-	in.DisallowUnknownFields()
-	if err := in.Decode(to); err != nil {
-		return undecodable(err)
-	}
-	if _, err := in.Token(); err != io.EOF {
-		return invalid("", "the body: something stands behind the JSON object")
-	}
-	return nil
-}
-
-// undecodable says what of a body is not as it should be.
-func undecodable(err error) *fault {
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return &fault{Status: http.StatusBadRequest, Code: "unknown_field", Field: readable([]byte(cut(strings.Trim(name, `"`), 100))), Detail: "there is no such field"}
-	}
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		return invalid(wrong.Field, "a JSON "+wrong.Value+" stands where it is not allowed: the description says what is")
-	}
-	var bad *fault
-	if errors.As(err, &bad) {
-		return bad
-	}
-	return invalid("", "the body is no JSON: "+err.Error())
 }
 
 // write sends an answer. What jobs carry comes out as it is: no number is made a float, no
@@ -205,4 +171,3 @@ func (q *request) write(status int, media string, answer any) {
 }
 
 // cut is the begin of a text.
-func cut(text string, most int) string { return text[:min(len(text), most)] }

@@ -131,6 +131,8 @@ func (s *schemas) of(t reflect.Type, closed bool) map[string]any {
 		return map[string]any{"type": "integer", "format": "int64", "description": "nanoseconds"}
 	case reflect.TypeFor[span]():
 		return map[string]any{"type": []string{"integer", "string"}, "description": "nanoseconds, or a text such as 1h30m"}
+	case reflect.TypeFor[limit]():
+		return map[string]any{"type": "string", "description": "a time as in RFC 3339, or \"\" for none"}
 	case reflect.TypeFor[json.RawMessage]():
 		return map[string]any{"description": "any JSON"}
 	case reflect.TypeFor[[]byte]():

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 const (
@@ -57,33 +58,33 @@ type apiUnique struct {
 }
 
 func (s *apiSpec) spec() tasuki.Spec {
-	o, u := &s.Opts, &s.Opts.Unique
-	return tasuki.Spec{Kind: s.Kind, Args: s.Args, Opts: tasuki.Opts{
+	return tasuki.Spec{Kind: s.Kind, Args: s.Args, Opts: s.Opts.opts()}
+}
+
+func (o *apiOpts) opts() tasuki.Opts {
+	u := &o.Unique
+	return tasuki.Opts{
 		Queue: o.Queue, ID: o.ID, In: time.Duration(o.In), At: o.At, MaxAttempts: o.MaxAttempts, Timeout: time.Duration(o.Timeout), Deadline: o.Deadline,
 		ExpireIn: time.Duration(o.ExpireIn), ExpireAt: o.ExpireAt, Record: o.Record, Keep: time.Duration(o.Keep), Meta: o.Meta,
 		Unique: tasuki.Unique{Mode: u.Mode, Key: u.Key, Fields: u.Fields, For: time.Duration(u.For), Most: time.Duration(u.Most), OnConflict: u.OnConflict},
-	}}
+	}
 }
 
 func (d *Dashboard) postEnqueue(q *request, body *apiSpec) (*apiInfo, error) {
-	infos, err := d.client.EnqueueMany(q.r.Context(), []tasuki.Spec{body.spec()})
+	info, err := d.put(q.r.Context(), body.spec())
 	if err != nil {
-		var many *tasuki.ManyError
-		if errors.As(err, &many) && len(many.Errs) == 1 && many.Errs[0] != nil {
-			err = many.Errs[0]
-		}
-		return nil, d.refusedEnqueue(infos, 0, err)
+		return nil, d.refusedEnqueue([]tasuki.Info{info}, 0, err)
 	}
-	if q.status = http.StatusCreated; infos[0].Existed {
+	if q.status = http.StatusCreated; info.Existed {
 		q.status = http.StatusOK
 	}
-	return d.apiInfo(infos[0]), nil
+	return d.apiInfo(info), nil
 }
 
 // refusedEnqueue is why a job was not enqueued, with the job that is in the way, or that is in
 // all the same.
 func (d *Dashboard) refusedEnqueue(infos []tasuki.Info, n int, err error) *fault {
-	f := faultOf(err)
+	f := faultOf(err).ofOpts()
 	var duplicate *tasuki.DuplicateError
 	switch {
 	case errors.As(err, &duplicate):
@@ -133,7 +134,7 @@ func (d *Dashboard) postEnqueueMany(q *request, body *apiSpecs) (*apiEnqueued, e
 		if many != nil && many.Errs[n] != nil {
 			f := d.refusedEnqueue(infos, n, many.Errs[n])
 			answer.Refused++
-			answer.Jobs[n] = apiOutcome{Code: f.Code, Error: readable([]byte(f.Detail)), Field: f.Field, Job: f.Job}
+			answer.Jobs[n] = apiOutcome{Code: f.Code, Error: legible.Lines(f.Detail), Field: f.Field, Job: f.Job}
 			q.status = http.StatusMultiStatus
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/cron"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 // fault is an error as RFC 9457 has it. Code does not change from version to version; Detail is
@@ -32,6 +33,11 @@ func invalid(field, detail string) *fault {
 	return &fault{Status: http.StatusBadRequest, Code: "invalid", Field: field, Detail: detail}
 }
 
+// forbidden is for who lacks a right.
+func (q *request) forbidden(right Right) *fault {
+	return &fault{Status: http.StatusForbidden, Code: "forbidden", Detail: q.T("error.right", right)}
+}
+
 var admitCodes = map[int]string{
 	http.StatusMisdirectedRequest: "host",
 	http.StatusUnauthorized:       "unauthorized",
@@ -49,6 +55,7 @@ var codes = []struct {
 	{tasuki.ErrNotFound, http.StatusNotFound, "not_found"},
 	{cron.ErrNotFound, http.StatusNotFound, "not_found"},
 	{cron.ErrInvalid, http.StatusBadRequest, "invalid"},
+	{inspect.ErrInvalid, http.StatusBadRequest, "invalid"},
 	{cron.ErrDeclared, http.StatusConflict, "declared"},
 	{inspect.ErrMoved, http.StatusConflict, "moved"},
 	{inspect.ErrReady, http.StatusConflict, "ready"},
@@ -63,6 +70,7 @@ var codes = []struct {
 	{tasuki.ErrFull, http.StatusInsufficientStorage, "full"},
 	{tasuki.ErrNotReplicated, http.StatusServiceUnavailable, "not_replicated"}, // before ErrUncertain, which it is too
 	{tasuki.ErrUncertain, http.StatusServiceUnavailable, "uncertain"},
+	{tasuki.ErrRefused, http.StatusBadGateway, "refused"},
 	{inspect.ErrUnanswered, http.StatusGatewayTimeout, "unanswered"},
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, "timeout"},
 }
@@ -86,13 +94,28 @@ func faultOf(err error) *fault {
 	}
 	for _, c := range codes {
 		if errors.Is(err, c.err) {
-			return &fault{Status: c.status, Code: c.code, Detail: detailOf(c.code, err)}
+			f := &fault{Status: c.status, Code: c.code, Detail: detailOf(c.code, err)}
+			if c.code == "invalid" {
+				f.Field = fieldOf(err)
+			}
+			return f
 		}
 	}
 	if field := fieldOf(err); field != "" {
 		return invalid(field, err.Error())
 	}
-	return &fault{Status: http.StatusServiceUnavailable, Code: "redis", Detail: err.Error()}
+	if inspect.IsAway(err) {
+		return &fault{Status: http.StatusServiceUnavailable, Code: "redis", Detail: err.Error()}
+	}
+	return &fault{Status: http.StatusInternalServerError, Code: "internal", Detail: err.Error()}
+}
+
+// faultOfReading is faultOf for what changes nothing: of that a lost reply leaves nothing open.
+func faultOfReading(err error) *fault {
+	if inspect.IsAway(err) {
+		return &fault{Status: http.StatusServiceUnavailable, Code: "redis", Detail: unread(err)}
+	}
+	return faultOf(err)
 }
 
 func detailOf(code string, err error) string {
@@ -106,7 +129,7 @@ func detailOf(code string, err error) string {
 }
 
 // named is an error that begins with the field that is wrong, or with what was done to which job.
-var named = regexp.MustCompile(`^(?:[a-z]+(?: \S+)?: )?([a-z][a-z_.]*)(?: and [a-z][a-z_.]*)?: `)
+var named = regexp.MustCompile(`^(?:cron: )?(?:[a-z]+(?: \S+)?: )?([a-z][a-z_.]*)(?: and [a-z][a-z_.]*)?: `)
 
 // fieldOf is the field of a job, or of a change, that an error is about; "" if it is about something
 // else.
@@ -123,7 +146,7 @@ func fieldOf(err error) string {
 
 // fieldNames are those that errors of the library name.
 var fieldNames = func() map[string]bool {
-	names := map[string]bool{"over": true, "since": true, "from": true, "to": true, "step": true, "text": true, "version": true, "limit": true, "changes": true, "tags": true, "lock": true}
+	names := map[string]bool{"over": true, "since": true, "from": true, "to": true, "step": true, "text": true, "version": true, "limit": true, "changes": true, "tags": true, "lock": true, "action": true}
 	var add func(prefix string, t reflect.Type)
 	add = func(prefix string, t reflect.Type) {
 		for i := range t.NumField() {
@@ -138,15 +161,27 @@ var fieldNames = func() map[string]bool {
 		}
 	}
 	add("", reflect.TypeFor[tasuki.Spec]())
+	add("", reflect.TypeFor[cron.Entry]())
 	add("", reflect.TypeFor[tasuki.Opts]())
 	return names
 }()
+
+// ofOpts names a field of tasuki.Opts as it is named where these are a part.
+func (f *fault) ofOpts() *fault {
+	first, _, _ := strings.Cut(f.Field, ".")
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[tasuki.Opts]()) {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); first == name {
+			f.Field = "opts." + f.Field
+		}
+	}
+	return f
+}
 
 // problem answers with an error.
 func (q *request) problem(f *fault) {
 	answer := *f
 	answer.Type, answer.Title = "about:blank", http.StatusText(f.Status)
-	answer.Detail = readable([]byte(f.Detail))
+	answer.Detail = legible.Lines(f.Detail)
 	if f.Status == http.StatusServiceUnavailable {
 		q.w.Header().Set("Retry-After", "1")
 	}

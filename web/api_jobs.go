@@ -10,6 +10,7 @@ import (
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 func (d *Dashboard) apiJobs() []endpoint {
@@ -27,13 +28,13 @@ func (d *Dashboard) apiJobs() []endpoint {
 		onOne[none]("retry", Retry, "Make a job ready that is scheduled, waits for a retry, or is dead", inspect.Retry),
 		onOne[none]("cancel", Cancel, "End a job that waits, ask one that runs to end", inspect.Cancel),
 		onOne[none]("remove", Remove, "Take a job away that does not run", inspect.Remove),
-		onOne[apiTime]("reschedule", Edit, "Move a job that does not run to another time; one that is in the past is now", inspect.Reschedule),
+		onOne[apiTime]("reschedule", Edit, "Move a job that does not run to another time; one that is in the past is now. A dead one has all its attempts before it again, and needs the right retry too", inspect.Reschedule),
 		onOne[apiTo]("move", Move, "Put a recorded job that waits into another queue", inspect.Move),
 		onOne[apiChanges]("edit", Edit, "Change options and arguments of a recorded job that does not run", inspect.Edit),
 		onMany[apiMany]("retry", Retry, "Retry up to 1,000 jobs", inspect.Retry),
 		onMany[apiMany]("cancel", Cancel, "Cancel up to 1,000 jobs", inspect.Cancel),
 		onMany[apiMany]("remove", Remove, "Remove up to 1,000 jobs", inspect.Remove),
-		onMany[apiManyTime]("reschedule", Edit, "Reschedule up to 1,000 jobs", inspect.Reschedule),
+		onMany[apiManyTime]("reschedule", Edit, "Reschedule up to 1,000 jobs. Dead ones need the right retry too", inspect.Reschedule),
 		onMany[apiManyTo]("move", Move, "Move up to 1,000 recorded jobs", inspect.Move),
 		onMany[apiManyChanges]("edit", Edit, "Edit up to 1,000 recorded jobs", inspect.Edit),
 	)
@@ -107,7 +108,7 @@ func (q *request) why() (*inspect.Why, error) {
 	ctx, stop := context.WithTimeout(q.r.Context(), 10*time.Second)
 	defer stop()
 	workers := q.d.workers.get(ctx, 200*time.Millisecond) // without them it says less
-	return q.d.inspector.Why(ctx, address, &inspect.WhyConfig{Workers: listed(workers.Value)})
+	return q.d.why(ctx, address, listed(workers.Value))
 }
 
 func (d *Dashboard) getWhy(q *request) (*apiWhy, error) {
@@ -115,7 +116,7 @@ func (d *Dashboard) getWhy(q *request) (*apiWhy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &apiWhy{why.Address, why.At, why.State, why.Kind, d.apiReasons(why.Kind, why.Reasons)}, nil
+	return &apiWhy{why.Address, why.At, why.State, why.Kind, why.Reasons}, nil
 }
 
 func (d *Dashboard) getJob(q *request) (*apiJob, error) {
@@ -164,9 +165,9 @@ func (d *Dashboard) getLog(q *request) (*apiLog, error) {
 // What an action needs, of one job and of many.
 type (
 	apiTime struct {
-		// At is the time. In is it from now on; one of them.
+		// At is the time; one in the past is now. In is it from now on. One of them has to be there.
 		At time.Time `json:"at,omitzero"`
-		In span      `json:"in,omitempty"`
+		In *span     `json:"in,omitempty"`
 	}
 	apiTo struct {
 		To string `json:"to"` // the queue
@@ -176,6 +177,8 @@ type (
 		MaxAttempts *int              `json:"max_attempts,omitempty"`
 		Timeout     *span             `json:"timeout,omitempty"`
 		Keep        *span             `json:"keep,omitempty"`
+		Deadline    *limit            `json:"deadline,omitempty"` // "" takes it away
+		ExpireAt    *limit            `json:"expire_at,omitempty"`
 		Tags        map[string]string `json:"tags,omitempty"` // set in the meta; one with "" is taken away
 	}
 	apiMany struct {
@@ -209,12 +212,12 @@ func (m *apiManyChanges) fill(q *request, t *inspect.Task) { m.Changes.fill(q, t
 func (a *apiTime) fill(q *request, t *inspect.Task) {
 	const most = 100 * 365 * 24 * time.Hour
 	switch {
-	case a.In != 0 && !a.At.IsZero():
-		q.refuse("at", "at and in: allowed is one of them")
-	case a.In < 0 || time.Duration(a.In) > most:
+	case (a.In == nil) == a.At.IsZero():
+		q.refuse("at", "allowed is one of at, a time, and in, a duration such as \"1h30m\"")
+	case a.In != nil && (*a.In < 0 || time.Duration(*a.In) > most):
 		q.refuse("in", "allowed are 0 to 100 years")
-	case a.In != 0:
-		t.At = time.Now().Add(time.Duration(a.In))
+	case a.In != nil:
+		t.At = time.Now().Add(time.Duration(*a.In))
 	default:
 		t.At = a.At
 	}
@@ -223,12 +226,21 @@ func (a *apiTime) fill(q *request, t *inspect.Task) {
 func (a *apiTo) fill(q *request, t *inspect.Task) { t.To = q.queueNamed("to", a.To) }
 
 func (a *apiChanges) fill(_ *request, t *inspect.Task) {
-	t.Changes = &inspect.Changes{Args: a.Args, MaxAttempts: a.MaxAttempts, Timeout: (*time.Duration)(a.Timeout), Keep: (*time.Duration)(a.Keep), Tags: a.Tags}
+	t.Changes = &inspect.Changes{Args: a.Args, MaxAttempts: a.MaxAttempts, Timeout: (*time.Duration)(a.Timeout), Keep: (*time.Duration)(a.Keep),
+		Deadline: (*time.Time)(a.Deadline), ExpireAt: (*time.Time)(a.ExpireAt), Tags: a.Tags}
 }
 
 // apiActed is what has become of an action on one job.
 type apiActed struct {
 	Address string `json:"address"` // where the job is now, or was
+}
+
+// refusedTask is refused, or what of a task is not allowed.
+func (q *request) refusedTask(t *inspect.Task) error {
+	if err := q.refused(); err != nil {
+		return err
+	}
+	return t.Validate()
 }
 
 // onOne is an action on the job in the path.
@@ -239,7 +251,7 @@ func onOne[B any, N interface {
 	return post("/jobs/{queue}/{id}/"+name, right, summary, func(q *request, body *B) (*apiActed, error) {
 		address, task := q.address(), inspect.Task{Action: what}
 		N(body).fill(q, &task)
-		if err := q.refused(); err != nil {
+		if err := q.refusedTask(&task); err != nil {
 			return nil, err
 		}
 		results, err := q.actOn(task, []string{address})
@@ -277,7 +289,7 @@ func onMany[B any, N interface {
 	return post("/jobs/"+name, right, summary, func(q *request, body *B) (*apiResults, error) {
 		addresses, task := N(body).addresses(q), inspect.Task{Action: what}
 		N(body).fill(q, &task)
-		if err := q.refused(); err != nil {
+		if err := q.refusedTask(&task); err != nil {
 			return nil, err
 		}
 		results, err := q.actOn(task, addresses)
@@ -296,7 +308,7 @@ func onMany[B any, N interface {
 				answer.Refused++
 			}
 			f := faultOf(results[n].err)
-			results[n].Code, results[n].Error = f.Code, readable([]byte(f.Detail))
+			results[n].Code, results[n].Error = f.Code, legible.Lines(f.Detail)
 		}
 		return answer, nil
 	})
@@ -327,6 +339,11 @@ func (q *request) actOn(task inspect.Task, addresses []string) ([]apiResult, err
 	jobs, _, err := q.d.find(ctx, addresses)
 	if err != nil {
 		return nil, err
+	}
+	for n := range jobs { // what is among them is read once: one that dies since has moved
+		if right := q.lacking(task.Action, jobs[n].State); right != "" {
+			return nil, q.forbidden(right)
+		}
 	}
 	var errs []error
 	switch by := q.acts(); task.Action {

@@ -6,9 +6,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/cron"
@@ -40,8 +41,13 @@ func TestAPILooks(t *testing.T) {
 	if a := e.good("GET", "/jobs/mail/retries", "", nil); !strings.Contains(a.body, "12345678901234567890.123456789012345678") {
 		t.Errorf("%s", a.body)
 	}
+	for _, since := range []string{"24h", "3600000000000", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)} {
+		e.good("GET", "/statistics/kinds?since="+since, "", nil)
+		e.good("GET", "/failures?since="+since, "", nil)
+	}
+	e.fails("GET", "/statistics/kinds?since=-1h", "", 400, "invalid", "since")
 	for path, field := range map[string]string{"/queues/mail/eta?over=1h": "over", "/queues/mail/eta?more=x": "more", "/queues/mail/eta?within=soon": "within", "/failures?limit=0": "limit", "/failures?since=x": "since",
-		"/statistics/kinds?queue=a%20b": "queue", "/statistics/history?step=2m": "step", "/statistics/history?from=2000-01-01T00:00:00Z": "from", "/statistics/history?timeless=x": "timeless", "/audit?limit=1001": "limit",
+		"/statistics/kinds?queue=a%20b": "queue", "/statistics/history?step=2m": "step", "/statistics/history?from=2000-01-01T00:00:00Z": "from", "/statistics/history?timeless=x": "timeless", "/audit?limit=1001": "limit", "/audit?cursor=x": "cursor",
 		"/marks?from=x": "from", "/jobs/mail/a/log?behind=-1": "behind"} {
 		e.fails("GET", path, "", 400, "invalid", field)
 	}
@@ -76,7 +82,7 @@ func TestAPILooks(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 	e.good("POST", "/workers/"+e.workerID()+"/quiet", "", nil)
-	if a := e.good("GET", "/audit", "", nil); !strings.Contains(a.body, "cron.run") || !strings.Contains(a.body, `"by":"ada"`) {
+	if a := e.good("GET", "/audit", "", nil); !strings.Contains(a.body, "run schedule") || !strings.Contains(a.body, `"by":"ada"`) {
 		t.Errorf("%s", a.body)
 	}
 }
@@ -121,12 +127,20 @@ func TestAPIAutoscale(t *testing.T) {
 	e := setupOn(t, redistest.Start(t), nil)
 	e.enqueue(tasuki.Opts{Queue: "mail"}, 7)
 	e.enqueue(tasuki.Opts{Queue: "mail", In: 1e15}, 3)
-	var load struct{ Value json.Number }
+	e.enqueue(tasuki.Opts{Queue: "mail", In: time.Millisecond}, 2) // no worker is there to move them
+	redistest.WaitFor(t, "due jobs", func() error {
+		n, err := e.inspector.Due(t.Context(), "mail")
+		if err == nil && n != 2 {
+			err = fmt.Errorf("%d are due", n)
+		}
+		return err
+	})
+	var load struct{ Value, Due json.Number }
 	m := watch(t, e.server)
 	m.sent(t)
 	e.good("GET", "/autoscale/mail", "", &load)
-	if n := m.sent(t); load.Value.String() != "7" || n > 5 {
-		t.Errorf("%s, with %d commands", load.Value, n)
+	if n := m.sent(t); load.Value.String() != "9" || load.Due.String() != "2" || n > 8 {
+		t.Errorf("%+v, with %d commands", load, n)
 	}
 	e.good("GET", "/autoscale/never-used", "", &load)
 	if load.Value.String() != "0" {
@@ -159,7 +173,7 @@ func TestAPICost(t *testing.T) {
 	}
 }
 
-// TestAPIDocs runs the calls of docs/api.md.
+// TestAPIDocs sends the calls of docs/api.md, which are lines of curl.
 func TestAPIDocs(t *testing.T) {
 	e := setup(t, &web.Config{Authorize: all})
 	text, err := os.ReadFile("../docs/api.md")
@@ -168,21 +182,48 @@ func TestAPIDocs(t *testing.T) {
 	}
 	_, script, _ := strings.Cut(string(text), "```sh\n")
 	script, _, _ = strings.Cut(script, "```")
-	curl, err := exec.LookPath("curl")
-	if err != nil {
-		t.Skip("there is no curl here")
-	}
 	n := 0
 	for line := range strings.Lines(script) {
-		command := exec.CommandContext(t.Context(), "sh", "-c", strings.Replace(line, "curl ", curl+" --noproxy '*' -sS --fail-with-body ", 1))
-		command.Env = append(os.Environ(), "TASUKI="+strings.TrimSuffix(e.url(""), "/"))
-		out, err := command.CombinedOutput()
-		if err != nil || !json.Valid(out) {
-			t.Errorf("%s%v: %s", line, err, out)
+		a := e.do(e.curl(strings.TrimSpace(line)))
+		if a.StatusCode >= 300 || !json.Valid([]byte(a.body)) {
+			t.Errorf("%s%s: %s", line, a.Status, a.body)
 		}
 		n++
 	}
 	if n < 9 {
 		t.Errorf("%d calls", n)
 	}
+}
+
+// shellWord is a word of a line: in quotes, or without blanks.
+var shellWord = regexp.MustCompile(`'[^']*'|"[^"]*"|[^\s'"]+`)
+
+// curl is the request that a line of curl sends.
+func (e *env) curl(line string) *http.Request {
+	e.t.Helper()
+	words := shellWord.FindAllString(line, -1)
+	method, body, to := http.MethodGet, "", ""
+	for words = words[1:]; len(words) > 0; words = words[1:] {
+		switch word := words[0]; {
+		case word == "-X":
+			words = words[1:]
+			method = words[0]
+		case word == "--json": // as the manual of curl says
+			words = words[1:]
+			body = strings.Trim(words[0], "'")
+			if method == http.MethodGet {
+				method = http.MethodPost
+			}
+		case to == "" && strings.HasPrefix(word, `"$TASUKI/`):
+			to = strings.TrimPrefix(strings.Trim(word, `"`), "$TASUKI/")
+		default:
+			e.t.Fatalf("%s: this test does not know %s", line, word)
+		}
+	}
+	r := e.request(method, to, body)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return r
 }

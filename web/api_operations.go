@@ -12,15 +12,15 @@ func (d *Dashboard) apiOperations() []endpoint {
 	all := []endpoint{
 		get("/operations", View, "The last 100 operations, the last one first", d.getOperations),
 		get("/operations/{id}", View, "One operation: how far it has come", d.getOperation),
-		// The right is that of the operation's action, which is not known before it is read.
-		post("/operations/{id}/cancel", View, "End an operation; what it has done stays done. It needs the right of its action", d.apiOnOperation(func(q *request, id string) (string, error) {
+		// The right of the operation's action, which is not known before it is read, is asked for in addition.
+		post("/operations/{id}/cancel", Undo, "End an operation; what it has done stays done. It needs the right of its action too", d.apiOnOperation(func(q *request, id string) (string, error) {
 			return id, q.acts().CancelOperation(q.r.Context(), id)
 		})),
-		post("/operations/{id}/continue", View, "Go on with an operation that was cut. It needs the right of its action", d.apiOnOperation(func(q *request, id string) (string, error) {
+		post("/operations/{id}/continue", Undo, "Go on with an operation that was cut. It needs the right of its action too", d.apiOnOperation(func(q *request, id string) (string, error) {
 			o, err := q.acts().Continue(q.r.Context(), id)
 			return o.ID, err
 		})),
-		post("/operations/{id}/undo", View, "Undo an operation by another one, as far as it can be. It needs the right of its action", d.apiOnOperation(func(q *request, id string) (string, error) {
+		post("/operations/{id}/undo", Undo, "Undo an operation by another one, as far as it can be. It needs the right of its action too", d.apiOnOperation(func(q *request, id string) (string, error) {
 			o, err := q.acts().Undo(q.r.Context(), id)
 			return o.ID, err
 		})),
@@ -35,11 +35,6 @@ func (d *Dashboard) apiOperations() []endpoint {
 	)
 }
 
-// actionRights are the rights that actions need, by whatever way they are done.
-var actionRights = map[inspect.Action]Right{
-	inspect.Retry: Retry, inspect.Cancel: Cancel, inspect.Remove: Remove, inspect.Reschedule: Edit, inspect.Move: Move, inspect.Edit: Edit,
-}
-
 type apiOperationList struct {
 	Operations []inspect.Operation `json:"operations"`
 }
@@ -50,7 +45,7 @@ func (d *Dashboard) getOperations(q *request) (*apiOperationList, error) {
 		return nil, err
 	}
 	for n := range all {
-		all[n] = d.apiOperation(all[n])
+		all[n], _ = q.shownOperation(all[n])
 	}
 	return &apiOperationList{listed(all)}, nil
 }
@@ -61,7 +56,7 @@ func (d *Dashboard) getOperation(q *request) (*inspect.Operation, error) {
 		return nil, err
 	}
 	o, err := d.inspector.Operation(q.r.Context(), id)
-	o = d.apiOperation(o)
+	o, _ = q.shownOperation(o)
 	return &o, err
 }
 
@@ -72,15 +67,15 @@ func (d *Dashboard) apiOnOperation(act func(q *request, id string) (string, erro
 		if err != nil {
 			return nil, err
 		}
-		if right := actionRights[o.Action]; !q.May(right) {
-			return nil, &fault{Status: http.StatusForbidden, Code: "forbidden", Detail: q.T("error.right", right)}
+		if right := q.lackingFor(o); right != "" {
+			return nil, q.forbidden(right)
 		}
 		id, err := act(q, o.ID)
 		if err != nil {
 			return nil, err
 		}
 		after, err := d.inspector.Operation(q.r.Context(), id)
-		after = d.apiOperation(after)
+		after, _ = q.shownOperation(after)
 		return &after, err
 	}
 }
@@ -143,7 +138,13 @@ func onAll[B any, N interface {
 	read := func(q *request, body *B) (inspect.Task, inspect.Query, error) {
 		meant, task := N(body).meant(q), inspect.Task{Action: what}
 		N(body).fill(q, &task)
-		return task, meant, q.refused()
+		if err := q.refusedTask(&task); err != nil {
+			return task, meant, err
+		}
+		if right := q.lacking(what, meant.States...); right != "" {
+			return task, meant, q.forbidden(right)
+		}
+		return task, meant, nil
 	}
 	preview := func(q *request, task inspect.Task, meant inspect.Query) (*apiPreview, error) {
 		count, noUndo, err := q.d.inspector.Preview(q.r.Context(), task, meant)
@@ -166,7 +167,7 @@ func onAll[B any, N interface {
 			}
 			o, err := q.acts().Operate(q.r.Context(), task, meant)
 			q.status = http.StatusAccepted
-			o = q.d.apiOperation(o)
+			o, _ = q.shownOperation(o)
 			return &o, err
 		}, http.StatusAccepted),
 		post("/operations/"+string(what)+"/preview", right, "What that would do: it changes nothing", func(q *request, body *B) (*apiPreview, error) {

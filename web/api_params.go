@@ -66,6 +66,19 @@ func (q *request) moment(name string) time.Time {
 	return at
 }
 
+// since is a parameter that is a time, or a duration until now; the zero time unless given.
+func (q *request) since() time.Time {
+	text := q.query.Get("since")
+	if d, err := parseDuration(text); err == nil && d > 0 {
+		return time.Now().Add(-d)
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil && text != "" {
+		q.refuse("since", "allowed is a time such as 2026-05-04T12:00:00Z, or a duration until now such as 24h")
+	}
+	return at
+}
+
 // spanOf is a parameter that is a duration; 0 unless given.
 func (q *request) spanOf(name string, least, most time.Duration) time.Duration {
 	text := q.query.Get(name)
@@ -134,6 +147,18 @@ func (d *span) UnmarshalJSON(text []byte) error {
 		}
 	}
 	return &fault{Status: http.StatusBadRequest, Code: "invalid", Detail: fmt.Sprintf("%.40s is no duration: allowed are a whole number of nanoseconds, and a text such as \"1h30m\"", text)}
+}
+
+// limit is a time in a body, or "" for none.
+type limit time.Time
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *limit) UnmarshalJSON(text []byte) error {
+	*l = limit{}
+	if string(text) == `""` || (*time.Time)(l).UnmarshalJSON(text) == nil {
+		return nil
+	}
+	return &fault{Status: http.StatusBadRequest, Code: "invalid", Detail: fmt.Sprintf("%.40s is no time: allowed are a text such as \"2030-01-02T15:04:05Z\", and \"\" for none", text)}
 }
 
 // parseDuration reads what time.ParseDuration does, or whole nanoseconds.

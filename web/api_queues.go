@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 func (d *Dashboard) apiQueues() []endpoint {
@@ -46,7 +47,7 @@ func warningOf(err error) string {
 	if err == nil {
 		return ""
 	}
-	return readable([]byte(err.Error()))
+	return legible.Lines(err.Error())
 }
 
 func (d *Dashboard) getQueues(q *request) (*apiQueueList, error) {

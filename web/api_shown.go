@@ -117,17 +117,6 @@ func (d *Dashboard) apiJob(j inspect.Job) apiJob {
 	return shown
 }
 
-// apiReasons is what may be shown of why a job waits.
-func (d *Dashboard) apiReasons(kind string, reasons []inspect.Reason) []inspect.Reason {
-	v := d.veil(kind)
-	shown := make([]inspect.Reason, len(reasons))
-	for n, r := range reasons {
-		r.Text, r.Error = v.text(PartReason, r.Text), v.text(PartError, r.Error)
-		shown[n] = r
-	}
-	return shown
-}
-
 func (d *Dashboard) apiFailure(f inspect.Failure) inspect.Failure {
 	v := d.veil(f.Kind)
 	f.Sample.Error, f.Sample.Stack = v.text(PartError, f.Sample.Error), v.text(PartStack, f.Sample.Stack)
@@ -144,14 +133,4 @@ func (d *Dashboard) apiSchedule(s *cron.Status) cron.Status {
 		shown.Runs[n] = run
 	}
 	return shown
-}
-
-// apiOperation is what may be shown of an operation: the changes of an edit are parts of jobs.
-func (d *Dashboard) apiOperation(o inspect.Operation) inspect.Operation {
-	if o.Changes != nil {
-		v, changes := d.veil(""), *o.Changes
-		changes.Args, changes.Tags = v.json(PartArgs, changes.Args), v.meta(changes.Tags)
-		o.Changes = &changes
-	}
-	return o
 }

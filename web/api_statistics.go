@@ -11,10 +11,10 @@ func (d *Dashboard) apiStatistics() []endpoint {
 	queue, kind := param{"queue", "string", "only this one"}, param{"kind", "string", "only this one"}
 	return []endpoint{
 		get("/failures", View, "What attempts have failed with: all with the same fingerprint together, the last first", d.getFailures, queue, kind,
-			param{"since", "date-time", "only those that were seen since"}, param{"limit", "integer", "1 to 1000, 100 unless given"}),
+			param{"since", "string", "only those that were seen since: a time, or a duration such as 24h until now"}, param{"limit", "integer", "1 to 1000, 100 unless given"}),
 		post("/failures/{fingerprint}/forget", Remove, "Take a failure away, until it is seen again", d.postForget),
 		get("/statistics/kinds", View, "What was counted of each kind in each queue since a time", d.getKinds, queue,
-			param{"since", "date-time", "an hour ago unless given, 90 days at most"}),
+			param{"since", "string", "a time, or a duration such as 24h until now; an hour unless given, 90 days at most"}),
 		get("/statistics/history", View, "What was counted in each minute, hour or day, 180 at most", d.getHistory, queue, kind,
 			param{"step", "string", "1m, 1h or 24h; unless given, the shortest that reaches back so far"},
 			param{"from", "date-time", "an hour before to unless given"}, param{"to", "date-time", "now unless given"},
@@ -27,7 +27,7 @@ type apiFailures struct {
 }
 
 func (d *Dashboard) getFailures(q *request) (*apiFailures, error) {
-	asked := inspect.FailureQuery{Queue: q.text("queue", mostText), Kind: q.text("kind", mostText), Since: q.moment("since"), Limit: q.within("limit", 1, mostRows, 100)}
+	asked := inspect.FailureQuery{Queue: q.text("queue", mostText), Kind: q.text("kind", mostText), Since: q.since(), Limit: q.within("limit", 1, mostRows, 100)}
 	if err := q.refused(); err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (d *Dashboard) postForget(q *request, _ *none) (*none, error) {
 	if err := q.refused(); err != nil {
 		return nil, err
 	}
-	return &none{}, d.inspector.Forget(q.r.Context(), fingerprint)
+	return &none{}, q.acts().Forget(q.r.Context(), fingerprint)
 }
 
 type apiKinds struct {
@@ -55,7 +55,7 @@ type apiKinds struct {
 }
 
 func (d *Dashboard) getKinds(q *request) (*apiKinds, error) {
-	queue, since := q.text("queue", mostText), q.moment("since")
+	queue, since := q.text("queue", mostText), q.since()
 	if queue != "" {
 		queue = q.queueNamed("queue", queue)
 	}

@@ -1,27 +1,32 @@
 package web_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/inspect"
 	"github.com/tasuki-dev/tasuki/internal/redistest"
 	"github.com/tasuki-dev/tasuki/web"
 )
 
-// TestAPIRights goes through all endpoints: none lets in who has not its right, and none but those
-// whose right is that of an operation's action is content with View and changes something.
+// TestAPIRights goes through all endpoints: none lets in who has not its right, and none is content
+// with View and changes something.
 func TestAPIRights(t *testing.T) {
 	var rights []web.Right
 	var refuse error
 	e := setup(t, &web.Config{Authorize: func(*http.Request) (web.Actor, error) { return web.Actor{Rights: rights}, refuse }})
 	for _, p := range web.Endpoints() {
-		if p.Method != http.MethodGet && p.Right == web.View && !strings.HasPrefix(p.Path, "/operations/{id}/") {
+		if p.Method != http.MethodGet && p.Right == web.View {
 			t.Errorf("%s %s: it is for everybody who may look", p.Method, p.Path)
 		}
 		others := slices.DeleteFunc(slices.Clone(web.Rights), func(r web.Right) bool { return r == p.Right })
@@ -99,6 +104,7 @@ func TestAPIAddresses(t *testing.T) {
 		t.Errorf("%v", a.Header)
 	}
 	e.fails("GET", "/queues?x=1", "", 400, "unknown_field", "x")
+	e.fails("GET", "/jobs?limit=1&limit=2", "", 400, "invalid", "limit")
 	e.fails("GET", "/queues?x=%zz", "", 400, "invalid", "")
 	e.fails("GET", "/queues/a%20b", "", 400, "invalid", "queue")
 	e.fails("GET", "/jobs/mail/"+url.PathEscape("a/b../%"), "", 404, "not_found", "") // it comes as one name
@@ -108,15 +114,25 @@ func TestAPIBodies(t *testing.T) {
 	e := setup(t, &web.Config{Authorize: all})
 	for body, want := range map[string][2]string{
 		`{"kind":"a","kinds":1}`:                                   {"unknown_field", "kinds"},
-		`{"kind":"a","opts":{"queu":"x"}}`:                         {"unknown_field", "queu"},
+		`{"kind":"a","opts":{"queu":"x"}}`:                         {"unknown_field", "opts.queu"},
 		`{"kind":1}`:                                               {"invalid", "kind"},
 		`{"kind":"a","opts":{"queue":7}}`:                          {"invalid", "opts.queue"},
-		`{"kind":"a","opts":{"in":"soon"}}`:                        {"invalid", ""},
+		`{"kind":"a","opts":{"in":"soon"}}`:                        {"invalid", "opts.in"},
 		`{"kind":"a b"}`:                                           {"invalid", "kind"},
-		`{"kind":"a","opts":{"id":"/"}}`:                           {"invalid", "id"},
-		`{"kind":"a","opts":{"max_attempts":-7}}`:                  {"invalid", "max_attempts"},
-		`{"kind":"a","opts":{"unique":{"mode":"x"}}}`:              {"invalid", "unique.mode"},
-		`{"kind":"a","opts":{"in":1,"at":"2100-01-01T00:00:00Z"}}`: {"invalid", "in"},
+		`{"kind":"a","opts":{"id":"/"}}`:                           {"invalid", "opts.id"},
+		`{"kind":"a","opts":{"max_attempts":-7}}`:                  {"invalid", "opts.max_attempts"},
+		`{"kind":"a","opts":{"unique":{"mode":"x"}}}`:              {"invalid", "opts.unique.mode"},
+		`{"kind":"a","opts":{"in":1,"at":"2100-01-01T00:00:00Z"}}`: {"invalid", "opts.in"},
+		`{"kind":"a","kind":"b"}`:                                  {"invalid", "kind"},
+		`{"kind":"a","opts":{"meta":{"a":"b","a":"c"}}}`:           {"invalid", "opts.meta.a"},
+		`{"kind":"a","opts":{"meta":{"a":["b"]}}}`:                 {"invalid", "opts.meta.a"},
+		`{"kind":"a","opts":{"meta":["a"]}}`:                       {"invalid", "opts.meta"},
+		`{"kind":"a","Opts":{}}`:                                   {"unknown_field", "Opts"},
+		`{"kind":"a","opts":{"max_attempts":1e999}}`:               {"invalid", "opts.max_attempts"},
+		`{"kind":"a","opts":{"in":99999999999999999999}}`:          {"invalid", "opts.in"},
+		`{"kind":"a","opts":{"at":"tomorrow"}}`:                    {"invalid", "opts.at"},
+		`{"kind":"a","opts":{"unique":{"fields":["a",1]}}}`:        {"invalid", "opts.unique.fields[1]"},
+		"{\"kind\":\"a\",\"opts\":{\"id\":\"\xff\"}}":              {"invalid", ""},
 		`{}`:             {"invalid", "kind"},
 		`[]`:             {"invalid", ""},
 		`null`:           {"invalid", ""},
@@ -128,6 +144,7 @@ func TestAPIBodies(t *testing.T) {
 		e.fails("POST", "/enqueue", body, 400, want[0], want[1])
 	}
 	e.fails("POST", "/enqueue", `{"kind":"`+strings.Repeat("a", 3<<20)+`"}`, 413, "too_large", "")
+	e.fails("POST", "/enqueue-many", `{"jobs":[{"kind":"a"},{"kind":"a","kinds":1}]}`, 400, "unknown_field", "jobs[1].kinds")
 	e.fails("POST", "/enqueue-many", `{"jobs":[]}`, 400, "invalid", "jobs")
 	e.fails("POST", "/enqueue-many", `{"jobs":[`+strings.Repeat(`{"kind":"a"},`, 1000)+`{"kind":"a"}]}`, 400, "invalid", "jobs")
 	r := e.request("POST", "api/v1/enqueue", `{"kind":"a"}`)
@@ -186,29 +203,54 @@ func TestAPIEnqueue(t *testing.T) {
 // TestAPIOpts: every option of a job can be said, and none is lost on the way.
 func TestAPIOpts(t *testing.T) {
 	t.Parallel()
-	const text = `{"kind":"k","args":{"a":1},"opts":{"queue":"q","id":"i","in":"1s","at":"2100-01-01T00:00:00Z","max_attempts":3,"timeout":4000,"deadline":"2100-01-02T00:00:00Z","expire_in":"5s","expire_at":"2100-01-03T00:00:00Z","record":true,"unique":{"mode":"window","key":"k","fields":["f"],"for":"6s","most":"7s","on_conflict":"error"},"keep":"8s","meta":{"m":"n"}}}`
-	spec, err := web.SpecOf([]byte(text))
+	want := tasuki.Spec{Kind: "k", Args: json.RawMessage(`{"a":1}`)}
+	filledIn(t, reflect.ValueOf(&want.Opts).Elem(), "Opts")
+	text, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := json.Marshal(spec)
-	if err != nil {
-		t.Fatal(err)
+	got, err := web.SpecOf(text)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v\nwant %+v (%v)", got, want, err)
 	}
-	want := strings.NewReplacer(`"1s"`, "1000000000", `"5s"`, "5000000000", `"6s"`, "6000000000", `"7s"`, "7000000000", `"8s"`, "8000000000").Replace(text)
-	if string(got) != want {
-		t.Errorf("%s\nwant %s", got, want)
-	}
-	if n := nonZero(spec.Opts); n != 13 {
-		t.Errorf("%d options are said: a new one is in no request", n)
+	// Durations as people write them.
+	const texts = `{"kind":"k","opts":{"in":"1s","timeout":"2s","expire_in":"3s","keep":"4s","unique":{"for":"5s","most":"6s"}}}`
+	got, err = web.SpecOf([]byte(texts))
+	o := got.Opts
+	if sum := o.In + 10*o.Timeout + 100*o.ExpireIn + 1000*o.Keep + 10_000*o.Unique.For + 100_000*o.Unique.Most; err != nil || sum != 654_321*time.Second {
+		t.Errorf("%+v %v", got, err)
 	}
 }
 
-func nonZero(o tasuki.Opts) int {
-	text, _ := json.Marshal(o)
-	var fields map[string]json.RawMessage
-	_ = json.Unmarshal(text, &fields)
-	return len(fields)
+// filledIn gives every field of a struct a value that is not its zero value, and not that of another.
+func filledIn(t *testing.T, v reflect.Value, at string) {
+	t.Helper()
+	n := int64(len(at)) // of a path, of which no two are as long as each other and of one type
+	switch v.Interface().(type) {
+	case time.Time:
+		v.Set(reflect.ValueOf(time.Date(2100, 1, 1, 0, 0, int(n), 0, time.UTC)))
+		return
+	case map[string]string:
+		v.Set(reflect.ValueOf(map[string]string{at: "x"}))
+		return
+	case []string:
+		v.Set(reflect.ValueOf([]string{at}))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			filledIn(t, v.Field(i), at+"."+v.Type().Field(i).Name+strings.Repeat("x", i))
+		}
+	case reflect.String:
+		v.SetString(at)
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(n)
+	default:
+		t.Fatalf("%s: %v: this test does not know what it can be", at, v.Type())
+	}
 }
 
 // TestAPIUncertain: a reply that was lost is told with what to do about it.
@@ -242,10 +284,33 @@ func TestAPIOneJob(t *testing.T) {
 		t.Fatalf("%+v %v", r, err)
 	}
 	e.fails("POST", "/jobs/mail/a/edit", `{"max_attempts":-9}`, 400, "invalid", "max_attempts")
+	e.good("POST", "/jobs/mail/a/edit", `{"deadline":"2090-01-02T03:04:05Z","expire_at":"2080-01-02T03:04:05Z"}`, nil)
+	if r, err = e.client.Get(t.Context(), "mail/a"); err != nil || r.Deadline.Unix() != 3787009445 || r.ExpireAt.Unix() != 3471390245 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	e.good("POST", "/jobs/edit", `{"jobs":["mail/a"],"changes":{"deadline":"","expire_at":""}}`, nil)
+	if r, err = e.client.Get(t.Context(), "mail/a"); err != nil || !r.Deadline.IsZero() || !r.ExpireAt.IsZero() {
+		t.Fatalf("%+v %v", r, err)
+	}
+	e.fails("POST", "/jobs/mail/a/edit", `{"deadline":"2020-01-02T03:04:05Z"}`, 400, "invalid", "deadline")
+	e.fails("POST", "/jobs/mail/a/edit", `{"expire_at":"2020-01-02T03:04:05Z"}`, 400, "invalid", "expire_at")
+	e.fails("POST", "/jobs/mail/a/edit", `{"expire_at":"tomorrow"}`, 400, "invalid", "expire_at")
 	e.fails("POST", "/jobs/mail/bare/edit", `{"max_attempts":9}`, 409, "no_record", "")
 	e.good("POST", "/jobs/mail/a/reschedule", `{"in":"2h"}`, nil)
 	e.fails("POST", "/jobs/mail/a/reschedule", `{"in":"-2h"}`, 400, "invalid", "in")
 	e.fails("POST", "/jobs/mail/a/reschedule", `{"in":"2h","at":"2100-01-01T00:00:00Z"}`, 400, "invalid", "at")
+	for _, body := range []string{`{}`, `{"at":"0001-01-01T00:00:00Z"}`, `{"at":null,"in":null}`} {
+		e.fails("POST", "/jobs/mail/a/reschedule", body, 400, "invalid", "at")
+	}
+	e.fails("POST", "/jobs/mail/a/edit", `{}`, 400, "invalid", "changes")
+	if r, err = e.client.Get(t.Context(), "mail/a"); err != nil || r.State != tasuki.StateScheduled {
+		t.Fatalf("%+v %v", r, err)
+	}
+	e.good("POST", "/jobs/mail/a/reschedule", `{"in":0}`, nil) // who says now means it
+	if r, err = e.client.Get(t.Context(), "mail/a"); err != nil || time.Until(r.DueAt) > time.Minute {
+		t.Fatalf("%+v %v", r, err)
+	}
+	e.good("POST", "/jobs/mail/a/reschedule", `{"in":"2h"}`, nil)
 	e.good("POST", "/jobs/mail/a/retry", "", nil)
 	e.fails("POST", "/jobs/mail/a/retry", "", 409, "ready", "")
 	e.fails("POST", "/jobs/mail/a/move", `{"to":"a b"}`, 400, "invalid", "to")
@@ -299,7 +364,10 @@ func TestAPIManyJobs(t *testing.T) {
 		t.Errorf("%+v", results)
 	}
 	e.good("POST", "/jobs/reschedule", `{"jobs":["other/j0"],"in":"1h"}`, nil)
+	e.fails("POST", "/jobs/reschedule", `{"jobs":["other/j0"]}`, 400, "invalid", "at")
 	e.good("POST", "/jobs/edit", `{"jobs":["other/j0"],"changes":{"max_attempts":3}}`, nil)
+	e.fails("POST", "/jobs/edit", `{"jobs":["other/j0"],"changes":{}}`, 400, "invalid", "changes")
+	e.fails("POST", "/jobs/edit", `{"jobs":["other/j0"]}`, 400, "invalid", "changes")
 	e.good("POST", "/jobs/cancel", `{"jobs":["other/j0"]}`, nil)
 	e.good("POST", "/jobs/remove", `{"jobs":["other/j1"]}`, nil)
 	for _, body := range []string{`{"jobs":[]}`, `{}`, `{"jobs":["x"]}`, `{"jobs":["mail/a","mail/a"]}`, `{"jobs":[` + strings.Repeat(`"mail/a",`, 1000) + `"mail/b"]}`} {
@@ -321,6 +389,11 @@ func TestAPIOperations(t *testing.T) {
 	e.fails("POST", "/operations/cancel", `{"q":"queue:mail","expect":4}`, 409, "count", "expect")
 	e.fails("POST", "/operations/cancel", `{"q":"queue:mail","limit":-4}`, 400, "invalid", "limit")
 	e.fails("POST", "/operations/move", `{"q":"queue:mail"}`, 400, "invalid", "to")
+	for _, preview := range []string{"", "/preview"} {
+		e.fails("POST", "/operations/reschedule"+preview, `{"q":"state:dead"}`, 400, "invalid", "at")
+		e.fails("POST", "/operations/edit"+preview, `{"q":"state:dead"}`, 400, "invalid", "changes")
+		e.fails("POST", "/operations/edit"+preview, `{"q":"state:dead","changes":{}}`, 400, "invalid", "changes")
+	}
 	var o struct{ ID, State, By, Undoes string }
 	a := e.good("POST", "/operations/cancel", `{"q":"queue:mail","expect":5}`, &o)
 	if a.StatusCode != http.StatusAccepted || o.By != "ada" {
@@ -339,13 +412,19 @@ func TestAPIOperations(t *testing.T) {
 	if q := e.queueNow("mail"); q.Scheduled != 0 {
 		t.Errorf("%+v", q)
 	}
-	e.fails("POST", "/operations/"+o.ID+"/cancel", "", 409, "ended", "")
+	for _, what := range []string{"cancel", "continue"} {
+		if a := e.fails("POST", "/operations/"+o.ID+"/"+what, "", 409, "ended", ""); !strings.Contains(a.body, "the operation has ended") {
+			t.Errorf("%s", a.body)
+		}
+	}
 	e.good("GET", "/operations", "", nil)
 	e.fails("GET", "/operations/none", "", 404, "not_found", "")
 	// The right to look does not do, nor does that for another action.
-	rights = slices.DeleteFunc(slices.Clone(web.Rights), func(r web.Right) bool { return r == web.Cancel })
-	for _, what := range []string{"undo", "cancel", "continue"} {
-		e.fails("POST", "/operations/"+o.ID+"/"+what, "", 403, "forbidden", "")
+	for _, lacks := range []web.Right{web.Cancel, web.Undo} {
+		rights = slices.DeleteFunc(slices.Clone(web.Rights), func(r web.Right) bool { return r == lacks })
+		for _, what := range []string{"undo", "cancel", "continue"} {
+			e.fails("POST", "/operations/"+o.ID+"/"+what, "", 403, "forbidden", "")
+		}
 	}
 	rights = web.Rights
 	first := o.ID
@@ -357,4 +436,45 @@ func TestAPIOperations(t *testing.T) {
 		t.Errorf("%+v", q)
 	}
 	e.fails("POST", "/operations/"+first+"/undo", "", 409, "not_undoable", "")
+}
+
+// TestAPIRescheduleDead: what makes dead jobs live again needs the right for that, however it is called.
+func TestAPIRescheduleDead(t *testing.T) {
+	rights := []web.Right{web.View, web.Edit, web.Undo}
+	e := setup(t, &web.Config{Authorize: func(*http.Request) (web.Actor, error) { return web.Actor{Name: "ada", Rights: rights}, nil }})
+	e.enqueue(tasuki.Opts{Queue: "mail"}, 2)
+	e.working(func(context.Context, *tasuki.RawJob) error { return tasuki.Kill(errors.New("no")) })
+	redistest.WaitFor(t, "the dead", func() error {
+		if q := e.queueNow("mail"); q.Dead != 2 {
+			return fmt.Errorf("%+v", q)
+		}
+		return nil
+	})
+	var page struct{ Jobs []struct{ Address string } }
+	e.good("GET", "/jobs?q=state:dead", "", &page)
+	one := page.Jobs[0].Address
+	e.enqueue(tasuki.Opts{Queue: "mail", ID: "later", In: 1e15}, 1)
+	calls := map[string]string{
+		"/jobs/" + one + "/reschedule":   `{"in":"1h"}`,
+		"/jobs/reschedule":               `{"jobs":["` + one + `","mail/later"],"in":"1h"}`,
+		"/operations/reschedule":         `{"q":"state:dead,scheduled","in":"1h"}`,
+		"/operations/reschedule/preview": `{"q":"state:dead","in":"1h"}`,
+	}
+	for path, body := range calls {
+		if a := e.fails("POST", path, body, 403, "forbidden", ""); !strings.Contains(a.body, "retry") {
+			t.Errorf("%s: %s", path, a.body)
+		}
+	}
+	e.good("POST", "/jobs/mail/later/reschedule", `{"in":"1h"}`, nil) // it is not dead
+	e.good("POST", "/operations/reschedule", `{"q":"queue:none","in":"1h"}`, nil)
+	rights = append(rights, web.Retry)
+	var o struct{ ID string }
+	e.good("POST", "/operations/reschedule", calls["/operations/reschedule"], &o)
+	if _, err := inspect.New(e.client).Await(t.Context(), o.ID); err != nil {
+		t.Fatal(err)
+	}
+	rights = []web.Right{web.View, web.Edit, web.Undo}
+	for _, what := range []string{"undo", "cancel", "continue"} {
+		e.fails("POST", "/operations/"+o.ID+"/"+what, "", 403, "forbidden", "")
+	}
 }

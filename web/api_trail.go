@@ -20,6 +20,9 @@ func (d *Dashboard) getAudit(q *request) (*inspect.AuditPage, error) {
 		return nil, err
 	}
 	page, err := d.inspector.Audit(q.r.Context(), cursor, limit)
+	for n := range page.Entries {
+		page.Entries[n], _ = q.shownEntry(page.Entries[n])
+	}
 	page.Entries = listed(page.Entries)
 	return &page, err
 }

@@ -14,13 +14,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
 	"github.com/tasuki-dev/tasuki/internal/redistest"
 	"github.com/tasuki-dev/tasuki/web"
 )
 
 // measurePages asks a dashboard for every page that there is, while workers work. Each is asked for
-// when nothing of it was looked at before, as by the first who comes after a start ("first"), and
+// by the first who comes after a start ("first"), when what was read for it is old ("later"), and
 // again at once ("next"). Commands and bytes are what went over the connections of a dashboard of
 // its own, whose commands a proxy has counted: what a script does is one.
 func (e *bench) measurePages() {
@@ -34,33 +35,35 @@ func (e *bench) measurePages() {
 		}
 		return err
 	})
-	direct := e.dashboard(e.server.URL())
+	client := e.open(e.server.URL())
 	proxy := redistest.StartProxy(e, e.server)
 	var commands, bytes atomic.Int64
 	proxy.Decide(func([]string) redistest.Fate { commands.Add(1); return redistest.Pass })
 	proxy.Alter(func(_ []string, reply []byte) []byte { bytes.Add(int64(len(reply))); return reply })
-	counted := e.dashboard(proxy.URL())
+	watched := e.open(proxy.URL())
 
 	for _, page := range e.pages() {
+		direct, counted := e.dashboard(client), e.dashboard(watched)
 		get(b, counted, page) // it has its connections and scripts now
-		for _, first := range []bool{true, false} {
-			name := "next/"
-			if first {
-				name = "first/"
+		for _, which := range []string{"first", "later", "next"} {
+			again := func(d **web.Dashboard, client *tasuki.Client) {
+				switch which {
+				case "first":
+					(*d).Close()
+					*d = e.dashboard(client)
+				case "later":
+					(*d).ForgetAll()
+				}
 			}
-			b.Run(name+strings.ReplaceAll("GET /"+page, " ", "_"), func(b *testing.B) {
+			b.Run(which+"/"+strings.ReplaceAll("GET /"+page, " ", "_"), func(b *testing.B) {
 				var took []time.Duration
 				for b.Loop() {
-					if first {
-						direct.ForgetAll()
-					}
+					again(&direct, client)
 					began := time.Now()
 					get(b, direct, page)
 					took = append(took, time.Since(began))
 				}
-				if first {
-					counted.ForgetAll()
-				}
+				again(&counted, watched)
 				commands.Store(0)
 				bytes.Store(0)
 				size := get(b, counted, page)
@@ -76,9 +79,9 @@ func (e *bench) measurePages() {
 	}
 }
 
-func (e *bench) dashboard(url string) *web.Dashboard {
+func (e *bench) dashboard(client *tasuki.Client) *web.Dashboard {
 	e.Helper()
-	d, err := web.Handler(e.open(url), &web.Config{Authorize: all, Logger: slog.New(slog.DiscardHandler)})
+	d, err := web.Handler(client, &web.Config{Authorize: all, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		e.Fatal(err)
 	}
@@ -123,7 +126,7 @@ func (e *bench) pages() []string {
 		"queues":   {"", "sort=ready&find=queue-0"},
 		"locks":    {"queue=" + benchQueue(0)},
 		"failures": {"", "kind=" + benchKind(0)},
-		"metrics":  {"span=1h", "span=4h", "span=7d", "span=90d", "span=7d&queue=" + benchQueue(0)},
+		"metrics":  {"span=1h", "span=3h", "span=7d", "span=90d", "span=7d&queue=" + benchQueue(0)},
 		"schedule": {"name=nightly-7"},
 		"job-edit": {"id=" + e.recorded},
 	}
@@ -132,6 +135,11 @@ func (e *bench) pages() []string {
 		e.Fatal(workers, err)
 	}
 	queries["worker"] = []string{"id=" + url.QueryEscape(workers[0].ID)}
+	began, err := e.inspector.Operate(e.Context(), inspect.Task{Action: inspect.Retry}, inspect.Query{Queues: []string{benchQueue(1)}, States: []tasuki.State{tasuki.StateDead}, Kinds: []string{"none"}})
+	if err != nil {
+		e.Fatal(err)
+	}
+	queries["operation"] = []string{"id=" + began.ID}
 	for _, q := range []string{"", "state:ready", "state:dead", "state:scheduled", "queue:queue-00", "queue:queue-00 state:ready kind:report.build", "queue:queue-00 args.user.id:17", "args.user.id:nobody", "error:timeout", "error:nowhere", "age:>300d"} {
 		if _, err := inspect.ParseQuery(q); err != nil {
 			e.Fatal(err)

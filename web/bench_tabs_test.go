@@ -3,43 +3,44 @@ package web_test
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/tasuki-dev/tasuki"
-	"github.com/tasuki-dev/tasuki/internal/redistest"
+	"github.com/tasuki-dev/tasuki/web"
 )
 
 // livePages are what open tabs show, each of them something else.
 var livePages = []string{"", "queues", "queue?name=" + benchQueue(0), "failures", "metrics", "schedules", "workers", "redis"}
 
-// tabs opens so many tabs of a dashboard as a browser does, which loads its page anew after each
-// look, and returns what closes them, and how often a page was loaded.
+// tabs opens so many tabs of a dashboard of its own, and returns what closes them, and how often a
+// page was loaded.
 func (e *bench) tabs(n int, pages []string) (stop func() int) {
 	e.Helper()
-	d := e.dashboard(e.server.URL())
+	return openTabs(e.Context(), e.dashboard(e.open(e.server.URL())), n, pages, func(err error) { e.Error(err) })
+}
+
+// openTabs opens so many tabs as a browser does, which loads its page anew after each look.
+func openTabs(ctx context.Context, d *web.Dashboard, n int, pages []string, failed func(error)) (stop func() int) {
 	s := httptest.NewServer(d)
-	ctx, cancel := context.WithCancel(e.Context())
-	var loaded sync.Map
+	ctx, cancel := context.WithCancel(ctx)
+	var loaded atomic.Int64
 	var all sync.WaitGroup
 	for tab := range n {
 		page := pages[tab%len(pages)]
 		all.Go(func() {
 			stream, err := open(ctx, s, "live")
 			if err != nil {
-				e.Error(err)
+				failed(err)
 				return
 			}
 			defer stream.Body.Close()
-			count := 0
 			for lines := bufio.NewScanner(stream.Body); lines.Scan(); {
 				if lines.Text() != "event: look" {
 					continue
@@ -51,13 +52,12 @@ func (e *bench) tabs(n int, pages []string) (stop func() int) {
 				_, err = io.Copy(io.Discard, answer.Body)
 				answer.Body.Close()
 				if answer.StatusCode != http.StatusOK {
-					e.Errorf("GET /%s: %s", page, answer.Status)
+					failed(fmt.Errorf("GET /%s: %s", page, answer.Status))
 				}
 				if err == nil {
-					count++
+					loaded.Add(1)
 				}
 			}
-			loaded.Store(tab, count)
 		})
 	}
 	return func() int {
@@ -65,11 +65,7 @@ func (e *bench) tabs(n int, pages []string) (stop func() int) {
 		all.Wait()
 		d.Close()
 		s.Close()
-		sum := 0
-		for _, n := range loaded.Range {
-			sum += n.(int)
-		}
-		return sum
+		return int(loaded.Load())
 	}
 }
 
@@ -128,71 +124,5 @@ func (e *bench) measureTabs() {
 				b.ReportMetric(0, "ns/op")
 			}
 		})
-	}
-}
-
-const drainedJobs = 300_000
-
-// measurePresence drains 300,000 no-op jobs with 100 slots, with and without a dashboard that has
-// tabs open, in turn and in both orders. It reports the ratios of with over without: of jobs
-// per second, and of the processor time of the server and of the worker.
-func (e *bench) measurePresence() {
-	drain := func() (took drained, redis float64) {
-		specs := make([]tasuki.Spec, 10_000)
-		for n := range specs {
-			specs[n] = tasuki.Spec{Kind: "noop", Args: args(n), Opts: tasuki.Opts{Queue: "drained"}}
-		}
-		for range drainedJobs / len(specs) {
-			if _, err := e.client.EnqueueMany(e.Context(), specs); err != nil {
-				e.Fatal(err)
-			}
-		}
-		var out redistest.Buffer
-		cpu := e.processor()
-		p := redistest.StartSelf(e, benchEnv, benchWorker{URL: e.server.URL(), Queues: []string{"drained"}, Slots: 100, Drain: drainedJobs}, &out)
-		<-p.Ended()
-		redis = e.processor() - cpu
-		if err := json.Unmarshal([]byte(out.String()), &took); err != nil {
-			e.Fatalf("%v: %s", err, out.String())
-		}
-		return took, redis
-	}
-	drain() // the first of a server is slower
-	e.Run("1 of the overview", func(b *testing.B) { e.in(b).compare(drain, 1) })
-	e.Run("5 of five pages", func(b *testing.B) { e.in(b).compare(drain, 5) })
-}
-
-// compare drains with so many tabs and with none.
-func (e *bench) compare(drain func() (took drained, redis float64), tabs int) {
-	b := e.B
-	with := func() (took drained, redis float64) {
-		stop := e.tabs(tabs, livePages)
-		defer stop()
-		return drain()
-	}
-	for b.Loop() {
-		var rate, server, worker []float64
-		for n := range 12 {
-			var took, took0 drained
-			var redis, redis0 float64
-			if n%2 == 0 {
-				took, redis = with()
-			}
-			took0, redis0 = drain()
-			if n%2 == 1 {
-				took, redis = with()
-			}
-			rate = append(rate, took0.Wall.Seconds()/took.Wall.Seconds())
-			server = append(server, redis/redis0)
-			worker = append(worker, took.CPU.Seconds()/took0.CPU.Seconds())
-			b.Logf("without: %6.0f jobs/s, worker %.2f s, server %.2f s; with: %6.0f jobs/s, worker %.2f s, server %.2f s",
-				drainedJobs/took0.Wall.Seconds(), took0.CPU.Seconds(), redis0, drainedJobs/took.Wall.Seconds(), took.CPU.Seconds(), redis)
-		}
-		for what, ratios := range map[string][]float64{"rate": rate, "server": server, "worker": worker} {
-			slices.Sort(ratios)
-			b.ReportMetric((ratios[5]+ratios[6])/2, what+"-ratio")
-			b.Log(what, fmt.Sprintf("%.3f", ratios))
-		}
-		b.ReportMetric(0, "ns/op")
 	}
 }

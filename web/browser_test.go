@@ -23,6 +23,7 @@ func TestBrowser(t *testing.T) {
 	t.Run("Live", func(t *testing.T) { testLive(t, browser) })
 	t.Run("Keys", func(t *testing.T) { testKeys(t, browser) })
 	t.Run("Forms", func(t *testing.T) { testForms(t, browser) })
+	t.Run("Marks", func(t *testing.T) { testMarks(t, browser) })
 }
 
 // testLive: an open page changes by itself and keeps what is typed into it, and a hidden page
@@ -108,12 +109,66 @@ func testForms(t *testing.T, browser *chromium) {
 	p.waitLoad()
 	p.wait("the dark", `document.documentElement.dataset.theme === 'dark' && getComputedStyle(document.body).backgroundColor === 'rgb(20, 23, 28)'`)
 	p.visit(e.url("jobs?q=queue:mail"))
+	p.wait("times that are not broken", `document.querySelectorAll('td time').length === 3 && [...document.querySelectorAll('td time')].every(time => time.getClientRects().length === 1)`)
 	p.eval(`document.querySelector('#select-all').click(); document.querySelector('button[formaction=jobs-remove]').click()`, nil)
 	p.waitLoad()
 	p.wait("the question", `document.querySelector('h1').textContent === 'Remove 3 jobs for good?'`)
 	p.eval(`document.querySelector('main button').click()`, nil)
 	p.waitLoad()
 	p.wait("the end", `document.querySelector('.notice').textContent.includes('done: 3')`)
+	// A job like one that is there. What an impatient hand sends a second time is not sent.
+	e.enqueue(tasuki.Opts{Queue: "other", ID: "a", Record: true}, 1)
+	p.visit(e.url("job?id=other/a"))
+	p.eval(`document.querySelector('a[href^=enqueue]').click()`, nil)
+	p.waitLoad()
+	var again bool
+	p.eval(`(() => { document.querySelector('#f-args').value = '[1, 2]'; document.querySelector('main button').click(); return document.querySelector('main form').dispatchEvent(new Event('submit', { bubbles: true, cancelable: true })) })()`, &again)
+	if again {
+		t.Error("a form is sent twice")
+	}
+	p.waitLoad()
+	p.wait("the new job", `location.pathname.endsWith('/job') && document.querySelector('[aria-labelledby=args] pre').textContent.replace(/\s/g, '') === '[1,2]'`)
+	if q := e.queueNow("other"); q.Ready != 2 {
+		t.Errorf("%+v", q)
+	}
+	for _, trouble := range p.troubles() {
+		t.Error(trouble)
+	}
+}
+
+// testMarks: a deploy is a line with its name on the charts, drawn with JavaScript and without, and
+// a line of text.
+func testMarks(t *testing.T, browser *chromium) {
+	e := setup(t, nil)
+	e.enqueue(tasuki.Opts{Queue: "mail"}, 1)
+	if _, err := e.inspector.As("ci").Mark(t.Context(), "deploy of the mailer", "v1.2.3"); err != nil {
+		t.Fatal(err)
+	}
+	body := e.get("metrics")
+	if !strings.Contains(body, `<line class="mark" x1="100.00%"`) || !strings.Contains(body, ">v1.2.3</text>") || !strings.Contains(body, "<strong>v1.2.3</strong> deploy of the mailer <small>ci</small>") {
+		t.Errorf("%s", body)
+	}
+	if body := e.get("metrics?queue=mail&span=90d"); !strings.Contains(body, ">v1.2.3</text>") {
+		t.Errorf("%s", body)
+	}
+	p := browser.open(t, 390, 844, false, english)
+	p.must(p.session, "Page.addScriptToEvaluateOnNewDocument", map[string]any{"source": `
+		window.drawn = []
+		const fillText = CanvasRenderingContext2D.prototype.fillText
+		CanvasRenderingContext2D.prototype.fillText = function (text, x) { drawn.push(text); fillText.apply(this, arguments) }`}, nil)
+	p.must(p.session, "Emulation.setTimezoneOverride", map[string]any{"timezoneId": "Asia/Tokyo"}, nil)
+	p.visit(e.url("metrics"))
+	// The last hour, in UTC as all times of the pages.
+	p.wait("times", `drawn.some(text => /^\d\d:\d\d$/.test(text))`)
+	p.wait("times of UTC", `drawn.filter(text => /^\d\d:\d\d$/.test(text)).every(text => (new Date().getUTCHours() - text.slice(0, 2) + 24) % 24 < 2)`)
+	p.wait("the name on both charts", `drawn.filter(text => text === 'v1.2.3').length >= 2`)
+	p.visit(e.url(""))
+	p.wait("a line", `document.querySelector('.spark polyline')`)
+	if _, err := e.inspector.Mark(t.Context(), "deploy of the mailer", "v1.2.4"); err != nil {
+		t.Fatal(err)
+	}
+	p.wait("the name on the line", `document.querySelector('.spark text.mark')?.textContent === 'v1.2.4' && document.querySelector('.marks strong').textContent === 'v1.2.4'`)
+	p.wait("its place", `(() => { const t = document.querySelector('.spark text.mark').getBoundingClientRect(), s = document.querySelector('.spark').getBoundingClientRect(); return t.left >= s.left && t.right <= s.right && t.width > 20 })()`)
 	for _, trouble := range p.troubles() {
 		t.Error(trouble)
 	}
@@ -186,11 +241,13 @@ func (e *env) visits(addresses map[string]string) (visits, everything []string) 
 		"queues":    {"", "?sort=dead&find=" + url.QueryEscape("a")},
 		"jobs":      {"?q=state:dead,done,parked", "", "?q=" + url.QueryEscape(`"unclosed`), "?q=&did=retry&done=3&skipped=1&refused=1&cut=1", "?q=kind:none"},
 		"locks":     {"?queue=mail"},
+		"failures":  {"", "?fingerprint=none&queue=mail"},
 		"operation": {"?id=" + e.operation},
 		"metrics":   {"", "?span=7d&queue=mail"},
 		"schedule":  {"?name=nightly"},
 		"worker":    {"?id=" + worker, "?id=zz-evil"},
 		"job-edit":  {"?id=" + url.QueryEscape(addresses["retry"])},
+		"enqueue":   {"?from=" + url.QueryEscape(addresses["panic"]), "", "?kind=" + url.QueryEscape(evil) + "&enqueued=" + url.QueryEscape(addresses["bare"]) + "&existed=1", "?from=raw/none"},
 	}
 	known["job"] = []string{"?id=" + url.QueryEscape(addresses["panic"])}
 	for _, address := range addresses {

@@ -9,21 +9,24 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/cron"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 // call is a request that is being answered.
 type call struct {
-	d     *Dashboard
-	w     http.ResponseWriter
-	r     *http.Request
-	actor Actor
-	lang  string
-	bad   error // the first parameter that is not allowed
+	d       *Dashboard
+	w       http.ResponseWriter
+	r       *http.Request
+	actor   Actor
+	lang    string
+	bad     error  // the first parameter that is not allowed
+	badName string // of that one
 
 	live   bool // the page changes by itself
 	outage *outage
@@ -42,7 +45,7 @@ const (
 
 func (c *call) refuse(name, allowed string) {
 	if c.bad == nil {
-		c.bad = fmt.Errorf("%s: %s", name, allowed)
+		c.bad, c.badName = fmt.Errorf("%s: %s", name, allowed), name
 	}
 }
 
@@ -70,6 +73,19 @@ func (c *call) number(name string, least, most, unless int) int {
 		return unless
 	}
 	return n
+}
+
+// duration is a parameter; 0 unless given.
+func (c *call) duration(name string) time.Duration {
+	text := c.text(name)
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < time.Millisecond || d > 100*365*24*time.Hour {
+		c.refuse(name, c.T("error.duration"))
+	}
+	return d
 }
 
 // oneOf is a parameter that is one of some words.
@@ -126,20 +142,31 @@ func (c *call) see(page string) {
 	c.w.WriteHeader(http.StatusSeeOther)
 }
 
-// localPage is a page of ours that a form has named; another if that is none.
-func localPage(to, another string) string {
+// localPage is a page of ours that a form has named, as "./queues?sort=dead"; another if that is
+// none.
+func (d *Dashboard) localPage(to, another string) string {
 	u, err := url.Parse(to)
-	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || strings.ContainsAny(to, "\\\r\n") {
+	if err != nil || to == "" || u.IsAbs() || u.Host != "" || u.User != nil {
 		return another
 	}
-	if page := strings.TrimPrefix(u.Path, "./"); page != "" && !strings.ContainsAny(page, "/:") {
-		return page + "?" + u.Query().Encode()
+	page := strings.TrimPrefix(u.Path, "./")
+	if !d.pages[page] {
+		return another
 	}
-	return another
+	if query := u.Query().Encode(); query != "" {
+		page += "?" + query
+	}
+	return "./" + page
 }
 
 // failOf answers with an error of Redis, or of what was asked for.
-func (c *call) failOf(err error) { c.fail(statusOf(err), err) }
+func (c *call) failOf(err error) {
+	if inspect.IsAway(err) && (c.r.Method == http.MethodGet || c.r.Method == http.MethodHead) {
+		c.away(err)
+		return
+	}
+	c.fail(statusOf(err), err)
+}
 
 func statusOf(err error) int {
 	is := func(errs ...error) bool {
@@ -148,23 +175,37 @@ func statusOf(err error) int {
 	switch {
 	case is(inspect.ErrNotFound, tasuki.ErrNotFound, cron.ErrNotFound):
 		return http.StatusNotFound
-	case is(inspect.ErrNotUndoable, inspect.ErrOperationRuns, inspect.ErrMoved, inspect.ErrReady, inspect.ErrBare, inspect.ErrForeign, tasuki.ErrRunning, tasuki.ErrEnded, tasuki.ErrLocked, cron.ErrDeclared):
+	case is(inspect.ErrNotUndoable, inspect.ErrOperationRuns, inspect.ErrMoved, inspect.ErrReady, inspect.ErrBare, inspect.ErrForeign, tasuki.ErrRunning, tasuki.ErrEnded, tasuki.ErrLocked, cron.ErrDeclared, errRaw):
 		return http.StatusConflict
 	case is(cron.ErrInvalid):
 		return http.StatusBadRequest
+	case is(tasuki.ErrRefused):
+		return http.StatusBadGateway
 	case is(inspect.ErrUnanswered, context.DeadlineExceeded):
 		return http.StatusGatewayTimeout
 	}
 	return http.StatusServiceUnavailable
 }
 
-// away answers when Redis has never answered.
+// away answers in place of a page that cannot be shown, as Redis does not answer or has refused to. The
+// page comes by itself when Redis is back.
 func (c *call) away(err error) {
-	text := c.T("away.never")
-	if err != nil {
-		text += ": " + err.Error()
-	}
 	c.live = true
+	if errors.Is(err, tasuki.ErrRefused) {
+		c.failOf(err)
+		return
+	}
+	text := ""
+	switch s := c.d.samples.get(c.r.Context(), 0); { // which also looks when it is back
+	case !s.OK() && err == nil:
+		text = c.T("away.never")
+	case !s.OK():
+		text = c.T("away.never") + ": " + unread(err)
+	case s.Err != nil:
+		c.outage = &outage{Err: s.Err, Since: s.Since}
+	case err != nil:
+		c.outage = &outage{Err: err, Since: time.Now()}
+	}
 	c.render(http.StatusServiceUnavailable, "away", c.T("away.title"), text)
 }
 
@@ -179,7 +220,8 @@ func (c *call) inspector() *inspect.Inspector { return c.d.inspector.As(c.by()) 
 // fail answers with a page that says what went wrong.
 func (c *call) fail(status int, err error) {
 	c.render(status, "error", c.T("error.title"), struct {
-		Status int
-		Text   string
-	}{status, err.Error()})
+		Status  int
+		Text    string
+		Refused bool // by Redis
+	}{status, legible.Lines(err.Error()), errors.Is(err, tasuki.ErrRefused)})
 }

@@ -109,6 +109,7 @@ type Dashboard struct {
 	inspector *inspect.Inspector
 	crons     *cron.Table
 	mux       *http.ServeMux
+	pages     map[string]bool // of routes, by their names, "" being the overview: where a form may lead back to
 	crossing  *http.CrossOriginProtection
 	log       *slog.Logger
 
@@ -127,6 +128,7 @@ type Dashboard struct {
 	problems   look[[]inspect.Problem]
 	failures   look[[]inspect.Failure]
 	operations look[[]inspect.Operation]
+	marks      look[[]inspect.MarkEntry]
 	jobLooks   looks[*foundJob]
 	metrics    looks[*metrics]
 }
@@ -163,6 +165,7 @@ func Handler(client *tasuki.Client, cfg *Config) (*Dashboard, error) {
 	d.schedules = look[[]*cron.Status]{read: d.readSchedules, fresh: 1500 * time.Millisecond, limit: 5 * time.Second, spawn: d.spawn}
 	d.findings = look[[]inspect.Finding]{read: d.readFindings, fresh: time.Minute, limit: 30 * time.Second, spawn: d.spawn}
 	d.operations = look[[]inspect.Operation]{read: d.inspector.Operations, fresh: time.Second, limit: 5 * time.Second, spawn: d.spawn}
+	d.marks = look[[]inspect.MarkEntry]{read: d.readMarks, fresh: 5 * time.Second, limit: 5 * time.Second, spawn: d.spawn}
 	d.problems = look[[]inspect.Problem]{read: d.inspector.Check, fresh: time.Minute, limit: 10 * time.Minute, spawn: d.spawn}
 	d.failures = look[[]inspect.Failure]{read: d.readFailures, fresh: 1500 * time.Millisecond, limit: 5 * time.Second, spawn: d.spawn}
 	d.metrics.make = func(name string) *look[*metrics] {

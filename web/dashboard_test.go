@@ -1,11 +1,17 @@
 package web_test
 
 import (
+	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
+	"github.com/tasuki-dev/tasuki/web"
 )
 
 var number = tasuki.Define[int]("number")
@@ -22,5 +28,45 @@ func TestOverview(t *testing.T) {
 	}
 	if a := e.do(e.request(http.MethodGet, "queue?name=none", "")); a.StatusCode != http.StatusNotFound {
 		t.Errorf("a queue that is not there: %s", a.Status)
+	}
+}
+
+// TestOverviewNow: what failed lately is there with how long ago, and leads to its jobs; what failed
+// before is a number; and what there is no room for is a number with a link.
+func TestOverviewNow(t *testing.T) {
+	t.Parallel()
+	e := setupOn(t, redistest.Start(t), &web.Config{Authorize: all})
+	for n := range 13 {
+		name := fmt.Sprintf("queue%02d", n)
+		e.enqueue(tasuki.Opts{Queue: name}, 1)
+		if n < 12 {
+			if err := e.inspector.Pause(t.Context(), name, "ada"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	now := time.Now()
+	e.dashboard.ShowFailures([]inspect.Failure{{Fingerprint: "new", Kind: "fresh", Last: now.Add(-3 * time.Minute)}, {Fingerprint: "old", Kind: "stale", Last: now.Add(-11 * time.Minute)}})
+	for lang, wants := range map[string][]string{
+		"en": {"Failing in the last 10 minutes", "and 1 failures that were last seen before", "and 2 more queues"},
+		"ja": {"直近 10 分間の失敗", "ほか、それ以前の失敗 1 件", "ほか 2 件のキュー"},
+	} {
+		r := e.request(http.MethodGet, "", "")
+		r.Header.Set("Accept-Language", lang)
+		body := e.do(r).body
+		for _, want := range append(wants, "fingerprint%3Anew", `href="queues?only=paused"`) {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: %q is not in %s", lang, want, body)
+			}
+		}
+		if ago := regexp.MustCompile(`UTC">3m[0-9]*s?( ago| 前)</time>`); !ago.MatchString(body) || strings.Contains(body, "stale") {
+			t.Errorf("%s: %s", lang, body)
+		}
+	}
+	if body := e.get("queues?only=paused"); strings.Count(body, "<tr data-row") != 12 {
+		t.Errorf("%s", body)
+	}
+	if body := e.get("queues?only=deserted"); strings.Count(body, "<tr data-row") != 1 || !strings.Contains(body, "queue12") {
+		t.Errorf("%s", body)
 	}
 }

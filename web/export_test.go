@@ -1,12 +1,13 @@
 package web
 
 import (
-	"encoding/json"
+	"context"
 	"io/fs"
 	"net/http"
 	"reflect"
 
 	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/inspect"
 )
 
 // Route is one of the routes, as tests see it.
@@ -71,7 +72,7 @@ func Description() []byte { return describe((&Dashboard{}).endpoints()) }
 // SpecOf reads a job as POST /api/v1/enqueue does.
 func SpecOf(text []byte) (tasuki.Spec, error) {
 	var s apiSpec
-	err := json.Unmarshal(text, &s)
+	err := readBody(text, &s)
 	return s.spec(), err
 }
 
@@ -80,4 +81,9 @@ func (d *Dashboard) ForgetAll() {
 	(&call{d: d}).forget()
 	d.findings.forget()
 	d.metrics.forget()
+}
+
+// ShowFailures has pages show these, in place of what Redis has. No page may have been asked for yet.
+func (d *Dashboard) ShowFailures(all []inspect.Failure) {
+	d.failures.read = func(context.Context) ([]inspect.Failure, error) { return all, nil }
 }

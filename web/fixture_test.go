@@ -118,6 +118,11 @@ func (e *env) populate() map[string]string {
 		t.Fatal(err)
 	}
 	e.operation = o.ID
+	for range 3 { // on one another
+		if _, err := operator.Mark(ctx, evil, evil); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return map[string]string{"dead": "mail/dies", "bare": "mail/dies.bare", "panic": "mail/panics", "retry": "mail/retries", "done": "mail/returns", "running": "mail/runs", "snoozed": "mail/snoozes",
 		"scheduled": "mail/later", "ready": "paused/waits", "odd": "raw/" + evil}
 }

@@ -94,5 +94,5 @@ func (d *Dashboard) settings(c *call) {
 	if c.refused() {
 		return
 	}
-	c.see(localPage(back, "./"))
+	c.see(d.localPage(back, "./"))
 }

@@ -83,6 +83,8 @@ func TestSettings(t *testing.T) {
 	for back, want := range map[string]string{
 		"./queues?sort=dead": "./queues?sort=dead", "": "./", "./": "./", "https://example.com/": "./", "//example.com": "./", `/\example.com`: "./", `\\example.com`: "./",
 		"javascript:alert(1)": "./", "../../x": "./", "queue?name=a%2Fb": "./queue?name=a%2Fb",
+		"..": "./", ".": "./", "./..": "./", "..?a=b": "./", "%2e%2e": "./", "nothing": "./", "live": "./", "static": "./", "api/v1/queues": "./", "jobs": "./jobs", "./?a=b": "./?a=b",
+		"queues#there": "./queues", "//queues": "./", "/queues": "./", "queues\r\nX: y": "./",
 	} {
 		a := e.post("settings", "lang", "ja", "theme", "dark", "back", back)
 		if a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != want || len(a.Cookies()) != 2 {

@@ -131,7 +131,20 @@ func TestAway(t *testing.T) {
 		}
 		return nil
 	})
-	for page, want := range map[string]int{"": 200, "queues": 200, "jobs": 503, "job?id=mail%2Fa": 503, "schedule?name=a": 503, "workers": 503, "about": 200} {
+	saysSo := func(pages ...string) { // which have nothing to show
+		t.Helper()
+		for _, page := range pages {
+			a := e.do(e.request(http.MethodGet, page, ""))
+			if a.StatusCode != http.StatusServiceUnavailable || !strings.Contains(a.body, away) || !strings.Contains(a.body, "Since") || !strings.Contains(a.body, "data-live") || strings.Contains(a.body, "it is not known") {
+				t.Errorf("%s: %s: %s", page, a.Status, text(a.body))
+			}
+		}
+		if a := e.fails("GET", "/jobs", "", 503, "redis", ""); strings.Contains(a.body, "it is not known") || strings.Contains(a.body, "opts.id") {
+			t.Errorf("%s", a.body)
+		}
+	}
+	saysSo("audit", "operation?id=a")
+	for page, want := range map[string]int{"": 200, "queues": 200, "job?id=mail%2Fa": 503, "schedule?name=a": 503, "workers": 503, "about": 200} {
 		if a := e.do(e.request(http.MethodGet, page, "")); a.StatusCode != want && (want != 503 || a.StatusCode != 504) || strings.Contains(a.body, "p%40ss") || strings.Contains(a.body, "p@ss") {
 			t.Errorf("%s: %s: %s", page, a.Status, a.body)
 		}
@@ -156,6 +169,10 @@ func TestAway(t *testing.T) {
 		}
 		return nil
 	})
+	saysSo("jobs")
+	if body := e.get("queues"); strings.Contains(body, "it is not known") {
+		t.Errorf("%s", text(body))
+	}
 	server.Signal(t, syscall.SIGCONT)
 	redistest.WaitFor(t, "healing", func() error {
 		if body := e.get("queues"); strings.Contains(body, away) {

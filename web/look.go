@@ -2,8 +2,12 @@ package web
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/tasuki-dev/tasuki"
 )
 
 // look is something that is read from Redis once in a while, however many ask: who asks
@@ -37,11 +41,22 @@ type seen[T any] struct {
 // OK tells whether there is something, even if it is old.
 func (s *seen[T]) OK() bool { return !s.At.IsZero() }
 
-// outage is since when Redis has not answered, and why.
+// outage is since when Redis has not answered, or has refused to, and why.
 type outage struct {
 	Err   error
 	Since time.Time
 	At    time.Time // when it was seen last
+}
+
+// Refused tells whether Redis answers, and does not do what was asked.
+func (o *outage) Refused() bool { return errors.Is(o.Err, tasuki.ErrRefused) }
+
+// Text is why.
+func (o *outage) Text() string { return unread(o.Err) }
+
+// unread is the text of an error of a read, of which a lost reply leaves nothing open.
+func unread(err error) string {
+	return strings.ReplaceAll(err.Error(), tasuki.ErrUncertain.Error(), "redis does not answer")
 }
 
 // outage is nil if the last read went well.

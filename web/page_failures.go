@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 // failureRow is what attempts have failed with.
@@ -23,7 +24,7 @@ type failureRow struct {
 }
 
 func (d *Dashboard) failureRow(f *inspect.Failure) failureRow {
-	r := failureRow{Fingerprint: f.Fingerprint, Kind: readable([]byte(f.Kind)), Count: f.Count, First: f.First, Last: f.Last, Queue: f.Sample.Queue}
+	r := failureRow{Fingerprint: f.Fingerprint, Kind: legible.Lines(f.Kind), Count: f.Count, First: f.First, Last: f.Last, Queue: f.Sample.Queue}
 	if f.Sample.ID != "" {
 		r.Address = f.Sample.Address()
 	}
@@ -36,11 +37,7 @@ func (d *Dashboard) failureRow(f *inspect.Failure) failureRow {
 	r.Bars = bars(f.Hourly)
 	r.Error = d.redacted(f.Kind, PartError, []byte(f.Sample.Error))
 	r.Stack = d.redacted(f.Kind, PartStack, []byte(f.Sample.Stack))
-	q := inspect.Query{States: failedStates}
-	if f.Kind != inspect.RawKind && f.Kind != inspect.OtherKinds {
-		q.Kinds = []string{f.Kind}
-	}
-	r.Query = q.String()
+	r.Query = (&inspect.Query{States: failedStates, Fingerprints: []string{f.Fingerprint}}).String()
 	return r
 }
 
@@ -61,14 +58,13 @@ func bars(values []int64) string {
 }
 
 type failuresPage struct {
-	At       time.Time
-	Failures []failureRow
-	Kind     string
-	Queue    string
+	At                       time.Time
+	Failures                 []failureRow
+	Kind, Queue, Fingerprint string // only these; "" is all
 }
 
 func (d *Dashboard) failuresPage(c *call) {
-	p := &failuresPage{Kind: c.text("kind"), Queue: c.text("queue")}
+	p := &failuresPage{Kind: c.text("kind"), Queue: c.text("queue"), Fingerprint: c.text("fingerprint")}
 	if c.refused() {
 		return
 	}
@@ -80,7 +76,7 @@ func (d *Dashboard) failuresPage(c *call) {
 	p.At = s.At
 	for n := range s.Value {
 		f := &s.Value[n]
-		if (p.Kind == "" || f.Kind == p.Kind) && (p.Queue == "" || f.Sample.Queue == p.Queue) {
+		if (p.Kind == "" || f.Kind == p.Kind) && (p.Queue == "" || f.Sample.Queue == p.Queue) && (p.Fingerprint == "" || f.Fingerprint == p.Fingerprint) {
 			p.Failures = append(p.Failures, d.failureRow(f))
 		}
 	}

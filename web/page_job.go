@@ -9,9 +9,10 @@ import (
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
-// foundJob is a job with its log, and what it waits for.
+// foundJob is a job with its log, and what it waits for in words that may be shown.
 type foundJob struct {
 	inspect.Job
 	Why []inspect.Reason
@@ -23,7 +24,7 @@ type foundJob struct {
 func (d *Dashboard) readJob(address string) func(context.Context) (*foundJob, error) {
 	return func(ctx context.Context) (*foundJob, error) {
 		workers := d.workers.get(ctx, 200*time.Millisecond) // that serve the queue; without them it says less
-		why, err := d.inspector.Why(ctx, address, &inspect.WhyConfig{Workers: workers.Value})
+		why, err := d.why(ctx, address, workers.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -47,16 +48,12 @@ func (d *Dashboard) readJob(address string) func(context.Context) (*foundJob, er
 
 type jobPage struct {
 	*shownJob
-	Why   []shownReason
+	Why   []inspect.Reason
 	Log   []payload
 	Moved bool // from the address that was asked for
-	At    time.Time
-}
-
-// shownReason is why a job waits.
-type shownReason struct {
-	Text         payload
-	Since, Until time.Time
+	// Fingerprint is that of its last failure; "" if it has none.
+	Fingerprint string
+	At          time.Time
 }
 
 // Can tells what can be done to the job in its state. What it may be is another question.
@@ -67,6 +64,8 @@ func (p *jobPage) Can(what Right) bool {
 		return p.State == tasuki.StateScheduled || p.State == tasuki.StateRetry || p.State == tasuki.StateDead
 	case Cancel:
 		return waits || p.State == tasuki.StateRunning
+	case Enqueue: // another like it
+		return p.Kind != "" && p.Address != ""
 	case Remove:
 		return p.State != tasuki.StateRunning
 	case Move, Edit:
@@ -97,17 +96,19 @@ func (d *Dashboard) job(c *call) {
 	case s.Err != nil && (errors.Is(s.Err, inspect.ErrNotFound) || errors.Is(s.Err, tasuki.ErrNotFound)):
 		c.failOf(s.Err)
 		return
-	case !s.OK() && (s.Err == nil || errors.Is(s.Err, context.DeadlineExceeded)):
+	case !s.OK() && (s.Err == nil || errors.Is(s.Err, context.DeadlineExceeded) && !inspect.IsAway(s.Err)):
+		c.live = true
 		c.fail(http.StatusGatewayTimeout, errors.New(c.T("job.slow", address)))
 		return
 	case !s.OK():
 		c.failOf(s.Err)
 		return
 	}
-	p := &jobPage{shownJob: d.shown(&s.Value.Job), At: s.At}
+	p := &jobPage{shownJob: d.shown(&s.Value.Job), Fingerprint: inspect.FingerprintOf(&s.Value.Info), At: s.At}
 	p.Moved = p.Address != address
 	for _, r := range s.Value.Why {
-		p.Why = append(p.Why, shownReason{d.redacted(p.Kind, PartReason, []byte(r.Text)), r.Since, r.Until})
+		r.Text = legible.Lines(r.Text)
+		p.Why = append(p.Why, r)
 	}
 	for _, line := range s.Value.Log {
 		p.Log = append(p.Log, d.redacted(p.Kind, PartLog, []byte(line.Text)))

@@ -1,7 +1,7 @@
 package web
 
 import (
-	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -16,27 +16,30 @@ type lockRow struct {
 type locksPage struct {
 	Queue string
 	Locks []lockRow
+	First bool
+	Next  string // the cursor of the next look; "": this was the last
 	At    time.Time
 }
 
-// locks lists uniqueness keys. They are found with SCAN, which goes through all keys of the
-// server: it is asked for by hand, and is given up after a while.
+// locks lists uniqueness keys. There is no list of them: the keys of the server are gone through with
+// SCAN, some for each page.
 func (d *Dashboard) locks(c *call) {
-	queue := c.queueName("queue")
+	queue, cursor := c.queueName("queue"), c.long("cursor", mostCursor)
 	if c.refused() {
 		return
 	}
-	ctx, stop := context.WithTimeout(c.r.Context(), 5*time.Second)
-	defer stop()
-	found, err := d.inspector.Locks(ctx, queue)
-	if err != nil {
+	found, next, err := d.inspector.LocksSome(c.r.Context(), queue, cursor)
+	switch {
+	case errors.Is(err, inspect.ErrCursor):
+		c.fail(http.StatusBadRequest, err)
+		return
+	case err != nil:
 		c.failOf(err)
 		return
 	}
-	p := &locksPage{Queue: queue, At: time.Now()}
-	for _, l := range found[:min(len(found), mostRows)] {
-		row := lockRow{l, d.redacted(l.Kind, PartKey, []byte(l.Key))}
-		p.Locks = append(p.Locks, row)
+	p := &locksPage{Queue: queue, First: cursor == "", Next: next, At: time.Now()}
+	for _, l := range found {
+		p.Locks = append(p.Locks, lockRow{l, d.redacted(l.Kind, PartKey, []byte(l.Key))})
 	}
 	c.render(http.StatusOK, "locks", c.T("locks.title"), p)
 }

@@ -11,16 +11,20 @@ import (
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 var failedStates = []tasuki.State{tasuki.StateRetry, tasuki.StateDead}
 
-// spans are how far back the page goes.
+// mostKinds is how many the page shows: a row takes 50 µs.
+const mostKinds = 200
+
+// spans are how far back the page goes, in at most 180 steps: each is a command to Redis.
 var spans = []struct {
 	Name string
 	Back time.Duration
 	Step time.Duration
-}{{"1h", time.Hour, time.Minute}, {"4h", 4 * time.Hour, time.Minute}, {"7d", 7 * 24 * time.Hour, time.Hour}, {"90d", 90 * 24 * time.Hour, 24 * time.Hour}}
+}{{"1h", time.Hour, time.Minute}, {"3h", 3 * time.Hour, time.Minute}, {"7d", 7 * 24 * time.Hour, time.Hour}, {"90d", 90 * 24 * time.Hour, 24 * time.Hour}}
 
 // metrics is what was counted in a span.
 type metrics struct {
@@ -48,6 +52,7 @@ type metricsPage struct {
 	Kinds  []kindRow
 	Rest   int
 	Series string // JSON, for the charts
+	marks  []inspect.MarkEntry
 }
 
 // readMetrics reads what a name says: a span and a queue.
@@ -59,11 +64,12 @@ func (d *Dashboard) readMetrics(name string) func(context.Context) (*metrics, er
 				continue
 			}
 			from := time.Now().Add(-s.Back + s.Step)
-			points, err := d.inspector.History(ctx, inspect.HistoryQuery{Queue: queue, Step: s.Step, From: from})
+			// First the kinds: what is read for them has the sums that the points are made of.
+			kinds, since, err := d.inspector.Kinds(ctx, queue, from)
 			if err != nil {
 				return nil, err
 			}
-			kinds, since, err := d.inspector.Kinds(ctx, queue, from)
+			points, err := d.inspector.History(ctx, inspect.HistoryQuery{Queue: queue, Step: s.Step, From: from})
 			if err != nil {
 				return nil, err
 			}
@@ -93,9 +99,14 @@ func (d *Dashboard) metricsPage(c *call) {
 		return
 	}
 	p.At, p.Points, p.Since = s.At, s.Value.Points, s.Value.Since
-	for n := range s.Value.Kinds {
-		k := &s.Value.Kinds[n]
-		row := kindRow{Queue: k.Queue, Kind: readable([]byte(k.Kind)), Done: k.Done, Failed: k.Failed, Crashed: k.Crashed, HasRun: k.Run.Count() > 0, HasWait: k.Wait.Count() > 0, FailedPercent: percent(k.Failed, k.Done+k.Failed)}
+	all := slices.Clone(s.Value.Kinds)
+	slices.SortStableFunc(all, func(a, b inspect.KindStats) int {
+		return cmp.Or(cmp.Compare(b.Failed+b.Crashed, a.Failed+a.Crashed), cmp.Compare(b.Done, a.Done))
+	})
+	p.Rest = max(0, len(all)-mostKinds)
+	for n := range all[:len(all)-p.Rest] {
+		k := &all[n]
+		row := kindRow{Queue: k.Queue, Kind: legible.Lines(k.Kind), Done: k.Done, Failed: k.Failed, Crashed: k.Crashed, HasRun: k.Run.Count() > 0, HasWait: k.Wait.Count() > 0, FailedPercent: percent(k.Failed, k.Done+k.Failed)}
 		if row.HasRun {
 			row.Run50, row.Run95, row.Run99 = k.Run.Quantile(0.5), k.Run.Quantile(0.95), k.Run.Quantile(0.99)
 		}
@@ -104,12 +115,8 @@ func (d *Dashboard) metricsPage(c *call) {
 		}
 		p.Kinds = append(p.Kinds, row)
 	}
-	slices.SortStableFunc(p.Kinds, func(a, b kindRow) int {
-		return cmp.Or(cmp.Compare(b.Failed+b.Crashed, a.Failed+a.Crashed), cmp.Compare(b.Done, a.Done))
-	})
-	p.Rest = max(0, len(p.Kinds)-mostRows)
-	p.Kinds = p.Kinds[:min(len(p.Kinds), mostRows)]
 	p.Series = series(p.Points)
+	p.marks = d.marks.get(c.r.Context(), pageWait).Value // without them the page has the rest
 	c.live, c.outage = true, s.outage()
 	c.render(http.StatusOK, "metrics", c.T("metrics.title"), p)
 }

@@ -1,42 +1,63 @@
 package web
 
 import (
+	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
-// rightOf is the right that an action on many jobs needs.
+// rightOf is the right that an action needs, by whatever way it is done. What undoes another one needs
+// Remove: what undoes a removal puts jobs in.
 func rightOf(what inspect.Action) Right {
 	switch what {
-	case inspect.Retry, inspect.Reschedule:
+	case inspect.Retry:
 		return Retry
 	case inspect.Cancel:
 		return Cancel
 	case inspect.Move:
 		return Move
-	case inspect.Edit:
+	case inspect.Edit, inspect.Reschedule:
 		return Edit
 	}
 	return Remove
 }
 
+// lacking is a right that somebody lacks for something that is done to jobs in some states, "" if none.
+// A dead job that is rescheduled is retried.
+func (c *call) lacking(what inspect.Action, states ...tasuki.State) Right {
+	if right := rightOf(what); !c.May(right) {
+		return right
+	}
+	if what == inspect.Reschedule && slices.Contains(states, tasuki.StateDead) && !c.May(Retry) {
+		return Retry
+	}
+	return ""
+}
+
+// lackingFor is lacking for what an operation does.
+func (c *call) lackingFor(o *inspect.Operation) Right {
+	q, _ := inspect.ParseQuery(o.Query) // one that cannot be read is not run
+	return c.lacking(o.Action, q.States...)
+}
+
 // operationRow is an operation as pages show it.
 type operationRow struct {
 	inspect.Operation
-	Failed payload
-	Text   string // of its query
-	Hidden bool
+	Asked, Failed, Changed payload // its query, its error, and its changes as JSON
 }
 
-// operationRow leaves out a query that asks for what is hidden.
 func (c *call) operationRow(o *inspect.Operation) operationRow {
-	r := operationRow{Operation: *o, Failed: c.d.redacted("", PartError, []byte(o.Error))}
-	if q, err := inspect.ParseQuery(o.Query); err == nil && c.mayAsk(&q) {
-		r.Text = o.Query
-	} else {
-		r.Hidden = true
+	shown, hidden := c.shownOperation(*o)
+	r := operationRow{Operation: shown, Asked: shownField("query", shown.Query, hidden), Failed: shownField("error", shown.Error, hidden), Changed: shownField("changes", "", hidden)}
+	if shown.Changes != nil {
+		if text, err := json.MarshalIndent(shown.Changes, "", "  "); err == nil && string(text) != "{}" {
+			r.Changed.Text = legible.Lines(string(text))
+		}
 	}
 	return r
 }
@@ -82,11 +103,10 @@ func (d *Dashboard) operation(c *call) {
 		return
 	}
 	c.live = !o.HasEnded()
-	c.render(http.StatusOK, "operation", c.T("operation.title"), &operationPage{c.operationRow(&o), time.Now(), c.May(Undo) && c.May(rightOf(o.Action))})
+	c.render(http.StatusOK, "operation", c.T("operation.title"), &operationPage{c.operationRow(&o), time.Now(), c.May(Undo) && c.lackingFor(&o) == ""})
 }
 
-// onOperation is something that is done to an operation. Who does it needs the right of its action
-// too: what undoes a removal puts jobs in.
+// onOperation is something that is done to an operation. Who does it needs the right of its action too.
 func (d *Dashboard) onOperation(act func(c *call, id string) (string, error)) func(*call) {
 	return func(c *call) {
 		id := c.text("id")
@@ -101,7 +121,7 @@ func (d *Dashboard) onOperation(act func(c *call, id string) (string, error)) fu
 			c.failOf(err)
 			return
 		}
-		if right := rightOf(o.Action); !c.May(right) {
+		if right := c.lackingFor(&o); right != "" {
 			c.forbid(right)
 			return
 		}
@@ -135,9 +155,29 @@ type auditPage struct {
 	At      time.Time
 }
 
+// auditRow is an entry as the page shows it.
 type auditRow struct {
 	inspect.AuditEntry
-	Target, Detail, Failed payload
+	Target, Failed payload
+	Job            string // its target, if that is the address of a job
+}
+
+// ofJobs are acts whose target is a job that is there afterwards.
+var ofJobs = []string{string(inspect.Retry), string(inspect.Cancel), string(inspect.Reschedule), string(inspect.Edit), "enqueue"}
+
+func (c *call) auditRow(e inspect.AuditEntry) auditRow {
+	shown, hidden := c.shownEntry(e)
+	shown.Detail = legible.Lines(shown.Detail)
+	row := auditRow{AuditEntry: shown, Target: shownField("target", shown.Target, hidden), Failed: shownField("error", shown.Error, hidden)}
+	if _, _, err := tasuki.ParseAddress(shown.Target); err == nil && shown.Operation == "" && slices.Contains(ofJobs, shown.What) {
+		row.Job = shown.Target
+	}
+	return row
+}
+
+// shownField is a field that is hidden if its name is among some.
+func shownField(name, text string, hidden []string) payload {
+	return payload{Text: legible.Lines(text), Hidden: slices.Contains(hidden, name)}
 }
 
 func (d *Dashboard) audit(c *call) {
@@ -156,14 +196,7 @@ func (d *Dashboard) audit(c *call) {
 	}
 	p := &auditPage{Cursor: found.Cursor, First: cursor == "", At: time.Now()}
 	for _, e := range found.Entries {
-		row := auditRow{AuditEntry: e, Target: payload{Text: readable([]byte(e.Target))}, Detail: payload{Text: readable([]byte(e.Detail))}, Failed: d.redacted("", PartError, []byte(e.Error))}
-		// What was asked for may say what is hidden.
-		if d.cfg.Redact != nil && !c.May(Edit) {
-			if q, err := inspect.ParseQuery(e.Target); err != nil || !c.mayAsk(&q) {
-				row.Target = payload{Hidden: true}
-			}
-		}
-		p.Entries = append(p.Entries, row)
+		p.Entries = append(p.Entries, c.auditRow(e))
 	}
 	c.render(http.StatusOK, "audit", c.T("audit.title"), p)
 }

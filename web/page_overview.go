@@ -48,10 +48,20 @@ type overviewPage struct {
 	Oldest                                         time.Duration
 	Done, Failed                                   string // lines over the last minutes
 	Troubled                                       []inspect.Server
-	Errors                                         []failureRow
+	Errors                                         []failureRow // of the last minutes, the last first
+	MoreErrors, Older                              int          // that are not shown: of the last minutes, and of before
+	MoreDeserted, MorePaused                       int          // that are not shown
+	marks                                          []inspect.MarkEntry
 }
 
 const topRows = 10
+
+// failingFor is how long a failure counts as one of now after it was seen last. A worker tells of one
+// within ten seconds.
+const failingFor = 10 * time.Minute
+
+// FailingMinutes are those of the heading.
+func (p *overviewPage) FailingMinutes() int { return int(failingFor / time.Minute) }
 
 func (d *Dashboard) overview(c *call) {
 	s := d.samples.get(c.r.Context(), pageWait)
@@ -87,7 +97,7 @@ func (d *Dashboard) overview(c *call) {
 	slices.SortStableFunc(p.Busiest, func(a, b queueRow) int {
 		return cmp.Or(cmp.Compare(b.Waiting(), a.Waiting()), cmp.Compare(b.Rate.Done, a.Rate.Done), cmp.Compare(b.Queue.Running, a.Queue.Running))
 	})
-	p.More = max(0, len(p.Failing)-topRows)
+	p.More, p.MoreDeserted, p.MorePaused = max(0, len(p.Failing)-topRows), max(0, len(p.Deserted)-topRows), max(0, len(p.Paused)-topRows)
 	for _, list := range []*[]queueRow{&p.Failing, &p.Deserted, &p.Paused, &p.Busiest} {
 		*list = (*list)[:min(len(*list), topRows)]
 	}
@@ -105,9 +115,18 @@ func (d *Dashboard) overview(c *call) {
 		p.Failed = polyline(s.Value.Past, mostPast, most, func(p point) float64 { return p.Failed })
 	}
 	// Of users that may not read them, and older servers, the page has the rest.
-	for n, failures := 0, d.failures.get(c.r.Context(), pageWait); n < min(len(failures.Value), topRows/2); n++ {
-		p.Errors = append(p.Errors, d.failureRow(&failures.Value[n]))
+	failures := d.failures.get(c.r.Context(), pageWait)
+	for n := range failures.Value {
+		switch f := &failures.Value[n]; {
+		case time.Since(f.Last) > failingFor:
+			p.Older++
+		case len(p.Errors) < topRows/2:
+			p.Errors = append(p.Errors, d.failureRow(f))
+		default:
+			p.MoreErrors++
+		}
 	}
+	p.marks = d.marks.get(c.r.Context(), pageWait).Value
 	c.live, c.outage = true, s.outage()
 	c.render(http.StatusOK, "overview", c.T("overview.title"), p)
 }

@@ -17,14 +17,15 @@ type queuesPage struct {
 	Warning error
 	Sort    string
 	Find    string
-	Rest    int // that are not shown
+	Only    string // those of which something is odd; "" is all
+	Rest    int    // that are not shown
 }
 
 // orders are those of the list of queues.
 var orders = []string{"", "ready", "latency", "running", "scheduled", "retry", "dead", "done", "failed"}
 
 func (d *Dashboard) queues(c *call) {
-	p := &queuesPage{Sort: c.oneOf("sort", orders...), Find: c.text("find")}
+	p := &queuesPage{Sort: c.oneOf("sort", orders...), Find: c.text("find"), Only: c.oneOf("only", "", "paused", "deserted")}
 	if c.refused() {
 		return
 	}
@@ -34,7 +35,9 @@ func (d *Dashboard) queues(c *call) {
 		return
 	}
 	p.At, p.Warning, p.Queues = s.At, s.Value.Warning, rows(s.Value)
-	p.Queues = slices.DeleteFunc(p.Queues, func(q queueRow) bool { return !strings.Contains(strings.ToLower(q.Name), strings.ToLower(p.Find)) })
+	p.Queues = slices.DeleteFunc(p.Queues, func(q queueRow) bool {
+		return !strings.Contains(strings.ToLower(q.Name), strings.ToLower(p.Find)) || p.Only == "paused" && !q.Queue.Paused || p.Only == "deserted" && !q.IsDeserted()
+	})
 	slices.SortStableFunc(p.Queues, func(a, b queueRow) int {
 		switch p.Sort {
 		case "ready":

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 // mostShown is how many bytes of a payload are shown.
@@ -49,7 +49,7 @@ func (d *Dashboard) redactedTo(most int, kind string, part Part, text []byte) pa
 	if p.Cut = len(text) > most; p.Cut {
 		text = text[:most]
 	}
-	p.Text = readable(text)
+	p.Text = legible.Lines(string(text))
 	return p
 }
 
@@ -65,30 +65,6 @@ func pretty(text []byte) []byte {
 	return out.Bytes()
 }
 
-// readable is a text without what a page cannot show.
-func readable(text []byte) string {
-	if utf8.Valid(text) && bytes.IndexFunc(text, isControl) < 0 {
-		return string(text)
-	}
-	return strings.Map(func(r rune) rune {
-		if isControl(r) {
-			return utf8.RuneError
-		}
-		return r
-	}, strings.ToValidUTF8(string(text), string(utf8.RuneError)))
-}
-
-// isControl leaves out what ends lines, and has what can turn the order of letters around.
-func isControl(r rune) bool {
-	switch {
-	case r == '\n', r == '\t', r == '\r':
-		return false
-	case r < 0x20, 0x7f <= r && r < 0xa0, 0x202a <= r && r <= 0x202e, 0x2066 <= r && r <= 0x2069:
-		return true
-	}
-	return false
-}
-
 // shownJob is a job as pages show it. It has nothing that was not redacted.
 type shownJob struct {
 	Address                                        string // "" if it cannot be named
@@ -99,7 +75,7 @@ type shownJob struct {
 	Timeout                                        time.Duration
 	EnqueuedAt, DueAt, Deadline, ExpireAt          time.Time
 	StartedAt, EndedAt                             time.Time
-	Place, Worker                                  string
+	Place                                          string
 	Done, Total                                    int64 // of its progress
 	ProgressAt                                     time.Time
 	Args, Raw, Result, Cursor, Error, Reason, Note payload
@@ -124,11 +100,11 @@ type shownRun struct {
 // brief is what a list shows of a job.
 func (d *Dashboard) brief(j *inspect.Job) *shownJob {
 	s := &shownJob{
-		ID: readable([]byte(j.ID)), Kind: readable([]byte(j.Kind)), Queue: j.Queue, State: j.State, Recorded: j.Recorded,
+		ID: legible.Lines(j.ID), Kind: legible.Lines(j.Kind), Queue: j.Queue, State: j.State, Recorded: j.Recorded,
 		Attempt: j.Attempt, MaxAttempts: j.MaxAttempts, Crashes: j.Crashes, Timeout: j.Timeout,
 		EnqueuedAt: j.EnqueuedAt, DueAt: j.DueAt, Deadline: j.Deadline, ExpireAt: j.ExpireAt, StartedAt: j.StartedAt, EndedAt: j.EndedAt,
-		Place: readable([]byte(j.Place)), Worker: j.Worker,
-		Done: j.Progress.Done, Total: j.Progress.Total, ProgressAt: j.Progress.At,
+		Place: legible.Lines(j.Place),
+		Done:  j.Progress.Done, Total: j.Progress.Total, ProgressAt: j.Progress.At,
 	}
 	if j.ID != "" {
 		s.Address = j.Address()
@@ -151,10 +127,10 @@ func (d *Dashboard) shown(j *inspect.Job) *shownJob {
 	for _, name := range slices.Sorted(maps.Keys(j.Meta)) {
 		value := part(PartMeta, []byte(name+"="+j.Meta[name]))
 		value.Text = strings.TrimPrefix(value.Text, name+"=")
-		s.Meta = append(s.Meta, shownMeta{readable([]byte(name)), value})
+		s.Meta = append(s.Meta, shownMeta{legible.Lines(name), value})
 	}
 	for _, run := range j.Runs {
-		s.Runs = append(s.Runs, shownRun{run.At, run.Duration, readable([]byte(run.Place)), run.Outcome, part(PartError, []byte(run.Error)), part(PartStack, []byte(run.Stack))})
+		s.Runs = append(s.Runs, shownRun{run.At, run.Duration, legible.Lines(run.Place), run.Outcome, part(PartError, []byte(run.Error)), part(PartStack, []byte(run.Stack))})
 	}
 	if s.Trace = j.TraceID(); s.Trace != "" && d.cfg.TraceURL != "" {
 		s.TraceURL = strings.ReplaceAll(d.cfg.TraceURL, "{trace}", s.Trace)

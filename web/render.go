@@ -11,6 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 //go:embed templates
@@ -18,7 +21,7 @@ var templateFiles embed.FS
 
 // pages are the templates, each with the layout around it.
 var pages = sync.OnceValue(func() map[string]*template.Template {
-	funcs := template.FuncMap{"asset": assetURL, "count": count, "bytes": size, "rate": rate, "duration": duration, "query": query, "since": since,
+	funcs := template.FuncMap{"asset": assetURL, "count": count, "bytes": size, "rate": rate, "duration": legible.Duration, "quantile": legible.Quantile, "query": query, "since": since,
 		"stamp": stamp, "clock": clock, "short": short, "percent": percent, "term": term,
 		"bytes64": func(n int) string { return size(int64(n)) }, "sub": func(a, b int) int { return a - b }}
 	base := template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
@@ -61,7 +64,7 @@ var navigation = []link{
 func (v *view) Navigation() []link { return navigation }
 
 // of are pages that belong to one of the navigation.
-var of = map[string]string{"queue": "queues", "locks": "queues", "job": "jobs", "edit": "jobs", "schedule": "schedules", "worker": "workers", "operation": "operations"}
+var of = map[string]string{"queue": "queues", "locks": "queues", "job": "jobs", "edit": "jobs", "enqueue": "jobs", "schedule": "schedules", "worker": "workers", "operation": "operations"}
 
 // Here tells whether a link of the navigation is that of this page.
 func (v *view) Here(page string) bool {
@@ -76,6 +79,11 @@ func (v *view) Languages() []string { return languages }
 func (v *view) Themes() []string    { return themes }
 func (v *view) Theme() string       { return themeOf(v.r) }
 func (v *view) Actor() *Actor       { return &v.actor }
+
+// Ago is how long ago a time is, to the second.
+func (v *view) Ago(t time.Time) string {
+	return v.T("page.ago", legible.Duration(max(0, since(t)).Round(time.Second)))
+}
 
 // payloadView is a payload with its name.
 type payloadView struct {

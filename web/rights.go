@@ -24,7 +24,7 @@ const (
 	Undo    Right = "undo"    // undo, stop and go on with what is done to many jobs; it needs the right of that too
 	Unlock  Right = "unlock"  // free uniqueness keys
 	Control Right = "worker"  // quiet, stop and dump workers
-	Cron    Right = "cron"    // pause, resume and run periodic entries
+	Cron    Right = "cron"    // pause, resume and run periodic entries, remove them, and set them together with Enqueue
 )
 
 // Rights are all of them.

@@ -46,6 +46,8 @@ func (d *Dashboard) routes() []route {
 		{"POST /settings", View, d.settings},
 		{"POST /queue-pause", Pause, d.pauseQueue},
 		{"POST /queue-resume", Pause, d.resumeQueue},
+		{"GET /enqueue", Enqueue, d.enqueueForm},
+		{"POST /enqueue", Enqueue, d.enqueue},
 		{"GET /job-edit", Edit, d.editForm},
 		{"POST /job-edit", Edit, d.edit},
 		{"POST /jobs-retry", Retry, d.act(inspect.Retry, false)},
@@ -67,7 +69,11 @@ func (d *Dashboard) routes() []route {
 }
 
 func (d *Dashboard) handle() {
+	d.pages = map[string]bool{}
 	for _, rt := range d.routes() {
+		if page, ok := strings.CutPrefix(rt.pattern, "GET /"); ok && page != "live" {
+			d.pages[strings.TrimSuffix(page, "{$}")] = true
+		}
 		d.mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) { d.serve(rt, w, r) })
 	}
 	d.handleAPI()

@@ -22,6 +22,10 @@ func TestMain(m *testing.M) {
 	if redistest.Self(benchEnv, &w) {
 		os.Exit(w.main())
 	}
+	var t benchTabs
+	if redistest.Self(tabsEnv, &t) {
+		os.Exit(t.main())
+	}
 	redistest.Main(m)
 }
 

@@ -2,12 +2,11 @@ package web
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 // count sets a whole number, int or int64, in groups of three digits.
@@ -50,38 +49,6 @@ func rate(n float64) string {
 	return count(int64(n + 0.5))
 }
 
-// duration has at most two units: 1h 5m.
-func duration(d time.Duration) string {
-	sign := ""
-	if d < 0 {
-		sign, d = "-", -d
-	}
-	switch {
-	case d < time.Second:
-		return sign + strconv.FormatInt(d.Milliseconds(), 10) + "ms"
-	case d < 10*time.Second:
-		return fmt.Sprintf("%s%.1fs", sign, d.Seconds())
-	}
-	left := int64(d / time.Second)
-	var parts []string
-	for _, unit := range []struct {
-		name    string
-		seconds int64
-	}{{"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}} {
-		if n := left / unit.seconds; n > 0 || len(parts) > 0 {
-			parts = append(parts, strconv.FormatInt(n, 10)+unit.name)
-			left %= unit.seconds
-		}
-		if len(parts) == 2 {
-			break
-		}
-	}
-	if len(parts) == 2 && strings.HasPrefix(parts[1], "0") {
-		parts = parts[:1]
-	}
-	return sign + strings.Join(parts, " ")
-}
-
 // since is how long ago a time is; negative if it is to come.
 func since(t time.Time) time.Duration { return time.Since(t) }
 
@@ -91,16 +58,13 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z
 // clock is a time as it is read.
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") + " UTC" }
 
-// short cuts a text to about n bytes, at a character.
+// short is the begin of a text, of about n bytes.
 func short(n int, text string) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
+	text = legible.Lines(text)
 	if len(text) <= n {
 		return text
 	}
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return text[:n] + "…"
+	return legible.Cut(text, n) + "…"
 }
 
 // percent is a part of a whole, 0 to 100.

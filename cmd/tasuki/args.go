@@ -62,6 +62,27 @@ func flagError(cmd *cobra.Command, err error) error {
 	return err
 }
 
+// givenTwice refuses a call that has a flag of one value twice, of which the last would silently
+// count. What else is wrong with the words is said where the command reads them.
+func givenTwice(root *cobra.Command, args []string) error {
+	cmd, words, err := root.Find(args)
+	if err != nil || cmd.DisableFlagParsing {
+		return nil
+	}
+	cmd.InitDefaultHelpFlag()
+	cmd.InheritedFlags() // adds them to Flags
+	given := map[string]bool{}
+	var twice error
+	_ = cmd.Flags().ParseAll(words, func(f *pflag.Flag, _ string) error {
+		if _, repeatable := f.Value.(pflag.SliceValue); given[f.Name] && !repeatable && twice == nil {
+			twice = fmt.Errorf("--%s is given twice: allowed is one value", f.Name)
+		}
+		given[f.Name] = true
+		return nil
+	})
+	return twice
+}
+
 // allowedNumbers is what the flags that are numbers allow.
 var allowedNumbers = map[string]string{
 	"concurrency":  "allowed are 1 to 10000",
@@ -86,6 +107,8 @@ func valueError(name string, err *pflag.InvalidValueError) error {
 		allowed = "allowed is a duration, such as 90s or 1h30m"
 	case "duration or -1":
 		allowed = "allowed are a duration, such as 90s or 1h30m, and -1 for none"
+	case "time or -1":
+		allowed = "allowed are a time such as 2030-01-02T15:04:05Z, and -1 for none"
 	case "int":
 		allowed = allowedNumbers[flag.Name]
 	case "time":
@@ -120,3 +143,26 @@ func (d durationOrNone) String() string {
 
 // Type implements pflag.Value.
 func (durationOrNone) Type() string { return "duration or -1" }
+
+// timeOrNone is a time that may also be -1: the zero time, which is none.
+type timeOrNone struct{ to *time.Time }
+
+// Set implements pflag.Value.
+func (t timeOrNone) Set(text string) (err error) {
+	*t.to = time.Time{}
+	if text != "-1" {
+		*t.to, err = time.Parse(time.RFC3339, strings.TrimSpace(text))
+	}
+	return err
+}
+
+// String implements pflag.Value.
+func (t timeOrNone) String() string {
+	if t.to == nil || t.to.IsZero() {
+		return ""
+	}
+	return t.to.Format(time.RFC3339)
+}
+
+// Type implements pflag.Value.
+func (timeOrNone) Type() string { return "time or -1" }

@@ -37,8 +37,7 @@ func blank(text string, words []string) string {
 
 const blanked = "xxxxx"
 
-// blankBegins blanks what follows on "://", if it is a secret or its begin. One that
-// was cut ends the text or its quotes; an escape may be what is left of a character.
+// blankBegins blanks what follows on "://", if it is a secret or its begin.
 func blankBegins(text string, secrets []string) string {
 	for from := 0; ; {
 		i := strings.Index(text[from:], "://")
@@ -46,24 +45,21 @@ func blankBegins(text string, secrets []string) string {
 			return text
 		}
 		from += i + len("://")
-		most := 0
-		for _, secret := range secrets {
-			n := 0
-			for n < len(secret) && strings.HasPrefix(text[from:], secret[:n+1]) {
-				n++
-			}
-			// Back to where it may have been cut: a quote can be the text's or the secret's.
-			for n > 0 && n < len(secret) && text[from+n:] != "" && !strings.HasPrefix(text[from+n:], `"`) &&
-				!strings.HasPrefix(text[from+n:], `\x`) && !strings.HasPrefix(text[from+n:], "...") {
-				n--
-			}
-			most = max(most, n)
-		}
-		if most > 0 {
-			text = text[:from] + blanked + text[from+most:]
+		rest := text[from:]
+		n := longest(secrets, func(secret string, n int) bool {
+			return strings.HasPrefix(rest, secret[:n]) && (n == len(secret) || followsCut(rest[n:]))
+		})
+		if n > 0 {
+			text = text[:from] + blanked + rest[n:]
 			from += len(blanked)
 		}
 	}
+}
+
+// followsCut tells whether a text can stand behind what was cut: that ends the text or its
+// quotes, and an escape may be what is left of a character.
+func followsCut(rest string) bool {
+	return rest == "" || strings.HasPrefix(rest, `"`) || strings.HasPrefix(rest, `\x`) || strings.HasPrefix(rest, "...")
 }
 
 // blankEnds blanks what stands before "@", if it is a secret or its end in quotes.
@@ -73,22 +69,29 @@ func blankEnds(text string, secrets []string) string {
 		if to < 0 {
 			return text
 		}
-		most := 0
-		for _, secret := range secrets {
-			n := 0
-			for n < len(secret) && strings.HasSuffix(text[:to], secret[len(secret)-n-1:]) {
-				n++
-			}
-			for n > 0 && n < len(secret) && n < to && text[to-n-1] != '"' {
-				n--
-			}
-			most = max(most, n)
-		}
-		if most > 0 {
-			text = text[:to-most] + blanked + text[to:]
-			to -= most
+		head := text[:to]
+		n := longest(secrets, func(secret string, n int) bool {
+			before, found := strings.CutSuffix(head, secret[len(secret)-n:])
+			return found && (n == len(secret) || before == "" || strings.HasSuffix(before, `"`))
+		})
+		if n > 0 {
+			text = text[:to-n] + blanked + text[to:]
+			to -= n
 		}
 	}
+}
+
+// longest is of how many bytes the largest part of a secret is that fits; 0 if none does.
+func longest(secrets []string, fits func(secret string, n int) bool) int {
+	most := 0
+	for _, secret := range secrets {
+		for n := len(secret); n > most; n-- {
+			if fits(secret, n) {
+				most = n
+			}
+		}
+	}
+	return most
 }
 
 // hasStrayURL tells whether a server's URL stands where none belongs.

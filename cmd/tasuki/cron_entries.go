@@ -16,12 +16,17 @@ import (
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/cron"
+	"github.com/tasuki-dev/tasuki/inspect"
 )
 
-// onEntry returns a command on one periodic entry. Its do returns what to print.
-func onEntry(a *app, cmd *cobra.Command, do func(ctx context.Context, t *cron.Table, name string) (v any, text string, err error)) *cobra.Command {
-	var output string
+// onEntry returns a command on one periodic entry, which stands in the audit trail as what; "" only
+// looks. Its do returns what to print.
+func onEntry(a *app, cmd *cobra.Command, what string, do func(ctx context.Context, t *cron.Table, name, by string) (v any, text string, err error)) *cobra.Command {
+	var output, by string
 	outputFlag(cmd, &output)
+	if what != "" {
+		byFlag(cmd, &by)
+	}
 	cmd.Args = oneArg
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		client, err := a.connect(cmd.Context())
@@ -29,7 +34,11 @@ func onEntry(a *app, cmd *cobra.Command, do func(ctx context.Context, t *cron.Ta
 			return err
 		}
 		defer client.Close()
-		v, text, err := do(cmd.Context(), cron.New(client), args[0])
+		by := cmp.Or(by, whoami())
+		v, text, err := do(cmd.Context(), cron.New(client), args[0], by)
+		if what != "" {
+			err = inspect.New(client).As(by).Noted(cmd.Context(), inspect.AuditEntry{What: what, Target: args[0], Count: 1}, err)
+		}
 		if err != nil {
 			return cronFailure(err)
 		}
@@ -106,7 +115,7 @@ func newCronGet(a *app) *cobra.Command {
 	return onEntry(a, &cobra.Command{
 		Use:   "get NAME",
 		Short: "Show one periodic entry",
-	}, func(ctx context.Context, t *cron.Table, name string) (any, string, error) {
+	}, "", func(ctx context.Context, t *cron.Table, name, _ string) (any, string, error) {
 		s, err := t.Get(ctx, name)
 		if err != nil {
 			return nil, "", err
@@ -117,17 +126,7 @@ func newCronGet(a *app) *cobra.Command {
 
 // entryText is what get shows of an entry.
 func entryText(s *cron.Status) string {
-	return table(func(w io.Writer) {
-		line := func(name, value string) {
-			if value != "" {
-				fmt.Fprintf(w, "%s\t%s\n", name, clean(value))
-			}
-		}
-		at := func(name string, at time.Time) {
-			if !at.IsZero() {
-				line(name, at.Format(time.RFC3339))
-			}
-		}
+	return facts(func(line func(name, value string), at func(name string, at time.Time)) {
 		line("name", s.Name)
 		line("expression", s.Expr)
 		line("zone", s.Zone)
@@ -177,7 +176,7 @@ func newCronHistory(a *app) *cobra.Command {
 		Long: `history shows the last 20 runs of a periodic entry, the oldest first: for which tick, by
 how much it was late, what became of it, and the address of its job, or of the job that
 was in its way. A job without a record stays enqueued here, whatever becomes of it.`,
-	}, func(ctx context.Context, t *cron.Table, name string) (any, string, error) {
+	}, "", func(ctx context.Context, t *cron.Table, name, _ string) (any, string, error) {
 		runs, err := t.History(ctx, name)
 		if err != nil {
 			return nil, "", err
@@ -199,15 +198,12 @@ was in its way. A job without a record stays enqueued here, whatever becomes of 
 }
 
 func newCronPause(a *app) *cobra.Command {
-	var by string
-	cmd := onEntry(a, &cobra.Command{
+	return onEntry(a, &cobra.Command{
 		Use:   "pause NAME",
 		Short: "Have a periodic entry not run until it is resumed",
-	}, func(ctx context.Context, t *cron.Table, name string) (any, string, error) {
-		return changed(ctx, t, name, "paused", t.Pause(ctx, name, cmp.Or(by, whoami())))
+	}, "pause schedule", func(ctx context.Context, t *cron.Table, name, by string) (any, string, error) {
+		return changed(ctx, t, name, "paused", t.Pause(ctx, name, by))
 	})
-	cmd.Flags().StringVar(&by, "by", "", "`WHO` pauses it, for others to read (default you: user@host)")
-	return cmd
 }
 
 func newCronResume(a *app) *cobra.Command {
@@ -216,7 +212,7 @@ func newCronResume(a *app) *cobra.Command {
 		Short: "End the pause of a periodic entry",
 		Long: `resume ends the pause of a periodic entry. Ticks that were in the pause are not made
 up for: tasuki cron run does that.`,
-	}, func(ctx context.Context, t *cron.Table, name string) (any, string, error) {
+	}, "resume schedule", func(ctx context.Context, t *cron.Table, name, _ string) (any, string, error) {
 		return changed(ctx, t, name, "resumed", t.Resume(ctx, name))
 	})
 }
@@ -230,7 +226,11 @@ func changed(ctx context.Context, t *cron.Table, name, what string, err error) (
 	if err != nil {
 		return nil, "", err
 	}
-	return s, fmt.Sprintf("%s: %s, next %s", name, what, next(s)), nil
+	text := name + ": " + what
+	if !s.Paused {
+		text += ", next " + next(s)
+	}
+	return s, text, nil
 }
 
 func newCronRun(a *app) *cobra.Command {
@@ -240,7 +240,7 @@ func newCronRun(a *app) *cobra.Command {
 		Long: `run has a job of a periodic entry enqueued now, by a scheduler; also if it is paused. It
 prints the address that the job gets, unless the entry's overlap leaves it out, which
 tasuki cron history tells. Where no scheduler runs, the first that does enqueues it.`,
-	}, func(ctx context.Context, t *cron.Table, name string) (any, string, error) {
+	}, "run schedule", func(ctx context.Context, t *cron.Table, name, _ string) (any, string, error) {
 		address, err := t.RunNow(ctx, name)
 		return struct {
 			Name    string `json:"name"`
@@ -256,7 +256,7 @@ func newCronRm(a *app) *cobra.Command {
 		Short:   "Remove a periodic entry and its history",
 		Long: `rm removes a periodic entry and its history. Its jobs stay. An entry of a declared set is
 there again with the next revision of the set that has it: pause it instead.`,
-	}, func(ctx context.Context, t *cron.Table, name string) (any, string, error) {
+	}, "remove schedule", func(ctx context.Context, t *cron.Table, name, _ string) (any, string, error) {
 		return struct {
 			Removed string `json:"removed"`
 		}{name}, name + ": removed", t.Remove(ctx, name)
@@ -283,7 +283,7 @@ tasuki cron next shows what an expression means.`,
   tasuki cron set nightly --jitter 10m --missed all`,
 	}
 	flags := cmd.Flags()
-	onEntry(a, cmd, func(ctx context.Context, t *cron.Table, name string) (any, string, error) {
+	onEntry(a, cmd, "set schedule", func(ctx context.Context, t *cron.Table, name, _ string) (any, string, error) {
 		given := flags.Changed
 		apply := func(x *cron.Entry) {
 			for flag, set := range setters {

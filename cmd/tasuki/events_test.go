@@ -64,7 +64,7 @@ func TestEventLine(t *testing.T) {
 		t.Errorf("%q", text)
 	}
 	e = inspect.Event{Queue: "mail", ID: "a\x1b[2J", What: "done"}
-	if text := eventLine(&e); !strings.HasSuffix(text, "  done       mail/a [2J") {
+	if text := eventLine(&e); !strings.HasSuffix(text, "  done       mail/a�[2J") {
 		t.Errorf("%q", text)
 	}
 }

@@ -73,7 +73,7 @@ tasuki move, which takes away here what has come in there.`,
 			return lookFailure(err)
 		},
 	}
-	f.addFlags(cmd)
+	f.addFlags(cmd, inspect.TransferStates)
 	cmd.Flags().Lookup("queue").Usage = "`NAME` of the queue (default all)"
 	cmd.Flags().IntVar(&f.Limit, "limit", 0, "`NUMBER` of jobs at most; 0 is no limit")
 	cmd.Flags().StringVarP(&file, "file", "f", "", "write to a new `FILE`, which only you may read (default the standard output)")

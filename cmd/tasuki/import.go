@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
 )
 
@@ -38,10 +38,18 @@ were bad or refused.`,
 		Example: `  tasuki import jobs.jsonl --dry-run
   tasuki import jobs.jsonl --to mail-again
   tasuki export --queue mail | tasuki import --redis redis://new:6379 -`,
-		Args: oneArg,
+		Args: func(cmd *cobra.Command, args []string) error {
+			err := oneArg(cmd, args)
+			if len(args) == 0 {
+				err = fmt.Errorf("%w, which may be - for the standard input", err)
+			}
+			return err
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, _, err := tasuki.ParseAddress(cfg.To + "/x"); err != nil && cfg.To != "" {
-				return usageError(fmt.Errorf("--to: %.140q: %w", cfg.To, err))
+			if cfg.To != "" {
+				if err := ownQueue("--to", cfg.To); err != nil {
+					return err
+				}
 			}
 			in := cmd.InOrStdin()
 			if args[0] != "-" {
@@ -57,11 +65,11 @@ were bad or refused.`,
 				return err
 			}
 			defer client.Close()
-			r := &reading{Reader: in}
+			r := &reading{Reader: in, ctx: cmd.Context()}
 			tell := progress(cmd, "put in")
 			cfg.Progress = func(done inspect.Imported) { tell(done.Jobs + done.Again) }
 			cfg.Report = func(err *inspect.LineError) { fmt.Fprintln(cmd.ErrOrStderr(), clean(err.Error())) }
-			done, err := inspect.New(client).Import(cmd.Context(), r, &cfg)
+			done, err := inspect.New(client).As(whoami()).Import(cmd.Context(), r, &cfg)
 			tell(-1)
 			return errors.Join(show(cmd.OutOrStdout(), output, shownImport{cfg.DryRun, done}, "%s", importText(done, cfg.DryRun)), importFailure(r, done, err))
 		},
@@ -82,10 +90,13 @@ func importText(done inspect.Imported, dryRun bool) string {
 	for _, more := range []struct {
 		n    int64
 		what string
-	}{{done.Again, "were in already"}, {done.Refused, "refused"}, {done.Bad, "bad lines"}} {
+	}{{done.Again, "were in already"}, {done.Refused, "refused"}} {
 		if more.n > 0 {
 			text += fmt.Sprintf(", %d %s", more.n, more.what)
 		}
+	}
+	if done.Bad > 0 {
+		text += ", " + count(int(done.Bad), "bad line")
 	}
 	return text
 }
@@ -107,16 +118,28 @@ func importFailure(r *reading, done inspect.Imported, err error) error {
 	return nil
 }
 
-// reading keeps the error of what could not be read.
+// reading keeps the error of what could not be read, and waits for its input no longer than ctx.
 type reading struct {
 	io.Reader
+	ctx context.Context
 	err error
 }
 
 func (r *reading) Read(b []byte) (int, error) {
-	n, err := r.Reader.Read(b)
+	var n int
+	var err error
+	text, ended := make([]byte, len(b)), make(chan struct{})
+	go func() { // it may wait for the input until the process ends
+		defer close(ended)
+		n, err = r.Reader.Read(text)
+	}()
+	select {
+	case <-ended:
+	case <-r.ctx.Done():
+		return 0, context.Cause(r.ctx)
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		r.err = err
 	}
-	return n, err
+	return copy(b, text[:n]), err
 }

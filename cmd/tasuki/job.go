@@ -10,12 +10,12 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 func newJob(a *app) *cobra.Command {
@@ -134,17 +134,7 @@ func decides(ctx context.Context, i *inspect.Inspector, j *inspect.Job) string {
 
 // jobText is what get shows of a job.
 func jobText(j *inspect.Job, why string) string {
-	return table(func(w io.Writer) {
-		line := func(name, value string) {
-			if value != "" {
-				fmt.Fprintf(w, "%s\t%s\n", name, clean(value))
-			}
-		}
-		at := func(name string, at time.Time) {
-			if !at.IsZero() {
-				line(name, at.Format(time.RFC3339))
-			}
-		}
+	return facts(func(line func(name, value string), at func(name string, at time.Time)) {
 		line("address", shown(*j).Address)
 		line("kind", j.Kind)
 		line("state", string(j.State))
@@ -163,6 +153,8 @@ func jobText(j *inspect.Job, why string) string {
 		}
 		at("enqueued", j.EnqueuedAt)
 		at("due", j.DueAt)
+		at("expires", j.ExpireAt)
+		at("deadline", j.Deadline)
 		at("started", j.StartedAt)
 		line("on", j.Place)
 		line("worker", j.Worker)
@@ -170,7 +162,7 @@ func jobText(j *inspect.Job, why string) string {
 		line("reason", j.Reason)
 		line("error", j.Error)
 		for _, name := range slices.Sorted(maps.Keys(j.Meta)) {
-			line("meta "+clean(name), j.Meta[name])
+			line("meta "+name, j.Meta[name])
 		}
 		if p := j.Progress; !p.At.IsZero() {
 			text := fmt.Sprint(p.Done)
@@ -196,25 +188,11 @@ func jobText(j *inspect.Job, why string) string {
 	})
 }
 
-// clean takes out of a text what would move the cursor of a terminal, turn its direction, or
-// break a line.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
-			return ' '
-		}
-		return r
-	}, text)
-}
+// clean is a text on one line, as a terminal may have it.
+func clean(text string) string { return legible.Line(text) }
 
 // cleanLines is clean for a text of several lines.
-func cleanLines(text string) string {
-	lines := strings.Split(text, "\n")
-	for i := range lines {
-		lines[i] = clean(lines[i])
-	}
-	return strings.Join(lines, "\n")
-}
+func cleanLines(text string) string { return legible.Lines(text) }
 
 func short(text string, n int) string {
 	text = strings.TrimSpace(clean(text))

@@ -29,8 +29,10 @@ type jobAct struct {
 	read   func(cmd *cobra.Command) error // reads flags of its own, if there are some
 	one    func(ctx context.Context, client *tasuki.Client, i *inspect.Inspector, address string) (v any, text string, err error)
 
-	to               string    // the queue to which they are moved, of mv
-	at               time.Time // when they are due, of reschedule
+	to               string           // the queue to which they are moved, of mv
+	at               time.Time        // when they are due, of reschedule
+	changes          *inspect.Changes // of edit
+	own              []string         // flags of its own, which take the place of the filter's
 	output           string
 	query, by        string
 	filter           jobFilter
@@ -100,7 +102,7 @@ shows, cancels, continues when it was interrupted, and undoes where that is poss
 		}
 		return errors.Join(failed...)
 	}
-	c.filter.addFlags(cmd)
+	c.filter.addFlags(cmd, c.states)
 	flags := cmd.Flags()
 	flags.IntVar(&c.filter.Limit, "limit", 0, "`NUMBER` of jobs at most; 0 is no limit")
 	flags.StringVar(&c.query, "query", "", "`QUERY` that the jobs fit, such as 'queue:mail state:dead error:timeout'")
@@ -115,8 +117,9 @@ shows, cancels, continues when it was interrupted, and undoes where that is poss
 // check says what is wrong with a call.
 func (c *jobAct) check(cmd *cobra.Command, args []string) error {
 	given := cmd.Flags().Changed
+	filters := slices.DeleteFunc(slices.Clone(filterFlags), func(name string) bool { return slices.Contains(c.own, name) })
 	if len(args) > 0 {
-		for _, name := range append([]string{"queue", "query", "all", "dry-run", "limit"}, filterFlags...) {
+		for _, name := range append([]string{"queue", "query", "all", "dry-run", "limit"}, filters...) {
 			if given(name) {
 				return fmt.Errorf("%.80q beside --%s: allowed are addresses, or --queue with a filter", args[0], name)
 			}
@@ -126,7 +129,7 @@ func (c *jobAct) check(cmd *cobra.Command, args []string) error {
 	if c.filter.queue == "" && c.query == "" {
 		return fmt.Errorf("the QUEUE/ID is missing: %s {QUEUE/ID…|--queue NAME}", cmd.CommandPath())
 	}
-	if !c.all && c.query == "" && !slices.ContainsFunc(filterFlags, given) {
+	if !c.all && c.query == "" && !slices.ContainsFunc(filters, given) {
 		return fmt.Errorf("--queue %s means all its jobs: allowed are --all, or a filter, such as --state %s", c.filter.queue, c.usual[len(c.usual)-1])
 	}
 	if err := c.filter.read(c.query, c.usual, c.states); err != nil {
@@ -195,7 +198,7 @@ func (c *jobAct) bulk(cmd *cobra.Command, i *inspect.Inspector) error {
 	if c.dryRun {
 		return c.list(cmd, i)
 	}
-	task := inspect.Task{Action: c.what, To: c.to, At: c.at}
+	task := inspect.Task{Action: c.what, To: c.to, At: c.at, Changes: c.changes}
 	if !c.yes {
 		meant, noUndo, err := i.Preview(ctx, task, c.filter.Query)
 		if err != nil {

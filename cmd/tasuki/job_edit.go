@@ -1,113 +1,129 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
 )
 
-func newJobEdit(a *app) *cobra.Command {
-	var output, args string
-	var maxAttempts int
-	var timeout time.Duration
-	var meta []string
-	flags := []string{"args", "max-attempts", "timeout", "meta"}
-	cmd := &cobra.Command{
-		Use:   "edit QUEUE/ID",
-		Short: "Change the arguments or options of a recorded job that does not run",
-		Long: `edit changes a recorded job that does not run: its arguments, how often it may be
-run, how long an attempt may take, or what travels with it. What is not named stays.
-A dead job can be edited, and then retried. A job without a record cannot be
-changed: remove it, and enqueue another.`,
-		Example: `  tasuki job edit mail/01kbr5 --args '{"user_id": 42}' && tasuki job retry mail/01kbr5`,
-		Args:    addressArg,
-		RunE: func(cmd *cobra.Command, words []string) error {
-			given := cmd.Flags().Changed
-			some := false
-			for _, name := range flags {
-				some = some || given(name)
-			}
-			switch {
-			case !some:
-				return usageError(errors.New("what is to be changed is missing: allowed are --" + strings.Join(flags, ", --")))
-			case given("args") && !json.Valid([]byte(args)):
-				return usageError(fmt.Errorf("--args: %.80q: allowed is JSON", args))
-			case given("max-attempts") && (maxAttempts < -1 || maxAttempts == 0 || maxAttempts > 1_000_000):
-				return usageError(fmt.Errorf("--max-attempts: %d: %s", maxAttempts, allowedNumbers["max-attempts"]))
-			case given("timeout") && timeout != -1 && (timeout < 0 || timeout > 0 && timeout < time.Millisecond || timeout > 100*365*24*time.Hour):
-				return usageError(fmt.Errorf("--timeout: %v: allowed are 1ms to 876000h, 0 for the worker's, and -1 for none", timeout))
-			}
-			for _, pair := range meta {
-				if name, _, ok := strings.Cut(pair, "="); !ok || name == "" {
-					return usageError(fmt.Errorf("--meta: %.80q: allowed is NAME=VALUE, and NAME= to take it away", pair))
-				}
-			}
-			client, err := a.connect(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			err = client.Edit(cmd.Context(), words[0], func(s *tasuki.Spec) error {
-				if given("args") {
-					s.Args = json.RawMessage(args)
-				}
-				if given("max-attempts") {
-					s.Opts.MaxAttempts = maxAttempts
-				}
-				if given("timeout") {
-					s.Opts.Timeout = timeout
-				}
-				changed := map[string]string{}
-				for name, value := range s.Opts.Meta {
-					changed[name] = value
-				}
-				size := 0
-				for _, pair := range meta {
-					name, value, _ := strings.Cut(pair, "=")
-					if changed[name] = value; value == "" {
-						delete(changed, name)
-					}
-				}
-				for name, value := range changed {
-					size += len(name) + len(value)
-				}
-				if size > 4<<10 {
-					return usageError(fmt.Errorf("--meta: %d bytes: allowed are %d", size, 4<<10))
-				}
-				s.Opts.Meta = changed
-				return nil
-			})
-			i := inspect.New(client).As(whoami())
-			if errors.Is(err, tasuki.ErrNotFound) {
-				if j, _ := i.Job(cmd.Context(), words[0]); j.ID != "" && !j.Recorded {
-					err = fmt.Errorf("%w: only recorded jobs can be changed", err)
-				}
-			}
-			if err != nil {
-				return jobFailure(err)
-			}
-			if err := i.Note(cmd.Context(), inspect.AuditEntry{What: string(inspect.Edit), Target: words[0], Count: 1}); err != nil {
-				fmt.Fprintln(cmd.ErrOrStderr(), "tasuki: it was changed, and is not in the audit trail:", err)
-			}
-			j, err := findJob(cmd.Context(), i, words[0])
-			if err != nil {
-				return err
-			}
-			return show(cmd.OutOrStdout(), output, shown(j), "%s", jobText(&j, ""))
-		},
+// editFlags are those that say what is changed.
+var editFlags = []string{"args", "max-attempts", "timeout", "deadline", "expire-at", "meta"}
+
+// jobChanges are the values of editFlags.
+type jobChanges struct {
+	args               string
+	maxAttempts        int
+	timeout            time.Duration
+	deadline, expireAt time.Time
+	meta               []string
+}
+
+func (e *jobChanges) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&e.args, "args", "", "`JSON` of the new arguments")
+	f.IntVar(&e.maxAttempts, "max-attempts", 0, "`NUMBER` of times that a job may be run, -1 for no limit")
+	f.Var(durationOrNone{&e.timeout}, "timeout", "`DURATION` of an attempt at most; 0 is the worker's, -1 none")
+	f.Var(timeOrNone{&e.deadline}, "deadline", "`TIME` from which on a job is not run, and dead if it is not done; -1 for none")
+	f.Var(timeOrNone{&e.expireAt}, "expire-at", "`TIME` from which on a job is dropped if it was not started; -1 for none")
+	f.StringArrayVar(&e.meta, "meta", nil, "`NAME=VALUE` that travels with a job, NAME= to take it away; repeatable")
+}
+
+// read returns the changes that a call means.
+func (e *jobChanges) read(f *pflag.FlagSet) (*inspect.Changes, error) {
+	given := f.Changed
+	c := &inspect.Changes{}
+	switch {
+	case !slices.ContainsFunc(editFlags, given):
+		return nil, errors.New("what is to be changed is missing: allowed are --" + strings.Join(editFlags, ", --"))
+	case given("args") && !json.Valid([]byte(e.args)):
+		return nil, fmt.Errorf("--args: %.80q: allowed is JSON", e.args)
+	case given("max-attempts") && (e.maxAttempts < -1 || e.maxAttempts == 0 || e.maxAttempts > 1_000_000):
+		return nil, fmt.Errorf("--max-attempts: %d: %s", e.maxAttempts, allowedNumbers["max-attempts"])
+	case given("timeout") && e.timeout != -1 && (e.timeout < 0 || e.timeout > 0 && e.timeout < time.Millisecond || e.timeout > 100*365*24*time.Hour):
+		return nil, fmt.Errorf("--timeout: %v: allowed are 1ms to 876000h, 0 for the worker's, and -1 for none", e.timeout)
 	}
-	f := cmd.Flags()
-	f.StringVar(&args, "args", "", "`JSON` of its arguments")
-	f.IntVar(&maxAttempts, "max-attempts", 0, "`NUMBER` of times that it may be run, -1 for no limit")
-	f.Var(durationOrNone{&timeout}, "timeout", "`DURATION` of an attempt at most; 0 is the worker's, -1 none")
-	f.StringArrayVar(&meta, "meta", nil, "`NAME=VALUE` that travels with it, NAME= to take it away; repeatable")
-	outputFlag(cmd, &output)
-	return cmd
+	if given("args") {
+		c.Args = json.RawMessage(e.args)
+	}
+	if given("max-attempts") {
+		c.MaxAttempts = &e.maxAttempts
+	}
+	if given("timeout") {
+		c.Timeout = &e.timeout
+	}
+	if given("deadline") {
+		c.Deadline = &e.deadline
+	}
+	if given("expire-at") {
+		c.ExpireAt = &e.expireAt
+	}
+	for _, pair := range e.meta {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--meta: %.80q: allowed is NAME=VALUE, and NAME= to take it away", pair)
+		}
+		if c.Tags == nil {
+			c.Tags = map[string]string{}
+		}
+		c.Tags[name] = value
+	}
+	return c, nil
+}
+
+func newJobEdit(a *app) *cobra.Command {
+	var e jobChanges
+	c := &jobAct{app: a, what: inspect.Edit, done: "edited", own: editFlags,
+		usual: append(slices.Clone(waiting), tasuki.StateDead), states: append(slices.Clone(waiting), tasuki.StateDead)}
+	c.read = func(cmd *cobra.Command) (err error) {
+		c.changes, err = e.read(cmd.Flags())
+		return err
+	}
+	c.one = func(ctx context.Context, _ *tasuki.Client, i *inspect.Inspector, address string) (any, string, error) {
+		j, err := findJob(ctx, i, address)
+		if err != nil {
+			return nil, "", err
+		}
+		if err := i.Edit(ctx, *c.changes, j)[0]; err != nil {
+			return nil, "", editFailure(address, err)
+		}
+		if j, err = findJob(ctx, i, address); err != nil {
+			return nil, "", err
+		}
+		return shown(j), jobText(&j, ""), nil
+	}
+	cmd := &cobra.Command{
+		Use:   "edit {QUEUE/ID…|--queue NAME}",
+		Short: "Change the arguments or options of recorded jobs that do not run",
+		Long: `edit changes recorded jobs that do not run: their arguments, how often they may be
+run, how long an attempt may take, until when they are to be done or started, or what
+travels with them. What is not named stays. A dead job can be edited, and then retried,
+which takes its limits in time away; until then it is given none. A job without a record
+cannot be changed: remove it, and enqueue another.
+
+With --queue it means those that wait or are dead, unless a --state is named. --meta is
+what they are given: of those that have something already a query tells, by tag:NAME=VALUE.`,
+		Example: `  tasuki job edit mail/01kbr5 --args '{"user_id": 42}' && tasuki job retry mail/01kbr5
+  tasuki job edit --queue mail --kind email.newsletter --timeout 5m --dry-run`,
+	}
+	e.addFlags(cmd.Flags())
+	return c.command(cmd)
+}
+
+// editFailure is jobFailure for a job that was not changed: what is wrong with a value is that of a flag.
+func editFailure(address string, err error) error {
+	for _, name := range editFlags {
+		if _, text, ok := strings.Cut(err.Error(), ": "+strings.ReplaceAll(name, "-", "_")+": "); ok && strings.HasPrefix(err.Error(), "edit ") {
+			return usageError(fmt.Errorf("--%s: %s", name, text))
+		}
+	}
+	return jobFailure(fmt.Errorf("%s: %w", address, err))
 }

@@ -31,18 +31,22 @@ type jobFilter struct {
 // filterFlags are those that jobFilter adds, but --queue and --limit.
 var filterFlags = []string{"state", "kind", "meta", "error", "text", "min-attempt", "before", "after"}
 
-func (f *jobFilter) addFlags(cmd *cobra.Command) {
+// addFlags adds the filter's flags to those of a command. One that has a --meta for something else
+// keeps that.
+func (f *jobFilter) addFlags(cmd *cobra.Command, allowed []tasuki.State) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.queue, "queue", "", "`NAME` of the queue; list:KEY for a list of another program")
-	flags.StringArrayVar(&f.states, "state", nil, "`STATE` of the jobs: "+strings.Join(stateNames(inspect.States), ", ")+"; repeatable")
+	flags.StringArrayVar(&f.states, "state", nil, "`STATE` of the jobs: "+strings.Join(stateNames(allowed), ", ")+"; repeatable")
 	flags.StringArrayVar(&f.kinds, "kind", nil, "`KIND` of the jobs, or email.*; repeatable")
-	flags.StringArrayVar(&f.meta, "meta", nil, "`NAME=VALUE` that travels with the jobs; repeatable, then all of them")
+	if flags.Lookup("meta") == nil {
+		flags.StringArrayVar(&f.meta, "meta", nil, "`NAME=VALUE` that travels with the jobs; repeatable, then all of them")
+	}
 	flags.StringVar(&f.error, "error", "", "`TEXT` in the last error, or in the reason why the job was put aside")
 	flags.StringVar(&f.text, "text", "", "`TEXT` in the arguments")
 	flags.IntVar(&f.minAttempt, "min-attempt", 0, "`NUMBER` of attempts at least")
 	flags.Var(&f.before, "before", "enqueued before a `TIME` such as 2030-01-02T15:04:05Z, or one so long ago as 24h")
 	flags.Var(&f.after, "after", "enqueued after a `TIME`, or one so long ago")
-	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(stateNames(inspect.States), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(stateNames(allowed), cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 }
 
 func stateNames(states []tasuki.State) []string {
@@ -210,7 +214,7 @@ can be listed twice or not at all.`,
 			return nil
 		},
 	}
-	f.addFlags(cmd)
+	f.addFlags(cmd, inspect.States)
 	cmd.Flags().Lookup("queue").Usage += ` (default "` + tasuki.DefaultQueue + `")`
 	cmd.Flags().IntVar(&f.Limit, "limit", 100, "`NUMBER` of jobs at most; 0 is no limit")
 	outputFlag(cmd, &output)

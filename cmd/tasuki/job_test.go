@@ -133,8 +133,8 @@ func TestJobLs(t *testing.T) {
 mail/ready ready email.ready 0 TIME
 mail/ready-rec ready email.ready 0 TIME
 mail/- ready (5 bytes) 0 -
-mail/dead dead email.dead 1 TIME the address [2J is wrong
-mail/dead-rec dead email.dead 1 TIME the address [2J is wrong
+mail/dead dead email.dead 1 TIME the address�[2J is wrong
+mail/dead-rec dead email.dead 1 TIME the address�[2J is wrong
 `
 		if got := strings.Join(lines, "\n"); got != golden {
 			t.Errorf("it prints\n%s", got)
@@ -172,7 +172,7 @@ func TestJobGet(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *env) {
 		e.some()
 		text := e.tasuki("job", "get", "mail/dead-rec").want(t, exitOK).stdout
-		for _, line := range []string{"address mail/dead-rec", "kind email.dead", "state dead", "recorded yes", "attempt 1", "error the address [2J is wrong", "meta tenant dead", `args {"to":"ann"}`, "run 1 20"} {
+		for _, line := range []string{"address mail/dead-rec", "kind email.dead", "state dead", "recorded yes", "attempt 1", "error the address�[2J is wrong", "meta tenant dead", `args {"to":"ann"}`, "run 1 20"} {
 			if !strings.Contains(strings.Join(strings.Fields(text), " "), line) {
 				t.Errorf("%q is not in\n%s", line, text)
 			}
@@ -294,15 +294,60 @@ func TestJobEdit(t *testing.T) {
 			t.Errorf("%+v", j)
 		}
 		e.tasuki("job", "edit", "mail/ready-rec", "--args", "2").want(t, exitOK, "args")
-		e.tasuki("job", "edit", "mail/ready", "--args", "2").want(t, exitNotFound, "only recorded jobs can be changed")
+		r = e.tasuki("job", "edit", "mail/ready-rec", "--deadline", "2090-01-02T03:04:05Z", "--expire-at", "2080-01-02T03:04:05Z", "-o", "json").want(t, exitOK)
+		if j := decode[shownJob](t, r.stdout); j.Deadline.Unix() != 3787009445 || j.ExpireAt.Unix() != 3471390245 {
+			t.Errorf("%+v", j)
+		}
+		e.tasuki("job", "get", "mail/ready-rec").want(t, exitOK, "expires", "2080-01-0", "deadline", "2090-01-0")
+		r = e.tasuki("job", "edit", "mail/ready-rec", "--deadline", "-1", "--expire-at=-1", "-o", "json").want(t, exitOK)
+		if j := decode[shownJob](t, r.stdout); !j.Deadline.IsZero() || !j.ExpireAt.IsZero() {
+			t.Errorf("%+v", j)
+		}
+		e.tasuki("job", "edit", "mail/dead-rec", "--deadline", "2090-01-02T03:04:05Z").want(t, exitUsage, "--deadline: 2090-01-02T03:04:05Z: allowed is none for a dead job")
+		for _, flag := range []string{"--deadline", "--expire-at"} {
+			e.tasuki("job", "edit", "mail/ready-rec", flag, "2020-01-02T03:04:05Z").want(t, exitUsage, flag+": 2020-01-02T03:04:05Z: allowed are times after ")
+			e.tasuki("job", "edit", "mail/ready-rec", flag, "tomorrow").want(t, exitUsage, flag, "allowed are a time such as 2030-01-02T15:04:05Z, and -1 for none")
+		}
+		e.tasuki("job", "edit", "mail/ready", "--args", "2").want(t, exitFailed, "mail/ready: the job has no record")
 		e.tasuki("job", "edit", "mail/nobody", "--args", "2").want(t, exitNotFound)
 		e.tasuki("job", "edit", "mail/done-rec", "--args", "2").want(t, exitFailed, "the job has ended")
 		e.tasuki("job", "edit", "mail/ready-rec", "--meta", "x="+strings.Repeat("x", 5000)).want(t, exitUsage, "--meta", "allowed are 4096")
 		for _, bad := range [][]string{{"--args", "{", "allowed is JSON"}, {"--max-attempts", "0", "allowed are 1 to 1000000"}, {"--timeout", "-1s", "allowed are 1ms"}, {"--meta", "x", "NAME=VALUE"}, {"--max-attempts", "many", "allowed are 1"}} {
 			e.tasuki("job", "edit", "mail/ready-rec", bad[0], bad[1]).want(t, exitUsage, bad[0], bad[2])
 		}
-		e.tasuki("job", "edit", "mail/ready-rec").want(t, exitUsage, "allowed are --args, --max-attempts, --timeout, --meta")
+		e.tasuki("job", "edit", "mail/ready-rec").want(t, exitUsage, "allowed are --args, --max-attempts, --timeout, --deadline, --expire-at, --meta")
 		e.tasuki("job", "edit", "x", "--args", "1").want(t, exitUsage, "QUEUE/ID")
+	})
+}
+
+func TestJobEditMany(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		e.some()
+		edit := func(words ...string) result { return e.tasuki(append([]string{"job", "edit"}, words...)...) }
+		edit("--queue", "mail", "--max-attempts", "3").want(t, exitUsage, "--all, or a filter")
+		edit("--queue", "mail", "--meta", "x=y").want(t, exitUsage, "--all, or a filter") // it is no filter here
+		edit("--queue", "mail", "--kind", "email.later", "--max-attempts", "3").want(t, exitUsage, "--yes does it, --dry-run shows")
+		edit("--queue", "mail", "--kind", "email.later", "--yes").want(t, exitUsage, "what is to be changed is missing")
+		edit("--queue", "mail", "--state", "done", "--max-attempts", "3", "--yes").want(t, exitUsage, "--state", "allowed are ")
+		edit("--queue", "nope", "--all", "--max-attempts", "3", "--yes").want(t, exitNotFound, `"nope"`)
+		edit("mail/later-rec", "--max-attempts", "3", "--kind", "email.later").want(t, exitUsage, "mail/later-rec", "--kind", "allowed are addresses")
+		edit("--max-attempts", "3").want(t, exitUsage, "the QUEUE/ID is missing: tasuki job edit {QUEUE/ID…|--queue NAME}")
+
+		edit("--queue", "mail", "--kind", "email.later", "--max-attempts", "3", "--dry-run").want(t, exitOK, "mail/later-rec", "mail: 2 would be edited\n")
+		if j := decode[shownJob](t, e.tasuki("job", "get", "mail/later-rec", "-o", "json").want(t, exitOK).stdout); j.MaxAttempts == 3 {
+			t.Errorf("a dry run has made it %+v", j)
+		}
+		edit("--query", "queue:mail id:retry-rec,dead-rec tag:tenant=retry", "--max-attempts", "3", "--timeout", "90s", "--meta", "why=typo", "--args", "[1]", "--yes", "-o", "json").want(t, exitOK, `"done": 1`, `"skipped": 0`, `"undoable": 0`)
+		if j := decode[shownJob](t, e.tasuki("job", "get", "mail/retry-rec", "-o", "json").want(t, exitOK).stdout); j.MaxAttempts != 3 || j.Timeout != 90*time.Second || j.Meta["why"] != "typo" || string(compact(t, j.Args)) != "[1]" {
+			t.Errorf("%+v", j)
+		}
+		edit("--queue", "mail", "--all", "--max-attempts", "4", "--yes").want(t, exitFailed, "mail: 4 edited, 5 refused", "no record")
+		for _, id := range []string{"ready-rec", "retry-rec", "later-rec", "dead-rec"} {
+			if j := decode[shownJob](t, e.tasuki("job", "get", "mail/"+id, "-o", "json").want(t, exitOK).stdout); j.MaxAttempts != 4 {
+				t.Errorf("%+v", j)
+			}
+		}
+		edit("mail/ready-rec", "mail/later-rec", "--max-attempts", "5").want(t, exitOK, "mail/ready-rec", "mail/later-rec")
 	})
 }
 
@@ -346,7 +391,7 @@ func TestOddTexts(t *testing.T) {
 		e.enqueue("k", `"\u202e"`, tasuki.Opts{ID: "a", Record: true, MaxAttempts: 1})
 		stop := e.handle("default", func(context.Context, *tasuki.RawJob) error { return errors.New(odd) })
 		defer stop()
-		e.tasuki("job", "wait", "default/a").want(t, exitNotDone, "default/a: dead\n", "out of attempts: a [31m \nb  2J\n")
+		e.tasuki("job", "wait", "default/a").want(t, exitNotDone, "default/a: dead\n", "out of attempts: a�[31m \nb��2J\n")
 		for _, call := range [][]string{{"wait", "default/a"}, {"get", "default/a"}, {"ls", "--state", "dead"}, {"get", "default/" + odd}} {
 			r := e.tasuki(append([]string{"job"}, call...)...)
 			if all := strings.ReplaceAll(r.stdout+r.stderr, "\n", ""); strings.ContainsFunc(all, unicode.IsControl) || strings.Contains(all, "\u202e") {
@@ -361,7 +406,7 @@ func TestJobLogs(t *testing.T) {
 		e.enqueue("k", "1", tasuki.Opts{ID: "a", Record: true})
 		record := e.namespace + ":{default}:rec:a"
 		e.do("HSET", record, "log.1", "1 first", "log.2", "2 second\x1b[2J")
-		e.tasuki("job", "logs", "default/a").want(t, exitOK, "first\nsecond [2J\n")
+		e.tasuki("job", "logs", "default/a").want(t, exitOK, "first\nsecond�[2J\n")
 		e.tasuki("job", "logs", "default/a", "-o", "json").want(t, exitOK, "{\"n\":1,\"text\":\"first\"}\n{\"n\":2,")
 		e.tasuki("job", "logs", "default/nobody").want(t, exitNotFound, "only a recorded job has one")
 		follows := start(t, e.command("job", "logs", "default/a", "--follow"))
@@ -369,7 +414,7 @@ func TestJobLogs(t *testing.T) {
 		e.do("HSET", record, "log.3", "3 third")
 		e.do("PUBLISH", record, "note")
 		stop := e.handle("default", func(context.Context, *tasuki.RawJob) error { return nil })
-		if code := follows.wait(); code != exitOK || follows.stdout.String() != "first\nsecond [2J\nthird\n" {
+		if code := follows.wait(); code != exitOK || follows.stdout.String() != "first\nsecond�[2J\nthird\n" {
 			t.Errorf("it exits with %d and prints %q", code, follows.stdout)
 		}
 		stop()

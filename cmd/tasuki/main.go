@@ -30,7 +30,10 @@ func main() {
 func execute(ctx context.Context, args []string) int {
 	root := newRoot()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := givenTwice(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	if err == nil {
 		return 0
 	}
@@ -162,7 +165,7 @@ func (a *app) inspecting(cmd *cobra.Command, f func(i *inspect.Inspector) error)
 		return err
 	}
 	defer client.Close()
-	return f(inspect.New(client))
+	return f(inspect.New(client).As(whoami()))
 }
 
 // unreached is the failure of a command that did not reach Redis.

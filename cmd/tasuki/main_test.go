@@ -79,6 +79,40 @@ func TestNumberFlags(t *testing.T) {
 	})
 }
 
+// TestGivenTwice: of every command a flag of one value is refused when it is there twice, and one that
+// says that it can be repeated is not.
+func TestGivenTwice(t *testing.T) {
+	t.Parallel()
+	tried := map[bool]int{}
+	everyCommand(newRoot(), func(cmd *cobra.Command, words []string) {
+		if len(words) > 0 && words[0] == "completion" { // cobra's own
+			return
+		}
+		cmd.InheritedFlags() // adds them to Flags
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			word := "--" + f.Name + "=x"
+			repeatable := strings.Contains(f.Usage, "repeat")
+			err := givenTwice(newRoot(), append(words[:len(words):len(words)], word, word))
+			if want := "--" + f.Name + " is given twice: allowed is one value"; repeatable && err != nil || !repeatable && (err == nil || err.Error() != want) {
+				t.Errorf("%s %s: %v", cmd.CommandPath(), f.Name, err)
+			}
+			if err := givenTwice(newRoot(), append(words[:len(words):len(words)], word)); err != nil {
+				t.Errorf("%s %s, once: %v", cmd.CommandPath(), f.Name, err)
+			}
+			tried[repeatable]++
+		})
+	})
+	if tried[true] == 0 || tried[false] == 0 {
+		t.Errorf("tried are %v", tried)
+	}
+	for _, args := range []string{"job ls --queue a --queue b", "move --queue a --to c --queue=b --yes", "--namespace a queue ls --namespace b", "job ls -o json -o text"} {
+		run(t, command(t, strings.Fields(args)...)).want(t, exitUsage, " is given twice: allowed is one value\n")
+	}
+	if err := givenTwice(newRoot(), strings.Fields("work --queue a --queue b -- prog --concurrency 1 --concurrency 2")); err != nil {
+		t.Error(err) // the rest is the program's
+	}
+}
+
 // What the library calls a field is a flag here.
 func TestBadNamespace(t *testing.T) {
 	t.Parallel()

@@ -64,15 +64,15 @@ be asked, and --dry-run counts the jobs and does nothing.`,
 			if to == "" {
 				to = queue
 			}
-			if _, _, err := tasuki.ParseAddress(to + "/x"); err != nil {
-				return usageError(fmt.Errorf("--to: %.140q: %w", to, err))
+			if err := ownQueue("--to", to); err != nil {
+				return err
 			}
 			client, err := a.connect(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer client.Close()
-			i := inspect.New(client)
+			i := inspect.New(client).As(whoami())
 			if _, err := look(cmd.Context(), i, queue); err != nil {
 				return err
 			}
@@ -89,7 +89,7 @@ be asked, and --dry-run counts the jobs and does nothing.`,
 					return err
 				}
 				defer other.Close()
-				dst = inspect.New(other)
+				dst = inspect.New(other).As(whoami())
 			}
 			if dryRun || !yes {
 				n, err := meant(cmd.Context(), i, &f)
@@ -121,7 +121,7 @@ be asked, and --dry-run counts the jobs and does nothing.`,
 			return errors.Join(show(cmd.OutOrStdout(), output, shownMove{queue, to, done}, "%s", moveText(queue, to, done)), err)
 		},
 	}
-	f.addFlags(cmd)
+	f.addFlags(cmd, inspect.TransferStates)
 	flags := cmd.Flags()
 	flags.IntVar(&f.Limit, "limit", 0, "`NUMBER` of jobs at most; 0 is no limit")
 	flags.StringVar(&to, "to", "", "`NAME` of the queue that they go to (default the same name)")
@@ -131,6 +131,17 @@ be asked, and --dry-run counts the jobs and does nothing.`,
 	flags.BoolVarP(&yes, "yes", "y", false, "do not ask")
 	outputFlag(cmd, &output)
 	return cmd
+}
+
+// ownQueue says what is wrong with a flag that names a queue into which jobs are put as they are.
+func ownQueue(flag, name string) error {
+	if _, _, err := tasuki.ParseAddress(name + "/x"); err != nil {
+		return usageError(fmt.Errorf("%s: %.140q: %w", flag, name, err))
+	}
+	if strings.HasPrefix(name, "list:") {
+		return usageError(fmt.Errorf("%s: %.140q: the list of another program: allowed are queues of tasuki's own", flag, name))
+	}
+	return nil
 }
 
 // meant counts the jobs that a filter means.

@@ -155,12 +155,36 @@ func TestExportImport(t *testing.T) {
 	if err := os.WriteFile(broken, []byte(half[0]+half[1]+"bad\n"+half[2]), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o.tasuki("import", broken, "--to", "b2").want(t, exitFailed, "1 job put in, 1 bad lines", "line 3: it is no JSON object of a job")
-	o.tasuki("import", broken, "--to", "b2", "--keep-going").want(t, exitFailed, "1 job put in, 1 were in already, 1 bad lines", "line 3: ", "the last line of the export is missing")
+	o.tasuki("import", broken, "--to", "list:b").want(t, exitUsage, "--to", "the list of another program")
+	o.tasuki("move", "--queue", "b2", "--to", "list:b", "--yes").want(t, exitUsage, "--to", "the list of another program")
+	o.tasuki("import", broken, "--to", "b2").want(t, exitFailed, "1 job put in, 1 bad line", "line 3: it is no JSON object of a job")
+	o.tasuki("import", broken, "--to", "b2", "--keep-going").want(t, exitFailed, "1 job put in, 1 were in already, 1 bad line", "line 3: ", "the last line of the export is missing")
 	o.tasuki("import", filepath.Join(t.TempDir(), "nothing")).want(t, exitUsage, "nothing")
+	o.tasuki("import").want(t, exitUsage, "the FILE is missing: tasuki import FILE, which may be - for the standard input")
 	o.tasuki("import", file, "--to", "a b").want(t, exitUsage, `--to: "a b"`)
 	o.tasuki("import").want(t, exitUsage, "the FILE is missing")
 	e.tasuki("export", "--queue", "nope").want(t, exitNotFound, `"nope"`)
 	e.tasuki("export", "--state", "done").want(t, exitUsage, `--state: "done": allowed are suspect`)
 	e.tasuki("export", "--state", "dead", "--kind", "email.dead").want(t, exitOK, `"state":"dead"`, "2 jobs written")
+}
+
+// TestImportInterrupted: an import that waits for its input ends when it is told to.
+func TestImportInterrupted(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	cmd := e.command("import", "-", "--keep-going")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	p := start(t, cmd)
+	if _, err := in.Write([]byte(`{"tasuki":"export","version":1,"id":"x"}` + "\nno job\nno end")); err != nil {
+		t.Fatal(err)
+	}
+	p.waitOutput("line 2: ")
+	p.signal(os.Interrupt)
+	if code := p.wait(); code != exitInterrupted {
+		t.Errorf("exit code %d", code)
+	}
 }

@@ -159,35 +159,33 @@ func operationFailure(o *inspect.Operation) error {
 
 // operationText is what get shows.
 func operationText(o *inspect.Operation) string {
-	return table(func(w io.Writer) {
-		line := func(name string, value any) {
-			if text := clean(fmt.Sprint(value)); text != "" && text != "0" {
-				fmt.Fprintf(w, "%s\t%s\n", name, text)
+	return facts(func(line func(name, value string), at func(name string, at time.Time)) {
+		number := func(name string, n int64) {
+			if n != 0 {
+				line(name, fmt.Sprint(n))
 			}
 		}
 		line("operation", o.ID)
-		line("action", o.Action)
+		line("action", string(o.Action))
 		line("to", o.To)
-		if !o.At.IsZero() {
-			line("at", o.At.Format(time.RFC3339))
-		}
+		at("at", o.At)
 		line("query", o.Query)
-		line("limit", o.Limit)
+		number("limit", int64(o.Limit))
 		line("by", o.By)
-		line("state", o.State)
-		line("started", o.Started.Format(time.RFC3339))
-		line("updated", o.Updated.Format(time.RFC3339))
+		line("state", string(o.State))
+		at("started", o.Started)
+		at("updated", o.Updated)
 		line("meant", counted(o.Meant))
-		line("scanned", o.Scanned)
-		line("done", fmt.Sprint(o.Done, " "))
-		line("skipped", o.Skipped)
-		line("refused", o.Refused)
+		number("scanned", int64(o.Scanned))
+		line("done", fmt.Sprint(o.Done))
+		number("skipped", int64(o.Skipped))
+		number("refused", int64(o.Refused))
 		line("error", o.Error)
 		line("undoes", o.Undoes)
 		line("undone by", o.UndoneBy)
-		line("undoable", o.Undoable)
+		number("undoable", int64(o.Undoable))
 		if o.Undoable > 0 {
-			line("until", o.UndoUntil.Format(time.RFC3339))
+			at("until", o.UndoUntil)
 		}
 		line("no undo", o.NoUndo)
 	})

@@ -22,7 +22,7 @@ func TestOp(t *testing.T) {
 		if got := e.listed("state:dead,retry"); got != "" {
 			t.Errorf("%s are left", got)
 		}
-		e.tasuki("op", "continue", id).want(t, exitFailed, "the job has ended")
+		e.tasuki("op", "continue", id).want(t, exitFailed, "the operation has ended")
 		e.tasuki("op", "cancel", id).want(t, exitFailed)
 		e.tasuki("op", "undo", id).want(t, exitOK, "undoes", id)
 		if got := e.listed("state:dead,retry"); got != "dead dead-rec retry retry-rec" {

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 func newQueue(a *app) *cobra.Command {
@@ -105,8 +106,8 @@ func queueTable(queues []inspect.Queue, rates map[string]inspect.Rate) string {
 			} else if rates != nil {
 				speed = "-\t-\t" // it was not there before
 			}
-			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s%d\t%v\t%s\n", q.Name, q.Ready, q.Suspect, q.Scheduled, q.Retry, q.Running, q.Dead,
-				speed, q.Workers, q.Latency.Round(time.Millisecond), paused(q))
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s%d\t%s\t%s\n", q.Name, q.Ready, q.Suspect, q.Scheduled, q.Retry, q.Running, q.Dead,
+				speed, q.Workers, legible.Duration(q.Latency), paused(q))
 		}
 	})
 }
@@ -118,6 +119,23 @@ func table(write func(w io.Writer)) string {
 	write(w)
 	w.Flush() //nolint:errcheck // a Builder has no errors
 	return strings.TrimSuffix(text.String(), "\n")
+}
+
+// facts sets what is known of one thing below each other, each behind its name. What is empty is
+// left out.
+func facts(write func(line func(name, value string), at func(name string, at time.Time))) string {
+	return table(func(w io.Writer) {
+		line := func(name, value string) {
+			if value = clean(value); value != "" {
+				fmt.Fprintf(w, "%s\t%s\n", clean(name), value)
+			}
+		}
+		write(line, func(name string, at time.Time) {
+			if !at.IsZero() {
+				line(name, at.Format(time.RFC3339))
+			}
+		})
+	})
 }
 
 func paused(q inspect.Queue) string {
@@ -140,8 +158,8 @@ func newQueueGet(a *app) *cobra.Command {
 		Short: "Show one queue with its counters",
 	}, func(_ context.Context, _ *inspect.Inspector, q inspect.Queue, _ []string) (any, string, error) {
 		return q, table(func(w io.Writer) {
-			fmt.Fprintf(w, "name\t%s\nready\t%d\nsuspect\t%d\nscheduled\t%d\nretry\t%d\nrunning\t%d\ndead\t%d\nworkers\t%d\nlatency\t%v\npaused\t%s\n",
-				q.Name, q.Ready, q.Suspect, q.Scheduled, q.Retry, q.Running, q.Dead, q.Workers, q.Latency.Round(time.Millisecond), paused(q))
+			fmt.Fprintf(w, "name\t%s\nready\t%d\nsuspect\t%d\nscheduled\t%d\nretry\t%d\nrunning\t%d\ndead\t%d\nworkers\t%d\nlatency\t%s\npaused\t%s\n",
+				q.Name, q.Ready, q.Suspect, q.Scheduled, q.Retry, q.Running, q.Dead, q.Workers, legible.Duration(q.Latency), paused(q))
 			for _, name := range slices.Sorted(maps.Keys(q.Counts)) {
 				fmt.Fprintf(w, "%s, in all\t%d\n", name, q.Counts[name])
 			}

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 // shownEta is a backlog as JSON has it.
@@ -74,7 +76,7 @@ func etaText(eta *shownEta, within time.Duration) string {
 		fmt.Fprintf(w, "%s\t%d wait, %d run, %d are for later\n", b.Queue, b.Waiting, b.Running, b.Later)
 		fmt.Fprintf(w, "workers\t%d, %d of %d slots busy\n", b.Workers, b.Busy, b.Slots)
 		if b.RunTime > 0 {
-			fmt.Fprintf(w, "a run\t%v on average\n", b.RunTime.Round(10*time.Microsecond))
+			fmt.Fprintf(w, "a run\t%s on average\n", legible.Duration(b.RunTime))
 		}
 		for _, e := range eta.Estimates {
 			name := "eta"
@@ -103,13 +105,10 @@ func etaText(eta *shownEta, within time.Duration) string {
 // moreWorkers are numbers of workers, more or less than there are.
 type moreWorkers []int
 
-func (m *moreWorkers) String() string {
-	var all []string
-	for _, n := range *m {
-		all = append(all, fmt.Sprintf("%+d", n))
-	}
-	return strings.Join(all, " ")
-}
+var _ pflag.SliceValue = (*moreWorkers)(nil)
+
+// String and the other methods implement pflag.Value and pflag.SliceValue.
+func (m *moreWorkers) String() string { return strings.Join(m.GetSlice(), " ") }
 
 func (m *moreWorkers) Type() string { return "workers" }
 
@@ -120,4 +119,27 @@ func (m *moreWorkers) Set(text string) error {
 	}
 	*m = append(*m, n)
 	return nil
+}
+
+// Append adds one.
+func (m *moreWorkers) Append(text string) error { return m.Set(text) }
+
+// Replace takes others in place of those that were given.
+func (m *moreWorkers) Replace(texts []string) error {
+	*m = nil
+	for _, text := range texts {
+		if err := m.Set(text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// GetSlice returns what was given.
+func (m *moreWorkers) GetSlice() []string {
+	var all []string
+	for _, n := range *m {
+		all = append(all, fmt.Sprintf("%+d", n))
+	}
+	return all
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,8 +34,8 @@ oldest ready job has waited (LATENCY), how many slots of all workers are busy, a
 what the server says of its memory and its disk. A failed attempt counts as one, also
 if the job is tried again, and so does one in which the process has died.
 
-With --watch it goes on until it is interrupted; with -o json there is then one
-object on each line. What it costs Redis does not depend on how many jobs there are.
+With --watch it goes on until it is interrupted, also while Redis is away, which it
+says; with -o json there is then one object on each line. What it costs Redis does not depend on how many jobs there are.
 
 What was done before, by kind and with how long it took, is told by tasuki stats kinds
 and tasuki stats history.`,
@@ -56,6 +57,7 @@ and tasuki stats history.`,
 			if before == nil {
 				return lookFailure(err)
 			}
+			away := "" // what was said when Redis did not answer
 			ticker := time.NewTicker(interval)
 			defer ticker.Stop()
 			for {
@@ -67,13 +69,20 @@ and tasuki stats history.`,
 					}
 					return lookFailure(ctx.Err())
 				}
-				now, err := i.Stats(ctx)
+				now, err := lookAgain(ctx, i)
 				switch {
 				case watch && ctx.Err() != nil:
 					return nil
+				case now == nil && watch: // Redis comes back, and so does this
+					if text := clean(err.Error()); text != away {
+						fmt.Fprintln(cmd.ErrOrStderr(), "tasuki:", text)
+						away = text
+					}
+					continue
 				case now == nil:
 					return lookFailure(err)
 				}
+				away = ""
 				shown := shownStats{now, now.Rates(before)}
 				before = now
 				switch {
@@ -101,6 +110,19 @@ and tasuki stats history.`,
 	flags.BoolVarP(&watch, "watch", "w", false, "go on until interrupted")
 	flags.DurationVar(&interval, "interval", time.Second, "`DURATION` between two looks")
 	return cmd
+}
+
+// statsFor is how long a look may take: without an end it would wait for Redis in silence.
+const statsFor = 5 * time.Second
+
+func lookAgain(ctx context.Context, i *inspect.Inspector) (*inspect.Stats, error) {
+	ctx, stop := context.WithTimeout(ctx, statsFor)
+	defer stop()
+	now, err := i.Stats(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("redis has not answered for %v: %w", statsFor, err)
+	}
+	return now, err
 }
 
 // watchHead stands before each look: on a terminal it takes the place of the one before.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 // shownKinds are the statistics of kinds as JSON has them.
@@ -77,19 +78,5 @@ func quantiles(h *inspect.Histogram) string {
 	if h.Count() == 0 {
 		return "-\t-\t-"
 	}
-	return twoDigits(h.Quantile(0.5)) + "\t" + twoDigits(h.Quantile(0.95)) + "\t" + twoDigits(h.Quantile(0.99))
-}
-
-// twoDigits is a duration with two digits: a quantile has no more.
-func twoDigits(d time.Duration) string {
-	unit := time.Duration(1)
-	for d/unit >= 100 {
-		unit *= 10
-	}
-	switch d = d.Round(unit); {
-	case d >= time.Minute:
-		return d.Round(time.Second).String()
-	default:
-		return d.String()
-	}
+	return legible.Quantile(h.Quantile(0.5)) + "\t" + legible.Quantile(h.Quantile(0.95)) + "\t" + legible.Quantile(h.Quantile(0.99))
 }

@@ -57,7 +57,7 @@ func TestStatistics(t *testing.T) {
 		}
 		e.tasuki("stats", "history").want(t, exitOK, "WAIT P50")
 
-		r = e.tasuki("failures", "ls", "--kind", "bad", "--since", "1h", "--queue", "mail").want(t, exitOK, "no user [31m 4711", "mail/")
+		r = e.tasuki("failures", "ls", "--kind", "bad", "--since", "1h", "--queue", "mail").want(t, exitOK, "no user�[31m 4711", "mail/")
 		seen := decode[[]inspect.Failure](t, e.tasuki("failures", "ls", "-o", "json").want(t, exitOK).stdout)
 		if len(seen) != 1 || seen[0].Count != 1 || seen[0].Fingerprint != inspect.Fingerprint("bad", "no user\x1b[31m 5") || !strings.Contains(r.stdout, seen[0].Fingerprint) {
 			t.Errorf("failures: %+v", seen)

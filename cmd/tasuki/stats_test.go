@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/tasuki-dev/tasuki"
@@ -72,6 +73,32 @@ func TestStatsWatch(t *testing.T) {
 	text.signal(os.Interrupt)
 	text.wait()
 	stop()
+}
+
+// TestStatsOutage: while Redis does not answer it says so, and then goes on.
+//
+//fault:server redis-server is frozen while tasuki stats --watch looks | it says so after 5 s, and goes on when the server answers again
+func TestStatsOutage(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	cmd := command(t, "stats", "--watch", "--interval", "100ms", "-o", "json")
+	cmd.Env = append(cmd.Env, "TASUKI_REDIS_URL="+s.As(t, "operator", "tasuki"))
+	p := start(t, cmd)
+	p.waitOutput(`"servers":`)
+	s.Signal(t, syscall.SIGSTOP)
+	p.waitOutput("redis has not answered for 5s")
+	before := len(p.stdout.String())
+	s.Signal(t, syscall.SIGCONT)
+	redistest.WaitFor(t, "another look", func() error {
+		if len(p.stdout.String()) == before {
+			return errors.New(p.stderr.String())
+		}
+		return nil
+	})
+	p.signal(os.Interrupt)
+	if code := p.wait(); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
 }
 
 // TestStatsBesideBroken: one queue that cannot be looked at does not hide the others.

@@ -19,13 +19,13 @@ func newTop(a *app) *cobra.Command {
 		Use:   "top",
 		Short: "Watch queues, jobs, workers and schedules on the terminal, and act on them",
 		Long: `top shows on the whole terminal what goes on now: what is wrong, the queues with their
-rates, jobs by a filter, what each slot of each worker does, periodic entries. It looks
-once in --interval, at what tasuki stats looks at and at what is shown; of jobs it reads
-a page, however many there are.
+rates, jobs by a filter, what each slot of each worker does, periodic entries, operations,
+how long each kind waits and runs, who has done what. It looks once in --interval, at what
+tasuki stats looks at and at what is shown; of jobs it reads a page, however many there are.
 
-Small letters move and look; ? shows all keys, q leaves. Capital letters change something:
-they retry, cancel and delete jobs, pause and resume queues and periodic entries, quiet and
-stop workers. They need --write, and ask first.`,
+Small letters move and look; ? shows the keys, q leaves. Capital letters change something:
+they retry, cancel, delete, move and edit jobs, pause and resume queues and periodic entries,
+quiet and stop workers, and undo operations. They need --write, and ask first.`,
 		Example: `  tasuki top
   tasuki top --write --interval 5s`,
 		Args: noArgs,
@@ -47,8 +47,9 @@ stop workers. They need --write, and ask first.`,
 			}
 			defer client.Close()
 			live := top.NewLive(client, whoami())
+			defer live.Close() // others can go on at once with what it has begun
 			err = top.Run(cmd.Context(), top.Config{
-				Source: live, Finder: live, Changer: live, Write: write, Where: a.where(), Interval: interval,
+				Source: live, Finder: live, Ledger: live, Statistics: live, Changer: live, Write: write, Where: a.where(), Interval: interval,
 				Input: in, Output: out, Environ: os.Environ(),
 			})
 			return printed(err)

@@ -150,6 +150,9 @@ func TestTopTour(t *testing.T) {
 		if _, err := cron.New(e.open("operator")).Set(ctx, cron.Entry{Name: "nightly", Expr: "30 2 * * *", Kind: "report.nightly"}); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := e.inspector.As("ci").Mark(ctx, "deploy of mail", "v1.4.0"); err != nil {
+			t.Fatal(err)
+		}
 		s := e.top()
 		short := workers[0].ID[:4] + "…" + workers[0].ID[len(workers[0].ID)-8:]
 		secrets := map[string]string{waitFailure(e).Fingerprint: "FINGERPRINT", workers[0].ID: "WORKER", short: "WORKER", workers[0].Place(): "PLACE"}
@@ -158,7 +161,7 @@ func TestTopTour(t *testing.T) {
 			keys, name string
 			texts      []string
 		}{
-			{"2", "queues", []string{"sorted by", "mail", "reports", "▁"}},
+			{"2", "queues", []string{"Queues\n", "mail", "reports", "▁"}},
 			{"\r", "queue", []string{"Queues › mail", "claimed", "▁"}},
 			{"\r", "jobs-of-queue", []string{"Jobs: queue:mail", "email.slow", "email.later", "email.broken"}},
 			{"jj\r", "job-dead", []string{"mail/broken", "It is dead since", "550 mailbox", "Arguments"}},
@@ -170,6 +173,10 @@ func TestTopTour(t *testing.T) {
 			{"\r", "failure", []string{"Failures › email.broken", "24 hours"}},
 			{"6", "schedules", []string{"nightly", "30 2 * * *"}},
 			{"\r", "schedule", []string{"Schedules › nightly", "report.nightly"}},
+			{"8", "", []string{"Kinds by failed, over 1h", "email.broken"}}, // its columns differ with the times
+			{"\r", "", []string{"email.broken in mail, over 1h", "deploy of mail  v1.4.0  by ci"}},
+			{"9", "", []string{"deploy of mail", "page 1"}},
+			{"7", "operations", []string{"nothing was done"}},
 			{"1", "overview", []string{"Wrong now", "▁"}},
 			{"?", "keys", []string{"Small letters move and look"}},
 		} {
@@ -180,7 +187,9 @@ func TestTopTour(t *testing.T) {
 				}
 			}
 			s.waitFor(step.texts...)
-			s.golden(step.name, secrets)
+			if step.name != "" {
+				s.golden(step.name, secrets)
+			}
 		}
 		s.keys("x") // the help goes
 		s.waitFor("Wrong now")
@@ -342,25 +351,39 @@ func TestTopOutage(t *testing.T) {
 	s.leaves()
 }
 
+// The size changes while it draws, ten times a second, and there are ten thousand queues.
 func TestTopResize(t *testing.T) {
 	t.Parallel()
 	e := setup(t)
-	e.enqueue("k", "1", tasuki.Opts{Queue: "mail"})
+	names := []string{"SADD", e.namespace + ":queues"}
+	for n := range 10_000 {
+		names = append(names, fmt.Sprintf("queue-%04d", n))
+	}
+	e.do(names...)
 	s := e.top()
-	s.keys("2")
-	s.waitFor("QUEUE", "mail")
-	for _, size := range [][2]int{{200, 50}, {40, 12}, {20, 4}, {80, 24}} {
+	s.waitFor("Overview", "queue-0000")
+	s.keys("2e")
+	s.waitFor("QUEUE", "queue-9999")
+	for w := 20; w < 300; w += 7 { // it is drawing the one while the next is there
+		s.resize(w, 5+w%40)
+	}
+	for _, size := range [][2]int{{300, 60}, {200, 50}, {40, 12}, {20, 5}, {20, 4}, {80, 24}} {
 		s.resize(size[0], size[1])
 		redistest.WaitFor(t, "a screen of another size", func() error {
 			lines := strings.Split(s.text(), "\n")
-			if size[1] > 5 && !strings.HasPrefix(lines[len(lines)-1], "? keys") || len(lines) != size[1] && size[1] > 5 {
+			if !strings.HasPrefix(lines[len(lines)-1], "? keys") || len(lines) != size[1] {
 				return errors.New("its last line is not the last")
+			}
+			if text := strings.Join(lines, "\n"); !strings.Contains(text, "queue-9999") {
+				return errors.New("the cursor's row is not seen")
 			}
 			return nil
 		})
 	}
-	s.waitFor("QUEUE", "mail")
+	s.keys("/5678\r\r")
+	s.waitFor("queue-5678\n", "ready")
 	s.leaves()
+	e.do("DEL", e.namespace+":queues") // none of them has a key, and the check would look for each
 }
 
 // A worker that is killed while somebody looks at it.
@@ -391,6 +414,139 @@ func TestTopSignals(t *testing.T) {
 		}
 		s.restored()
 	}
+}
+
+// Ctrl-Z gives the terminal back to the shell, and fg the screen to it.
+func TestTopSuspend(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	e.enqueue("k", "1", tasuki.Opts{Queue: "mail"})
+	cmd := e.command("top", "--interval", "200ms")
+	shell := exec.Command("sh", "-c", `set -m; "$@"; echo "stopped with $?"; stty -a | grep -o -e ' -\?icanon'; read line; fg >/dev/null; echo "left with $?"`, "sh")
+	shell.Args, shell.Env, shell.Dir = append(shell.Args, cmd.Args...), append(cmd.Env, "TERM=xterm-256color", "PATH="+os.Getenv("PATH")), cmd.Dir
+	s := startOnScreen(t, shell)
+	s.waitFor("Overview", "mail")
+	s.keys("\x1a")
+	s.waitFor("stopped with ", "\n icanon")
+	if s.vt.IsAltScreen() || s.vt.CursorHidden() {
+		t.Error("its screen stays")
+	}
+	e.enqueue("k", "2", tasuki.Opts{Queue: "reports"})
+	s.keys("\r")
+	s.waitFor("Overview", "mail", "reports")
+	if !s.vt.IsAltScreen() {
+		t.Error("it writes over what the shell has written")
+	}
+	s.keys("2")
+	s.waitFor("Queues\n", "reports")
+	s.keys("q")
+	s.waitFor("left with 0")
+	s.wait()
+	s.restored()
+}
+
+// Where no shell has started it, as in a container, it would never go on.
+func TestTopSuspendAlone(t *testing.T) {
+	t.Parallel()
+	s := setup(t).top()
+	s.waitFor("Overview")
+	s.keys("\x1a")
+	s.waitFor("there is no shell to go back to")
+	s.leaves()
+}
+
+// What is done to all that match is an operation: it is seen, noted, and undone.
+func TestTopOperations(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *env) {
+		for n := range 30 {
+			e.enqueue("email.welcome", "{}", tasuki.Opts{Queue: "mail", ID: fmt.Sprint("job-", n)})
+		}
+		if _, err := cron.New(e.open("operator")).Set(t.Context(), cron.Entry{Name: "nightly", Expr: "30 2 * * *", Kind: "report.nightly"}); err != nil {
+			t.Fatal(err)
+		}
+		s := e.top("--write")
+		s.keys("6")
+		s.waitFor("nightly")
+		s.keys("P")
+		s.waitFor("Pause nightly?")
+		s.keys("y")
+		s.waitFor("paused nightly")
+		s.keys("3")
+		s.waitFor("email.welcome", "30 jobs")
+		s.keys("*D")
+		s.waitFor("Delete 30 jobs of all queues? It can be undone for an hour. [y/N]")
+		s.keys("y")
+		s.waitFor("deleted 30 jobs; it can be undone in Operations", "there are no such jobs")
+		if q := e.queue("mail"); q.Ready != 0 {
+			t.Fatalf("there are %d ready jobs", q.Ready)
+		}
+		s.keys("7")
+		s.waitFor("remove", "done", "state:")
+		s.keys("\r")
+		s.waitFor("remove: 30 of 30 jobs", "by         "+whoami())
+		s.keys("U")
+		s.waitFor("30 jobs would", "[y/N]")
+		s.keys("y")
+		s.waitFor("brought back 30 jobs", "undone by")
+		if q := e.queue("mail"); q.Ready != 30 {
+			t.Errorf("there are %d ready jobs, want all 30 again", q.Ready)
+		}
+		s.keys("R")
+		s.waitFor("nothing to do: it was undone")
+		s.keys("9")
+		s.waitFor("remove", "undo", "operation ", "pause schedule")
+		s.leaves()
+		trail, err := e.inspector.Audit(t.Context(), "", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range trail.Entries {
+			if a.By != whoami() {
+				t.Errorf("%+v was not done by %s", a, whoami())
+			}
+		}
+	})
+}
+
+// Arguments are changed in an editor, which has the terminal meanwhile; and the job is moved.
+func TestTopEditMove(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	e.enqueue("email.welcome", `{"user":42}`, tasuki.Opts{Queue: "mail", ID: "a", Record: true})
+	editor := filepath.Join(t.TempDir(), "editor")
+	script := "#!/bin/sh\nprintf 'what instead of '; cat \"$1\"; read line; echo \"$line\" >\"$1\"\n"
+	if err := os.WriteFile(editor, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := e.command("top", "--write", "--interval", "200ms")
+	cmd.Env = append(cmd.Env, "TERM=xterm-256color", "EDITOR="+editor, "VISUAL=", "TMPDIR="+t.TempDir(), "PATH="+os.Getenv("PATH"))
+	s := startOnScreen(t, cmd)
+	s.keys("3")
+	s.waitFor("email.welcome")
+	s.keys("\r")
+	s.waitFor("mail/a", "Arguments")
+	s.keys("E")
+	s.waitFor("what instead of {")
+	if s.vt.IsAltScreen() {
+		t.Error("the editor gets its screen")
+	}
+	s.keys("{\"user\": 43}\r")
+	s.waitFor("Change the arguments of mail/a (email.welcome)? [y/N]")
+	s.keys("y")
+	s.waitFor("changed 1 job", "\"user\": 43")
+	s.keys("M")
+	s.waitFor("move to queue:")
+	s.keys("bulk\r")
+	s.waitFor("Move mail/a (email.welcome) to bulk? [y/N]")
+	s.keys("y")
+	s.waitFor("moved 1 job to bulk")
+	redistest.WaitFor(t, "the job in its other queue", func() error {
+		if j, err := e.inspector.Job(t.Context(), "bulk/a"); err != nil || string(j.Args) != `{"user":43}` {
+			return fmt.Errorf("it is %+v, %v", j, err)
+		}
+		return nil
+	})
+	s.leaves()
 }
 
 func TestTopColours(t *testing.T) {

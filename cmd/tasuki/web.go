@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -49,8 +48,8 @@ file of --auth-file or in the variable ` + authEnv + `:
 
 A browser asks for name and secret; a program sends it as "Authorization: Bearer SECRET".
 RIGHTS are all, or some of view, pause, retry, cancel, remove, move, edit, enqueue, undo,
-unlock, worker, cron. Behind sha256: is the sum of a long random secret: printf %s SECRET |
-sha256sum.
+unlock, worker, cron. A secret has 12 to 1024 bytes. Behind sha256: is the sum of a long
+random one: printf %s SECRET | sha256sum.
 
 Without accounts it listens on loopback addresses only, and answers only to the names of
 this host; --insecure-listen lets it listen elsewhere all the same. It speaks HTTP: put a
@@ -86,7 +85,6 @@ func (s *webServer) run(cmd *cobra.Command) error {
 	if err := s.authorize(); err != nil {
 		return err
 	}
-	s.cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 	if s.hide {
 		s.cfg.Redact = func(string, web.Part, []byte) []byte { return nil }
 	}

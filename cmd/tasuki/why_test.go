@@ -13,7 +13,7 @@ func TestWhy(t *testing.T) {
 	t.Parallel()
 	e := setup(t)
 	e.some()
-	e.tasuki("why", "mail/dead").want(t, exitOK, "mail/dead: dead, email.dead\nIt is dead since 20", "the address [2J is wrong. It runs again when somebody revives it.\n")
+	e.tasuki("why", "mail/dead").want(t, exitOK, "mail/dead: dead, email.dead\nIt is dead since 20", "the address�[2J is wrong. It runs again when somebody revives it.\n")
 	e.tasuki("why", "mail/retry-rec").want(t, exitOK, "Attempt 1 has failed: the server is away. It is tried again at 20", "\nalso: No worker serves the queue mail.\n")
 	e.tasuki("why", "mail/ready-rec").want(t, exitOK, "mail/ready-rec: ready, email.ready\nNo worker serves the queue mail.\nalso: It is number 2 of 3 in the queue.")
 	why := decode[inspect.Why](t, e.tasuki("why", "mail/later", "-o", "json").want(t, exitOK).stdout)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 func newWorker(a *app) *cobra.Command {
@@ -60,7 +61,7 @@ func workerTables(workers []inspect.Worker) string {
 			v := &workers[n]
 			busy, beat := "?", "-"
 			if v.Answered {
-				busy, beat = fmt.Sprint(v.Busy), fmt.Sprintf("%v ago", max(0, time.Since(v.LastBeat)).Round(100*time.Millisecond))
+				busy, beat = fmt.Sprint(v.Busy), legible.Duration(max(0, time.Since(v.LastBeat)))+" ago"
 			}
 			started := "-"
 			if !v.Started.IsZero() {
@@ -110,8 +111,8 @@ WORKER is an id that tasuki worker ls shows, or a process as HOST:PID, which mea
 all workers in it. --all means all workers of the namespace; such a call asks before
 it does anything: --yes says yes, which is needed where nobody can be asked.
 --dry-run lists the workers and does nothing. One that does not answer within 2.5 s,
-as it is frozen, cut off or may not SUBSCRIBE, is an error; the others are asked all
-the same.`
+or 10 s if it is dumped, as it is frozen, cut off or may not SUBSCRIBE, is an error;
+the others are asked all the same.`
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
 		switch {

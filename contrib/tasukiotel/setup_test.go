@@ -126,17 +126,7 @@ func (e *env) run(cfg tasuki.WorkerConfig, h tasuki.Handler) (stop func()) {
 		e.t.Fatal(err)
 	}
 	tasuki.HandleOther(w, h)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := w.Run(ctx); err != nil {
-			e.t.Errorf("worker: %v", err)
-		}
-	}()
-	stop = func() { cancel(); <-ended }
-	e.t.Cleanup(stop)
-	return stop
+	return redistest.Run(e.t, w.Run)
 }
 
 // await waits for n spans of a name, and returns them as they ended.

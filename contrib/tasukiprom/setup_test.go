@@ -1,7 +1,6 @@
 package tasukiprom_test
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -51,17 +50,7 @@ func (e *env) run(cfg tasuki.WorkerConfig, h tasuki.Handler) (stop func()) {
 		e.t.Fatal(err)
 	}
 	tasuki.HandleOther(w, h)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := w.Run(ctx); err != nil {
-			e.t.Errorf("worker: %v", err)
-		}
-	}()
-	stop = func() { cancel(); <-ended }
-	e.t.Cleanup(stop)
-	return stop
+	return redistest.Run(e.t, w.Run)
 }
 
 func (e *env) enqueue(kind string, opts tasuki.Opts) {

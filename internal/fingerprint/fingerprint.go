@@ -8,6 +8,8 @@ import (
 	"encoding/base32"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 // Crash stands for the text of the error where there is none, as the process has died.
@@ -41,7 +43,7 @@ var encoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz")
 
 // Split parts the text of an error from the stack behind it, "" if there is none.
 func Split(text string) (message, stack string) {
-	text = cut(strings.ToValidUTF8(text, "\uFFFD"), MaxText)
+	text = legible.Cut(strings.ToValidUTF8(text, "\uFFFD"), MaxText)
 	// A stack begins with a line without an indent, of which the next is its file.
 	for at := 0; ; {
 		n := strings.Index(text[at:], "\n\t")
@@ -103,7 +105,7 @@ func Functions(stack string) []string {
 //
 // Of a longer message the first 512 bytes count.
 func Normal(message string) string {
-	s := strings.Join(strings.Fields(cut(strings.ToValidUTF8(message, "\uFFFD"), maxMessage)), " ")
+	s := strings.Join(strings.Fields(legible.Cut(strings.ToValidUTF8(message, "\uFFFD"), maxMessage)), " ")
 	return joined(numbered(unquoted(s)))
 }
 
@@ -258,15 +260,4 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 // is not ASCII.
 func isWord(c byte) bool {
 	return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'z' || c == '_' || c >= utf8.RuneSelf
-}
-
-// cut shortens s to at most n bytes, without splitting a character.
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }

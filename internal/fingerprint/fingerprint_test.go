@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 func TestNormal(t *testing.T) {
@@ -95,7 +97,7 @@ func FuzzOf(f *testing.F) {
 		if len(is) != 16 || strings.Trim(is, "0123456789abcdefghjkmnpqrstvwxyz") != "" {
 			t.Fatalf("the fingerprint is %q", is)
 		}
-		if again := Of(kind, cut(strings.ToValidUTF8(text, "\uFFFD"), MaxText)); again != is {
+		if again := Of(kind, legible.Cut(strings.ToValidUTF8(text, "\uFFFD"), MaxText)); again != is {
 			t.Errorf("what an element keeps has the fingerprint %s, and the whole %s", again, is)
 		}
 		message, stack := Split(text)

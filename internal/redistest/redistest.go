@@ -3,12 +3,14 @@ package redistest
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"hash/fnv"
 	"io"
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -215,6 +217,28 @@ func Namespace(t testing.TB) string {
 	h := fnv.New64a()
 	fmt.Fprint(h, t.Name(), time.Now().UnixNano())
 	return fmt.Sprintf("t%x", h.Sum64())
+}
+
+// Run runs something, as a worker, beside the test until stop is called or the test ends. Its
+// context has the values of the test's; an error of it fails the test, and so does not to stop
+// within half a minute.
+func Run(t testing.TB, run func(context.Context) error) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Error("Run does not end")
+		}
+	})
+	t.Cleanup(stop)
+	return stop
 }
 
 // WaitFor polls until f returns nil, and fails the test after half a minute.

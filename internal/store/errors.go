@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/redis/rueidis"
+
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 // What can go wrong, as far as a caller has to tell it apart. Every error of a
@@ -84,7 +86,7 @@ func cut(text string) string {
 	if len(text) <= most {
 		return text
 	}
-	return strings.ToValidUTF8(text[:most], "") + "..."
+	return legible.Cut(text, most) + "..."
 }
 
 // replyError is an error of the server that means nothing special here, or a long one.

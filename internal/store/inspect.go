@@ -190,8 +190,11 @@ func (s *Store) Keys(ctx context.Context) ([]string, error) { return s.keysLike(
 
 // LockKeys returns those of the keys of a queue that may be of locks: few others are like them.
 func (s *Store) LockKeys(ctx context.Context, q *Queue) ([]string, error) {
-	return s.keysLike(ctx, q.prefix+":[urp][nua][inr]*") // unique, running, parked
+	return s.keysLike(ctx, q.lockPattern())
 }
+
+// lockPattern is what the keys of locks are like: unique, running, parked.
+func (q *Queue) lockPattern() string { return q.prefix + ":[urp][nua][inr]*" }
 
 // keysLike goes through all keys. A step of 1,000 takes the server up to 2 ms.
 func (s *Store) keysLike(ctx context.Context, pattern string) ([]string, error) {

@@ -127,31 +127,51 @@ func (s *Store) ParkedLists(ctx context.Context, q *Queue) ([]string, error) {
 	return keys, nil
 }
 
+// Place is one in a SCAN of all keys; the zero value is the begin.
+type Place struct {
+	Node   int
+	Cursor uint64
+}
+
 // ParkedSome is ParkedLists in steps: it returns the names of the locks of lists among about n keys
-// of a node, from a place of a SCAN on, the next place, 0 at the end of the node, and whether
-// there are nodes behind it.
-func (s *Store) ParkedSome(ctx context.Context, q *Queue, node int, cursor uint64, n int) (names []string, next uint64, more bool, err error) {
+// from a place on, and the next place, or false at the end.
+func (s *Store) ParkedSome(ctx context.Context, q *Queue, at Place, n int) (names []string, next Place, more bool, err error) {
+	return s.namesSome(ctx, q.Parked("")+"*", at, n, q.Parked(""))
+}
+
+// LocksSome is ParkedSome for the names of locks that somebody has or waits for.
+func (s *Store) LocksSome(ctx context.Context, q *Queue, at Place, n int) (names []string, next Place, more bool, err error) {
+	return s.namesSome(ctx, q.lockPattern(), at, n, q.Lock(""), q.Running(""), q.Parked(""))
+}
+
+// namesSome returns the names behind prefixes of keys that are like a pattern, sorted.
+func (s *Store) namesSome(ctx context.Context, pattern string, at Place, n int, prefixes ...string) (names []string, next Place, more bool, err error) {
 	c, err := s.client(ctx, false)
 	if err != nil {
-		return nil, 0, false, err
+		return nil, at, false, err
 	}
 	nodes := c.Nodes()
 	addresses := slices.Sorted(maps.Keys(nodes))
-	if node >= len(addresses) {
-		return nil, 0, false, nil
+	if at.Node >= len(addresses) {
+		return nil, at, false, nil
 	}
-	on := nodes[addresses[node]]
-	prefix := q.Parked("")
-	entry, err := on.Do(undated{ctx}, on.B().Scan().Cursor(cursor).Match(prefix+"*").Count(int64(n)).Build()).AsScanEntry()
+	on := nodes[addresses[at.Node]]
+	entry, err := on.Do(undated{ctx}, on.B().Scan().Cursor(at.Cursor).Match(pattern).Count(int64(n)).Build()).AsScanEntry()
 	if err != nil {
-		return nil, 0, false, explain("scan", err)
+		return nil, at, false, explain("scan", err)
 	}
 	for _, key := range entry.Elements {
-		if name, ok := strings.CutPrefix(key, prefix); ok {
-			names = append(names, name)
+		for _, prefix := range prefixes {
+			if name, ok := strings.CutPrefix(key, prefix); ok {
+				names = append(names, name)
+			}
 		}
 	}
-	return names, entry.Cursor, node+1 < len(addresses), nil
+	slices.Sort(names)
+	if at.Cursor = entry.Cursor; at.Cursor == 0 {
+		at.Node++
+	}
+	return slices.Compact(names), at, at.Node < len(addresses), nil
 }
 
 // Before returns how many members of a sorted set have a lower score; a higher one, if backwards.

@@ -41,7 +41,8 @@ var rights = []right{
 	{Producer | Worker | Operator, "RPUSH {ready} x", ""},
 	{Producer | Worker | Operator, "HINCRBY {count} x 1", ""},
 	{Producer | Worker | Operator, "LLEN {ready}", ""},
-	{Producer | Worker, "LPUSH {ready} x", ""},
+	{Worker, "LPUSH {ready} x", ""},
+	{Producer, "LPUSH {ready} x", "a list of another program that is taken at its tail cannot be fed"},
 	{Producer | Worker | Operator, "SADD {queues} x", ""},
 	{Producer | Worker | Operator, "SREM {queues} x", ""},
 	{Producer | Worker | Operator, "ZADD {scheduled} 0 x", ""},
@@ -87,7 +88,7 @@ var rights = []right{
 
 	{Operator, "ACL WHOAMI", "the doctor does not know the user's name"},
 	{Operator, "HVALS {held}", ""},
-	{Operator, "LPOS {ready} x", "tasuki why does not tell where a job is in a queue"},
+	{Operator, "LPOS {ready} x", "tasuki why does not tell where a job is in a queue, and what an operation has removed cannot be brought back"},
 	{Operator, "LSET {ready} 0 x", ""},
 	{Operator, "ZMSCORE {seen} x", "jobs cannot be exported, nor moved to another server"},
 	{Worker | Operator, "LINDEX {ready} 0", ""},

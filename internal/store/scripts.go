@@ -45,6 +45,7 @@ var (
 	scriptTally         = loadScript("inspect_tally")
 	scriptNote          = loadScript("run_note")
 	scriptAct           = loadScript("settle_act")
+	scriptDiscard       = loadScript("settle_discard")
 	scriptLeave         = loadScript("settle_leave")
 	scriptMove          = loadScript("settle_move")
 	scriptRestore       = loadScript("settle_restore")

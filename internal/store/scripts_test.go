@@ -50,7 +50,19 @@ type operation struct {
 	prepare func(b *box)
 	// jobs are the keys of single jobs that it gets.
 	jobs []string
+	// pointers name the elements whose places they take.
+	pointers map[string]string
 }
+
+// newTags are those of a Fetch: whoever does one again after an error brings others.
+func newTags(ctx context.Context) source.Tag {
+	if ctx.Value(afterError{}) != nil {
+		return FirstTag + 200
+	}
+	return FirstTag + 100
+}
+
+type afterError struct{}
 
 // box is one for the operation.
 func (op *operation) box(t testing.TB, url, queue string) *box {
@@ -92,7 +104,7 @@ var operations = map[string]operation{
 	"Fetch": {
 		script: "fetch",
 		run: func(ctx context.Context, s *Store, q *Queue) error {
-			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: FirstTag + 100, Request: source.Request{
+			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: newTags(ctx), Request: source.Request{
 				Want: 20, Lone: true, Handed: &source.Delivery{Tag: FirstTag + 50, Element: "handed"},
 				Done: []source.Tag{FirstTag},
 				Outcomes: []source.Outcome{
@@ -118,7 +130,7 @@ var operations = map[string]operation{
 	"Fetch of what lies in hand": {
 		script: "fetch",
 		run: func(ctx context.Context, s *Store, q *Queue) error {
-			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: FirstTag + 100, Request: source.Request{Want: 20, Strays: true}}, s.Waiter(q))
+			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: newTags(ctx), Request: source.Request{Want: 20, Strays: true}}, s.Waiter(q))
 			return err
 		},
 		changes: []string{
@@ -132,7 +144,7 @@ var operations = map[string]operation{
 	"Fetch of one that is gone": {
 		script: "fetch",
 		run: func(ctx context.Context, s *Store, q *Queue) error {
-			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: dead, Tag: FirstTag + 100, Request: source.Request{
+			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: dead, Tag: newTags(ctx), Request: source.Request{
 				Want: 20, Done: []source.Tag{FirstTag, FirstTag + 9},
 				Outcomes: []source.Outcome{{Tag: FirstTag + 1, State: source.Release, Element: "d1"}},
 			}}, s.Waiter(q))
@@ -243,6 +255,14 @@ var operations = map[string]operation{
 			}
 			return nil
 		},
+	},
+	"Discard": {
+		script: "settle_discard",
+		run: func(ctx context.Context, s *Store, q *Queue) error {
+			return s.Discard(ctx, q, "o1", time.Hour, 0, []string{"t1", "t2"})
+		},
+		refused: true,
+		changes: []string{"+trash:o1 [t1, t2]", "+trash:o1 has a TTL"},
 	},
 	"Restore": {
 		script: "settle_restore",
@@ -452,13 +472,14 @@ var operations = map[string]operation{
 				b.do("HSET", b.s.statsKey("failures:first"), f, "4")
 				b.do("HSET", b.s.statsKey("failures:times"), f, "2")
 				b.do("HSET", b.s.statsKey("failures:samples"), f, "{}")
+				b.do("HSET", b.s.hourlyKey(b.at), f, "3")
 			}
 		},
 		run: func(ctx context.Context, s *Store, q *Queue) error {
 			_, err := s.ForgetFailure(ctx, "f1")
 			return err
 		},
-		changes: []string{"-stats:failures f1 5", "-stats:first f1 4", "-stats:samples f1 {}", "-stats:times f1 2"},
+		changes: []string{"-stats:failures f1 5", "-stats:first f1 4", "-stats:hourly f1 3", "-stats:samples f1 {}", "-stats:times f1 2"},
 	},
 	"Elect": {
 		script: "sweep_elect",
@@ -641,7 +662,7 @@ var operations = map[string]operation{
 			b.do("RPUSH", b.q.Parked("b1"), "parked")
 		},
 		run: func(ctx context.Context, s *Store, q *Queue) error {
-			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: FirstTag + 100, Request: source.Request{
+			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: newTags(ctx), Request: source.Request{
 				Outcomes: []source.Outcome{
 					{Tag: FirstTag, State: source.Done, Record: &source.Record{ID: "a", Lock: "b1", Ended: true, Keep: time.Hour, Fields: []string{"job", "ja done"}}},
 					{Tag: FirstTag + 1, State: source.Retry, Delay: time.Hour, Element: "pb2", Record: &source.Record{ID: "b", Gen: 2, Fields: []string{"job", "jb again"}}},
@@ -651,7 +672,8 @@ var operations = map[string]operation{
 			}}, s.Waiter(q))
 			return err
 		},
-		jobs: []string{"rec:a", "unique:b1", "running:b1", "parked:b1"},
+		pointers: map[string]string{"pb2": "h1"},
+		jobs:     []string{"rec:a", "unique:b1", "running:b1", "parked:b1"},
 		changes: []string{
 			"-count done 5", "-held:me 1000000000000 h0", "-held:me 1000000000001 h1", "-held:me 1000000000002 h2", "-held:me 1000000000003 h3", "-parked:b1 [parked]",
 			"-ready [r1, r2]", "-rec:a at 5 host:1", "-rec:a cursor 7", "-rec:a gen 1", "-rec:a job ja", "-rec:a state running",
@@ -672,12 +694,13 @@ var operations = map[string]operation{
 			b.do("SET", b.q.Running("b1"), "a")
 		},
 		run: func(ctx context.Context, s *Store, q *Queue) error {
-			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: FirstTag + 100, Request: source.Request{
+			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: newTags(ctx), Request: source.Request{
 				Outcomes: []source.Outcome{{Tag: FirstTag, State: source.Parked, Element: "pa", Record: &source.Record{ID: "a", Lock: "b1", Gen: 1}}},
 			}}, s.Waiter(q))
 			return err
 		},
-		jobs: []string{"rec:a", "running:b1", "parked:b1"},
+		pointers: map[string]string{"pa": "h0"},
+		jobs:     []string{"rec:a", "running:b1", "parked:b1"},
 		changes: []string{
 			"-held:me 1000000000000 h0", "-ready [r1, r2]", "-rec:a state running", "-retry due retry T", "-running:b1 is a", "-scheduled due T",
 			"+count parked 1", "+ready [pa, r1, r2, due, due retry]", "+rec:a at T", "+rec:a state ready",
@@ -693,7 +716,7 @@ var operations = map[string]operation{
 			b.do("RPUSH", b.q.Parked("b1"), "parked")
 		},
 		run: func(ctx context.Context, s *Store, q *Queue) error {
-			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: FirstTag + 100, Request: source.Request{
+			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: newTags(ctx), Request: source.Request{
 				Outcomes: []source.Outcome{{Tag: FirstTag, State: source.Stale, Record: &source.Record{ID: "a", Lock: "b1", Gen: 1}}},
 			}}, s.Waiter(q))
 			return err
@@ -716,7 +739,7 @@ var operations = map[string]operation{
 			b.do("SET", b.q.Running("b1"), "z")
 		},
 		run: func(ctx context.Context, s *Store, q *Queue) error {
-			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: FirstTag + 100, Request: source.Request{
+			_, err := s.Fetch(ctx, q, &Exchange{Incarnation: me, Tag: newTags(ctx), Request: source.Request{
 				Outcomes: []source.Outcome{
 					{Tag: FirstTag, State: source.Dead, Element: "pa2", Record: &source.Record{ID: "a", Lock: "q1", Gen: 2, Fields: []string{"job", "ja dead"}}},
 					{Tag: FirstTag + 1, State: source.Release, Element: "pb", Record: &source.Record{ID: "b", Fields: []string{"cursor", "8"}}},
@@ -726,7 +749,8 @@ var operations = map[string]operation{
 			}}, s.Waiter(q))
 			return err
 		},
-		jobs: []string{"rec:a", "unique:q1", "running:b1", "parked:b1"},
+		pointers: map[string]string{"pa2": "h0", "pb": "h1", "pc": "h2", "pd": "h3"},
+		jobs:     []string{"rec:a", "unique:q1", "running:b1", "parked:b1"},
 		changes: []string{
 			"-held:me 1000000000000 h0", "-held:me 1000000000001 h1", "-held:me 1000000000002 h2", "-held:me 1000000000003 h3", "-ready [r1, r2]", "-rec:a at 5 host:1",
 			"-rec:a gen 1", "-rec:a job ja", "-rec:a state running", "-rec:b at 5 host:1", "-rec:b cursor 7",
@@ -825,7 +849,8 @@ var operations = map[string]operation{
 		run: func(ctx context.Context, s *Store, q *Queue) error {
 			return unlessChanged(s.Act(ctx, q, &Act{What: "move", ID: "a", Lock: "b1", Gen: 1, Was: "ja", Job: "ja again", Old: "x1", New: "pa2", When: Put{In: time.Second}}))
 		},
-		jobs: []string{"rec:a", "unique:b1", "parked:b1"},
+		pointers: map[string]string{"pa2": "x1"},
+		jobs:     []string{"rec:a", "unique:b1", "parked:b1"},
 		changes: []string{
 			"-dead x1 T", "-rec:a at 5", "-rec:a gen 1", "-rec:a job ja", "-rec:a state dead", "+rec:a at T",
 			"+rec:a gen 2", "+rec:a job ja again", "+rec:a state scheduled", "+scheduled pa2 T", "+unique:b1 is a",
@@ -1416,7 +1441,7 @@ func (b *box) kinds() map[string]string {
 			kinds[key], _ = b.s.IsStats(key)
 		case "unique", "running":
 			kinds[key] = "string"
-		case "parked":
+		case "parked", "trash":
 			kinds[key] = "list"
 		}
 	}
@@ -1432,9 +1457,11 @@ func (op *operation) gets(part string) bool {
 		return slices.Contains(op.jobs, part)
 	case name == "cron":
 		return strings.Contains(header, "] "+who+" ") && strings.HasPrefix(op.script, "cron_")
+	case name == "stats" && op.script == "inspect_forget":
+		return slices.Contains([]string{"failures", "first", "times", "samples", "hourly"}, who)
 	case name == "stats":
 		return slices.ContainsFunc([]string{"HASH", "ZSET", "STRING"}, func(kind string) bool { return strings.Contains(header, "] "+who+" "+kind+" ") }) &&
-			(op.script == "settle_stats" || op.script == "inspect_forget")
+			op.script == "settle_stats"
 	case name == "all":
 		return strings.Contains(header, "] "+who+" HASH ") || strings.Contains(header, "] "+who+" SET ")
 	case name == "workers":

@@ -140,13 +140,15 @@ func (s *Store) AddStats(ctx context.Context, worker string, call int64, guess t
 	return errors.New("statistics: redis' clock does not go on as it should")
 }
 
-// Spans returns the numbers of some fields, or, if there are none, of all, in spans from the
-// one in which from is, one after the other, until the one in which to is.
-func (s *Store) Spans(ctx context.Context, span Span, from, to time.Time, fields []string) ([]map[string]string, error) {
-	from = from.Truncate(span.Long)
-	var keys []string
-	for at := from; !at.After(to); at = at.Add(span.Long) {
-		keys = append(keys, s.spanKey(span, at))
+// Spans returns the numbers of some fields, or, if there are none, of all, in the spans in which
+// some times are.
+func (s *Store) Spans(ctx context.Context, span Span, at []time.Time, fields []string) ([]map[string]string, error) {
+	if len(at) == 0 {
+		return nil, nil
+	}
+	keys := make([]string, len(at))
+	for i := range at {
+		keys[i] = s.spanKey(span, at[i])
 	}
 	replies, err := s.doMulti(ctx, "statistics", func(b rueidis.Builder) []rueidis.Completed {
 		commands := make([]rueidis.Completed, len(keys))
@@ -250,6 +252,14 @@ func (s *Store) Failures(ctx context.Context, hours int) ([]SeenFailure, error) 
 
 // ForgetFailure removes what is known of a failure; false if nothing is.
 func (s *Store) ForgetFailure(ctx context.Context, fingerprint string) (bool, error) {
-	n, err := s.evalInt(ctx, scriptForgetFailure, s.failureKeys(), []string{fingerprint})
+	now, err := s.Now(ctx)
+	if err != nil {
+		return false, err
+	}
+	keys := s.failureKeys()
+	for ago := time.Duration(0); ago <= failuresKept; ago += time.Hour {
+		keys = append(keys, s.hourlyKey(now.Add(-ago)))
+	}
+	n, err := s.evalInt(ctx, scriptForgetFailure, keys, []string{fingerprint})
 	return n == 1, err
 }

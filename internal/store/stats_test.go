@@ -28,7 +28,7 @@ func TestSpans(t *testing.T) {
 	now := time.Now()
 	for _, span := range []Span{Minutes, Hours, Days} {
 		for _, fields := range [][]string{nil, {CountField("list:a b", "k"), CountField("mail", "k")}} {
-			spans, err := b.s.Spans(t.Context(), span, now.Add(-2*span.Long), now, fields)
+			spans, err := b.s.Spans(t.Context(), span, []time.Time{now.Add(-2 * span.Long), now.Add(-span.Long), now}, fields)
 			if err != nil || len(spans) != 3 {
 				t.Fatalf("%d spans, %v", len(spans), err)
 			}
@@ -43,7 +43,7 @@ func TestSpans(t *testing.T) {
 					}
 				}
 			}
-			if sum.Done != 2 || sum.Run.Sum != 2*time.Second {
+			if run := sum.Run(); sum.Done() != 2 || run.Sum != 2*time.Second {
 				t.Errorf("%+v", sum)
 			}
 		}

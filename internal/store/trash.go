@@ -11,24 +11,23 @@ import (
 // Trash is the list of what an operation has taken away from a queue.
 func (q *Queue) Trash(operation string) string { return q.prefix + ":trash:" + operation + q.suffix }
 
-// Discard puts entries into the trash of an operation, which is emptied after a while.
-func (s *Store) Discard(ctx context.Context, q *Queue, operation string, keep time.Duration, entries []string) error {
-	key := q.Trash(operation)
-	replies, err := s.doMulti(ctx, "keep what was removed", func(b rueidis.Builder) []rueidis.Completed {
-		return []rueidis.Completed{
-			b.Rpush().Key(key).Element(entries...).Build(), b.Pexpire().Key(key).Milliseconds(keep.Milliseconds()).Build(),
-		}
-	})
-	if err != nil {
-		return err
-	}
-	return explain("keep what was removed", replies[0].Error())
+// Discard is settle_discard.lua: it puts at most 500 entries into the trash of an operation, which is
+// emptied after a while. before is how many it had before.
+func (s *Store) Discard(ctx context.Context, q *Queue, operation string, keep time.Duration, before int64, entries []string) error {
+	_, err := s.evalInt(ctx, scriptDiscard, []string{q.Trash(operation)}, append([]string{itoa(keep.Milliseconds()), itoa(before)}, entries...))
+	return err
 }
 
 // Discarded returns n entries of the trash of an operation, from an index on.
 func (s *Store) Discarded(ctx context.Context, q *Queue, operation string, from, n int64) ([]string, error) {
 	entries, _, _, err := s.Page(ctx, q.Trash(operation), "list", from, from+n-1)
 	return entries, err
+}
+
+// Kept returns how many entries are in the trash of an operation.
+func (s *Store) Kept(ctx context.Context, q *Queue, operation string) (int64, error) {
+	_, _, n, err := s.Page(ctx, q.Trash(operation), "list", 0, 0)
+	return n, err
 }
 
 // Unkeep takes the first n entries out of the trash of an operation; all, if n is negative.

@@ -3,6 +3,7 @@ package tally
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"time"
 )
 
@@ -57,6 +58,7 @@ const (
 	nameWaitSum = 20 // µs
 	nameRun     = 21 // and 23, 25, …: buckets
 	nameWait    = 22 // and 24, 26, …
+	nameEnd     = nameRun + 2*Buckets
 )
 
 // Append appends the bytes of c to dst: a map of MessagePack
@@ -142,10 +144,45 @@ func (h *Histogram) grow(low, high int) {
 	h.First, h.Counts = low, counts
 }
 
-// Sums are Counts of several processes and minutes together.
-type Sums struct {
-	Done, Failed, Crashed int64
-	Run, Wait             Histogram
+// Sums are Counts of several processes and minutes together. The zero value is empty.
+type Sums struct{ all [nameEnd]int64 } // by name: where a number goes is known at once
+
+func (s *Sums) Done() int64    { return s.number(nameDone) }
+func (s *Sums) Failed() int64  { return s.number(nameFailed) }
+func (s *Sums) Crashed() int64 { return s.number(nameCrashed) }
+
+// Run is how long attempts ran, and Wait how long jobs were ready before.
+func (s *Sums) Run() Histogram  { return s.histogram(nameRun, nameRunSum) }
+func (s *Sums) Wait() Histogram { return s.histogram(nameWait, nameWaitSum) }
+
+// Merge adds other sums.
+func (s *Sums) Merge(o *Sums) {
+	for name, n := range o.all {
+		s.all[name] += n
+	}
+}
+
+// number is one of the numbers. Only what another program has written there could be too high for
+// an int64: then it is wrong, but not negative.
+func (s *Sums) number(name int) int64 { return s.all[name] & math.MaxInt64 }
+
+func (s *Sums) histogram(first, sum int) Histogram {
+	h := Histogram{Sum: time.Duration(min(s.number(sum), int64(longest/time.Microsecond))) * time.Microsecond}
+	low, high := 0, Buckets-1
+	for low <= high && s.number(first+2*low) == 0 {
+		low++
+	}
+	for high > low && s.number(first+2*high) == 0 {
+		high--
+	}
+	if low > high {
+		return h
+	}
+	h.grow(low, high)
+	for i := range h.Counts {
+		h.Counts[i] = s.number(first + 2*(low+i))
+	}
+	return h
 }
 
 // most is the highest number that is believed: a higher one nobody has counted, and
@@ -157,103 +194,40 @@ var errSpoilt = errors.New("it is no map of names and numbers, or a number is to
 // Add adds the numbers of what Append has made, or has been made of several of those. A
 // name that it does not know it leaves out. With an error nothing is added.
 func (s *Sums) Add(text string) error {
-	// First how far the histograms reach: to grow them bucket by bucket costs more than this.
-	var low, high [2]int
-	err := pairs(text, func(name, _ int64) {
-		if bucket, wait, ok := bucketOf(name); ok {
-			if high[wait] == 0 {
-				low[wait], high[wait] = bucket, bucket+1
-			}
-			low[wait], high[wait] = min(low[wait], bucket), max(high[wait], bucket+1)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	histograms := [2]*Histogram{&s.Run, &s.Wait}
-	for i, h := range histograms {
-		if high[i] > 0 {
-			h.grow(low[i], high[i]-1)
-		}
-	}
-	return pairs(text, func(name, n int64) {
-		switch name {
-		case nameRunSum:
-			s.Run.Sum = addMicros(s.Run.Sum, n)
-		case nameWaitSum:
-			s.Wait.Sum = addMicros(s.Wait.Sum, n)
-		default:
-			s.count(name, n)
-			if bucket, wait, ok := bucketOf(name); ok {
-				histograms[wait].Counts[bucket-histograms[wait].First] += n
-			}
-		}
-	})
-}
-
-// AddCounts is Add without the histograms.
-func (s *Sums) AddCounts(text string) error {
-	was := *s
-	err := pairs(text, s.count)
-	if err != nil {
-		*s = was
-	}
-	return err
-}
-
-func (s *Sums) count(name, n int64) {
-	switch name {
-	case nameDone:
-		s.Done += n
-	case nameFailed:
-		s.Failed += n
-	case nameCrashed:
-		s.Crashed += n
-	}
-}
-
-// bucketOf is the bucket that a name means, and the histogram: 0 of runs, 1 of waits.
-func bucketOf(name int64) (bucket, wait int, ok bool) {
-	if name < nameRun || name >= nameRun+2*Buckets {
-		return 0, 0, false
-	}
-	return int(name-nameRun) / 2, int(name-nameRun) % 2, true
-}
-
-// pairs calls f with each name and number of a text.
-func pairs(text string, f func(name, n int64)) error {
-	n := 0
+	n, at := 0, 1
 	switch {
 	case len(text) >= 1 && text[0]&0xf0 == fixMap:
-		n, text = int(text[0]&0xf), text[1:]
+		n = int(text[0] & 0xf)
 	case len(text) >= 3 && text[0] == map16:
-		n, text = int(text[1])<<8|int(text[2]), text[3:]
+		n, at = int(text[1])<<8|int(text[2]), 3
 	default:
 		return errSpoilt
 	}
-	for range n {
-		name, rest, ok := number(text)
-		if !ok {
-			return errSpoilt
-		}
-		n, rest, ok := number(rest)
-		if !ok {
-			return errSpoilt
-		}
-		f(name, n)
-		text = rest
-	}
-	if text != "" {
+	if read, end := s.add(text[at:], n, 1); read < n || at+end != len(text) {
+		s.add(text[at:], read, -1)
 		return errSpoilt
 	}
 	return nil
 }
 
-const longest = time.Duration(1<<63 - 1)
-
-func addMicros(sum time.Duration, us int64) time.Duration {
-	return AddTimes(sum, time.Duration(min(us, int64(longest/time.Microsecond)))*time.Microsecond)
+// add adds so many names and numbers of a text, each number times sign. It returns how many it
+// could read, and where they end.
+func (s *Sums) add(text string, n int, sign int64) (read, end int) {
+	for read < n {
+		name, next := number(text, end)
+		value, next := number(text, next)
+		if next < 0 {
+			break
+		}
+		if name < nameEnd {
+			s.all[name] += sign * value
+		}
+		read, end = read+1, next
+	}
+	return read, end
 }
+
+const longest = time.Duration(1<<63 - 1)
 
 // AddTimes adds two times, neither of which is negative, and stops at the longest there is.
 func AddTimes(a, b time.Duration) time.Duration {
@@ -263,24 +237,29 @@ func AddTimes(a, b time.Duration) time.Duration {
 	return a + b
 }
 
-// number reads the number at the beginning of a text.
-func number(text string) (n int64, rest string, ok bool) {
-	if text == "" {
-		return 0, "", false
+// number reads the number at a place of a text. next is where it ends; -1 if there is none.
+func number(text string, at int) (n int64, next int) {
+	if uint(at) < uint(len(text)) && text[at] < 1<<7 { // else at may be -1
+		return int64(text[at]), at + 1
 	}
-	first := text[0]
-	if first < 1<<7 {
-		return int64(first), text[1:], true
+	return wide(text, at)
+}
+
+// wide reads a number of more than one byte.
+func wide(text string, at int) (n int64, next int) {
+	if uint(at) >= uint(len(text)) || text[at] < uint8s || text[at] > uint64s {
+		return 0, -1
 	}
-	if first < uint8s || first > uint64s {
-		return 0, "", false
+	size := 1 << (text[at] - uint8s)
+	at++
+	if len(text)-at < size || size == 8 && text[at] != 0 {
+		return 0, -1
 	}
-	size := 1 << (first - uint8s)
-	if text = text[1:]; len(text) < size || size == 8 && text[0] != 0 {
-		return 0, "", false
+	for _, b := range []byte(text[at : at+size]) {
+		n = n<<8 | int64(b)
 	}
-	for i := range size {
-		n = n<<8 | int64(text[i])
+	if n > most {
+		return 0, -1
 	}
-	return n, text[size:], n <= most
+	return n, at + size
 }

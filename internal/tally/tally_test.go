@@ -69,12 +69,18 @@ func TestSums(t *testing.T) {
 		if err := want.Add(string(one.Append(nil))); err != nil {
 			t.Fatal(err)
 		}
-		// Sums of times are of whole µs in each part.
-		for _, h := range []*Histogram{&sums.Run, &want.Run, &sums.Wait, &want.Wait} {
-			h.Sum = h.Sum.Round(time.Millisecond)
+		if sums.Done() != want.Done() || sums.Failed() != want.Failed() || sums.Crashed() != want.Crashed() {
+			t.Errorf("%+v, want %+v", sums, want)
 		}
-		if diff := cmp.Diff(want, sums); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
+		for _, h := range [][2]Histogram{{sums.Run(), want.Run()}, {sums.Wait(), want.Wait()}} {
+			// Sums of times are of whole µs in each part.
+			if less := h[1].Sum - h[0].Sum; less < 0 || less >= time.Duration(len(parts))*time.Microsecond {
+				t.Errorf("%v, want %v", h[0].Sum, h[1].Sum)
+			}
+			h[0].Sum = h[1].Sum
+			if diff := cmp.Diff(h[1], h[0]); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
 		}
 	})
 }
@@ -88,15 +94,11 @@ func FuzzAdd(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		var s, counts Sums
-		err := s.Add(text)
-		if only := counts.AddCounts(text); (only == nil) != (err == nil) || counts.Done != s.Done || counts.Failed != s.Failed || counts.Crashed != s.Crashed {
-			t.Errorf("with histograms %+v, %v; without %+v, %v", s, err, counts, only)
-		}
-		if err != nil && (s.Done != 0 || len(s.Run.Counts)+len(s.Wait.Counts) != 0) {
+		var s Sums
+		if err := s.Add(text); err != nil && s != (Sums{}) {
 			t.Errorf("with an error there is %+v", s)
 		}
-		for _, h := range []Histogram{s.Run, s.Wait} {
+		for _, h := range []Histogram{s.Run(), s.Wait()} {
 			if h.First < 0 || h.First+len(h.Counts) > Buckets || h.Sum < 0 {
 				t.Errorf("%+v", h)
 			}
@@ -107,4 +109,21 @@ func FuzzAdd(f *testing.F) {
 			}
 		}
 	})
+}
+
+// BenchmarkAdd reads what a kind has in an hour.
+func BenchmarkAdd(b *testing.B) {
+	var c Counts
+	for n := range 1200 {
+		c.Attempt(n%50 == 0, time.Duration(n*n)*time.Microsecond)
+		c.Waited(time.Duration(n*n/3) * time.Microsecond)
+	}
+	text := string(c.Append(nil))
+	var s Sums
+	for b.Loop() {
+		if err := s.Add(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.SetBytes(int64(len(text)))
 }

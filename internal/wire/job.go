@@ -8,13 +8,15 @@ package wire
 import (
 	"errors"
 	"fmt"
+
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 // Version is the newest version of the format that this package reads. An
 // element without a "v" member is of version 1.
 const Version = 1
 
-// MaxError is the most bytes that are kept of an error's text in an element.
+// MaxError is the most bytes that are kept of an error's text in an element, with the mark of a cut.
 const MaxError = 4096
 
 // Job is what an element says. Numbers that are zero and texts that are empty
@@ -102,5 +104,5 @@ func (e *NotJobError) Error() string { return "element is not a job object: " + 
 const maxWhy = 400
 
 func notJob(format string, args ...any) error {
-	return &NotJobError{Why: cut(toUTF8(fmt.Sprintf(format, args...)), maxWhy)}
+	return &NotJobError{Why: legible.Cut(toUTF8(fmt.Sprintf(format, args...)), maxWhy)}
 }

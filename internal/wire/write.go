@@ -6,10 +6,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 	"unsafe"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 // Append appends the element of j to dst: one JSON object without white space,
@@ -202,13 +203,13 @@ var plain = func() (table [256]bool) {
 	return table
 }()
 
-// cut shortens s to at most n bytes without splitting a character.
+// Mark stands behind what was cut.
+const Mark = "…(cut)"
+
+// cut shortens s to at most n bytes, with the mark, without splitting a character.
 func cut(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
+	return legible.Cut(s, n-len(Mark)) + Mark
 }

@@ -11,6 +11,14 @@
     if (e.target.matches('select[data-submit]')) e.target.form.requestSubmit()
   })
 
+  // A form is sent once, however often its button is pressed.
+  document.addEventListener('submit', e => {
+    const form = e.target
+    if (form.method !== 'post') return
+    if (Date.now() - (form.dataset.sent || 0) < 2000) return e.preventDefault()
+    form.dataset.sent = Date.now()
+  })
+
   // Live pages: one stream of events, and after each this page again, morphed into what is
   // there. A hidden page listens to nothing.
   let stream, shown = 0
@@ -27,10 +35,11 @@
   const refresh = async () => {
     if (busy() || document.hidden || Date.now() - shown < 900) return
     shown = Date.now()
-    const open = all('#live details[open][id]').map(d => d.id)
+    const open = all('#live details[open][id]').map(d => d.id), away = $('#live [data-away]')
     try {
       await htmx.ajax('GET', location.href, { target: '#live', select: '#live', swap: 'outerMorph' })
     } catch { return }
+    if (away && !$('#live [data-away]')) return location.reload() // Redis is back: the page may be one that is not live
     for (const id of open) document.getElementById(id)?.setAttribute('open', '')
     times()
     mark()
@@ -76,9 +85,36 @@
     const s = JSON.parse(box.dataset.series), label = box.dataset.labels.split('|')
     if (!s.at || s.at.length < 2) return
     const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+    // In UTC, as all times of the pages.
+    const utc = (at, from, to) => new Date(at * 1000).toISOString().slice(from, to).replace('T', ' ')
+    const times = { values: (u, at, axis, space, step) => at.map(t => step < 86400 ? t % 86400 ? utc(t, 11, 16) : utc(t, 5, 10) + '\n' + utc(t, 11, 16) : utc(t, 5, 10)) }
     const axis = { stroke: css('--quiet'), grid: { stroke: css('--line'), width: 1 }, ticks: { stroke: css('--line') } }
+    // What has happened, such as a deploy, is a line with its name, as far as there is room.
+    const happened = u => {
+      const ctx = u.ctx, { top, height, left, width } = u.bbox, px = devicePixelRatio
+      ctx.save()
+      ctx.strokeStyle = css('--quiet')
+      ctx.fillStyle = css('--text')
+      ctx.font = 11 * px + 'px sans-serif'
+      ctx.textBaseline = 'top'
+      ctx.setLineDash([3 * px, 3 * px])
+      let free = left
+      for (const [at, name] of JSON.parse(box.dataset.marks)) {
+        const x = Math.min(u.valToPos(at, 'x', true), left + width), room = ctx.measureText(name).width + 6 * px
+        ctx.beginPath()
+        ctx.moveTo(x, top)
+        ctx.lineTo(x, top + height)
+        ctx.stroke()
+        const from = x + room > left + width ? x - room : x
+        if (from < free) continue
+        ctx.fillText(name, from + 3 * px, top)
+        free = Math.max(x, from + room)
+      }
+      ctx.restore()
+    }
     const draw = (series, data, more) => new uPlot({
-      width: box.clientWidth, height: 220, series: [{}, ...series], axes: [axis, { ...axis, size: 60, ...more }], cursor: { drag: { x: false, y: false } },
+      width: box.clientWidth, height: 220, hooks: { draw: [happened] }, tzDate: at => uPlot.tzDate(new Date(at * 1000), 'Etc/UTC'),
+      series: [{ label: 'UTC', value: (u, at) => at == null ? '--' : utc(at, 0, 16) }, ...series], axes: [{ ...axis, ...times }, { ...axis, size: 60, ...more }], cursor: { drag: { x: false, y: false } },
     }, [s.at, ...data], box)
     box.replaceChildren()
     draw([{ label: label[0], stroke: css('--line1') }, { label: label[1], stroke: css('--line2') }], [s.done, s.failed])

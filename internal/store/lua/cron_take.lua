@@ -5,6 +5,7 @@
 -- ARGV[2] lease for how long nobody else takes them, ms
 -- RETURN the time, ms; how long until the next turn of any entry, ms, -1 if there is none; the names that were taken
 -- COST O(n log entries)
+-- BY worker
 local due = KEYS[1]
 local most, lease = ARGV[1], tonumber(ARGV[2])
 

@@ -17,6 +17,7 @@
 --     entry: JSON, or '' to remove it    state: JSON
 -- RETURN an integer for each entry: its version; 0 it has changed since; -1 a scheduler has it, try again
 -- COST O(n log entries)
+-- BY worker, operator
 local due, names, sets = KEYS[1], KEYS[2], KEYS[3]
 local channel, patient, set, was, is = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
@@ -66,15 +67,16 @@ for i = 6, #ARGV, 5 do
   if result[n] ~= 1 then
     -- It stays.
   elseif entry == '' then
-    redis.call('DEL', key)
     redis.call('ZREM', names, name)
     redis.call('ZREM', due, name)
+    redis.call('DEL', key)
   else
     -- Of one that was removed and is there again, no version comes twice.
     result[n] = math.max(tonumber(version) + 1, now)
-    redis.call('HSET', key, 'version', string.format('%.0f', result[n]), 'turn', turn, 'entry', entry, 'state', state)
     if version == '0' then redis.call('ZADD', names, 0, name) end
     if turn == '' then redis.call('ZREM', due, name) else redis.call('ZADD', due, turn, name) end
+    -- Last: with another version it would not be written again by who repeats a call that has failed.
+    redis.call('HSET', key, 'version', string.format('%.0f', result[n]), 'turn', turn, 'entry', entry, 'state', state)
   end
 end
 if set ~= '' then redis.call('HSET', sets, set, is) end

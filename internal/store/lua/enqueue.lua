@@ -15,6 +15,7 @@
 --     id or ''    when: '' now, '+ms' from now, 'ms' since 1970    element
 -- RETURN an integer for each job: 1 put in, 0 the id was there already
 -- COST O(n log set)
+-- BY producer, worker, operator
 local ready, scheduled, retry, seen, alarm, count = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local window, most = tonumber(ARGV[1]), tonumber(ARGV[2])
 
@@ -22,7 +23,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- A script undoes nothing when it fails: an id that is remembered for a job that was not put in
--- would lose it, so the types are looked at before.
+-- would lose it, so the types are looked at before, and it is remembered behind the job.
 local kinds = {[ready] = 'list', [scheduled] = 'zset', [seen] = 'zset', [alarm] = 'list', [retry] = 'zset'}
 for key, kind in pairs(kinds) do
   local have = redis.call('TYPE', key).ok
@@ -40,9 +41,6 @@ for i = 3, #ARGV, 3 do
     if when and tonumber(when) > now - window then
       new = 0
       existed = existed + 1
-    else
-      redis.call('ZADD', seen, now, id)
-      ids = ids + 1
     end
   end
   if new == 1 then
@@ -58,6 +56,10 @@ for i = 3, #ARGV, 3 do
       local added = redis.call('ZADD', scheduled, 'NX', due, element)
       if not earliest or due < earliest then earliest, mine = due, 0 end
       if due == earliest then mine = mine + added end
+    end
+    if id ~= '' then
+      redis.call('ZADD', seen, now, id)
+      ids = ids + 1
     end
   end
   result[#result + 1] = new

@@ -23,6 +23,7 @@
 -- RETURN for each: done; again: it has come in before; there: another job has its id; locked: another
 --     job has its lock
 -- COST O(n log set)
+-- BY operator
 local ready, suspect, scheduled, retry, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local alarm, seen, imports = KEYS[6], KEYS[7], KEYS[8]
 local window, most, run = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]

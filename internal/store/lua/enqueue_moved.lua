@@ -20,6 +20,7 @@
 -- ARGV[8...] fields of the record, names and values
 -- RETURN done; there: another job has its id; locked: another has its lock
 -- COST O(fields), log of the sets
+-- BY worker, operator
 local ready, scheduled, retry, alarm, seen = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local record, lock = KEYS[6], KEYS[7]
 local window, most, from, id = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -44,24 +45,22 @@ if is[2] or is[3] or is[1] ~= 'moved' and known(id) then return 'there' end
 local owner = lock ~= record and redis.call('GET', lock)
 if owner and owner ~= id then return 'locked' end
 
-redis.call('DEL', record) -- a full Redis allows a script whose first write is this
+redis.call('HDEL', record, '') -- a full Redis allows a script whose first write is this
+-- Whoever finds it known here takes it away where it was: so nothing says that it is before it lies here.
+if due > now then redis.call('ZADD', scheduled, 'NX', due, pointer) else redis.call('RPUSH', ready, pointer) end
+redis.call('DEL', record)
 if is[4] then redis.call('HSET', record, 'left', is[4]) end
 redis.call('HSET', record, 'gen', gen, 'state', due > now and 'scheduled' or 'ready', 'at', due, 'from', from, unpack(ARGV, 8))
 if lock ~= record then redis.call('SET', lock, id) end
 redis.call('ZADD', seen, now, id, now, from)
+if due > now and redis.call('ZCOUNT', scheduled, '-inf', due) == 1 and redis.call('ZCOUNT', retry, '-inf', due) == 0
+  and redis.call('LLEN', alarm) == 0 then
+  redis.call('RPUSH', alarm, '1')
+end
 -- Each call forgets a little more than it adds, so that none has to forget much.
 local old = redis.call('ZCOUNT', seen, '-inf', now - window)
 if old > 0 then redis.call('ZREMRANGEBYRANK', seen, 0, math.min(old, 10) - 1) end
 local over = redis.call('ZCARD', seen) - most
 if over > 0 then redis.call('ZREMRANGEBYRANK', seen, 0, math.min(over, 10) - 1) end
-if due > now then
-  redis.call('ZADD', scheduled, 'NX', due, pointer)
-  if redis.call('ZCOUNT', scheduled, '-inf', due) == 1 and redis.call('ZCOUNT', retry, '-inf', due) == 0
-    and redis.call('LLEN', alarm) == 0 then
-    redis.call('RPUSH', alarm, '1')
-  end
-else
-  redis.call('RPUSH', ready, pointer)
-end
 redis.pcall('PUBLISH', record, due > now and 'scheduled' or 'ready')
 return 'done'

@@ -16,6 +16,7 @@
 --     pointer    job    lock: '' is not taken now, '0' until it is freed, 'ms' for so long at most
 -- RETURN for each job: '1' put in, '0' the id was there already, or the id of the job that has the lock
 -- COST O(n log set)
+-- BY producer, worker, operator
 local ready, count = KEYS[1], KEYS[2]
 local window, most = tonumber(ARGV[1]), tonumber(ARGV[2])
 local behind = 3 + (#ARGV - 2) / 3

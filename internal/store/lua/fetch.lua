@@ -56,6 +56,7 @@
 --     lone      1: the first element is a suspect
 --     trouble   '' or the error that kept a part of this from being done
 -- COST O(done + outcomes + claimed + tags of handed), log of the sets for retried and due jobs
+-- BY worker
 local ready, list, hand, held, workers, suspect = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local scheduled, retry, dead, alarm, rules, count, ended = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13]
 local me, want, tags, head, lone = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5] == '1'
@@ -66,8 +67,7 @@ local behind = outcomes + 4 * others
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local push, pull = 'LPUSH', 'LPOP'
-if head == 'RIGHT' then push, pull = 'RPUSH', 'RPOP' end
+local push = head == 'RIGHT' and 'RPUSH' or 'LPUSH'
 
 local trouble = ''
 local function try(...)
@@ -96,7 +96,7 @@ for i = outcomes, behind - 1, 4 do
   end
   later = later or target == retry
 end
-local records, write, forget -- of recorded jobs: their part of the arguments; notes an outcome, a stale pointer
+local records, free, write, forget -- of recorded jobs: their part of the arguments; gives up locks; notes an outcome, a stale pointer
 if behind <= #ARGV then
   records = {}
   local i, k = behind, 14
@@ -113,6 +113,7 @@ if behind <= #ARGV then
     if r.gen ~= 'plain' then
       r.is = redis.pcall('HMGET', r.record, 'gen', 'left')
       r.alien = r.is.err
+      if r.alien and not string.find(r.alien, 'WRONGTYPE', 1, true) then return redis.error_reply(r.alien) end
     end
     if r.parked ~= r.record and not is(r.parked, 'list') then
       return redis.error_reply('WRONGTYPE ' .. r.parked .. ' is no list')
@@ -132,16 +133,22 @@ if behind <= #ARGV then
   local function pass(r, stale)
     if r.running == r.record then return end
     local owner = redis.pcall('GET', r.running)
-    if owner == r.id and not stale then
-      redis.call('DEL', r.running)
-      owner = false
-    end
-    if not owner then
-      local next = redis.pcall('LPOP', r.parked)
-      if type(next) == 'string' then redis.call('LPUSH', ready, next) end
-    end
+    local mine = owner == r.id and not stale
+    if owner and not mine then return end
+    local next = redis.call('LINDEX', r.parked, 0)
+    if next then redis.call('LPUSH', ready, next) end
+    if mine then redis.call('DEL', r.running) end
+    if next then redis.call('LPOP', r.parked) end
   end
 
+  free = function(r, state)
+    if r.lock ~= r.record and (r.keep ~= '' or state == 'dead') and redis.pcall('GET', r.lock) == r.id then
+      redis.call('DEL', r.lock)
+    elseif r.lock ~= r.record and (state == 'ready' or state == 'suspect') then
+      redis.call('SET', r.lock, r.id, 'NX') -- it waits again; another that has come since keeps the lock
+    end
+    if state ~= 'parked' then pass(r) end
+  end
   write = function(r, state, at)
     local left = r.is and r.is[2] and redis.call('HGET', r.record, 'left') -- read anew: it may just have changed
     if r.alien then
@@ -164,12 +171,6 @@ if behind <= #ARGV then
       if not left then redis.call('PEXPIRE', r.record, r.keep) end
       redis.call('RPUSH', ended, r.id)
     end
-    if r.lock ~= r.record and (r.keep ~= '' or state == 'dead') and redis.pcall('GET', r.lock) == r.id then
-      redis.call('DEL', r.lock)
-    elseif r.lock ~= r.record and (state == 'ready' or state == 'suspect') then
-      redis.call('SET', r.lock, r.id, 'NX') -- it waits again; another that has come since keeps the lock
-    end
-    if state ~= 'parked' then pass(r) end
     redis.pcall('PUBLISH', r.record, state)
   end
   -- A record knows how many pointers were left behind. What is left of one that has gone goes with the last.
@@ -239,7 +240,8 @@ for i = outcomes, behind - 1, 4 do
   if not holds[(i - outcomes) / 4 + 1] then
     refused[#refused + 1] = mine
   else
-    if r and state ~= 'stale' then write(r, named[state] or state, now + ms) end
+    local becomes = named[state] or state
+    if r and state ~= 'stale' then free(r, becomes) end
     if targets[state] == retry then
       redis.call('ZADD', retry, 'NX', now + ms, kept)
       if not earliest or now + ms < earliest then earliest = now + ms end
@@ -268,10 +270,11 @@ for i = outcomes, behind - 1, 4 do
         redis.call('RPUSH', r.parked, kept)
       else
         redis.call('LPUSH', ready, kept) -- who was before it has ended
-        if not r.alien then redis.call('HSET', r.record, 'state', 'ready') end
+        becomes = 'ready'
         released = released + 1
       end
     end
+    if r and state ~= 'stale' then write(r, becomes, now + ms) end -- behind the pointer: to its generation one has to lead
     counted[state] = (counted[state] or 0) + 1
   end
 end
@@ -291,12 +294,13 @@ if alive and handed ~= '' then
       accepted = (i + 12) / 13
     end
   end
-  if accepted == 0 and redis.call('LREM', hand, 1, element) == 1 then
-    redis.call('HSET', held, mine, element)
+  if accepted == 0 and redis.call('HSET', held, mine, element) == 0 then
+    accepted = 1 -- this call has been here before
+  elseif accepted == 0 and redis.call('LREM', hand, 1, element) == 1 then
     lying = lying - 1
     accepted, took = 1, 1
-  elseif accepted == 0 and redis.call('HEXISTS', held, mine) == 1 then
-    accepted = 1 -- this call has been here before
+  elseif accepted == 0 then
+    redis.call('HDEL', held, mine)
   end
 end
 
@@ -304,19 +308,18 @@ local paused = 0
 if alive and try('HEXISTS', rules, 'paused') == 1 then paused = 1 end
 if not alive or paused == 1 then want = 0 end
 
-local claimed, suspects = {}, 0
+-- What is claimed is read first, and taken away when it is held.
+local claimed, suspects, stray = {}, 0, 0
 if want > 0 and lone then
-  claimed[1] = try('LPOP', suspect) or nil
+  claimed[1] = try('LINDEX', suspect, 0) or nil
   suspects = #claimed
 end
-if strays or not alive then
-  while lying > 0 and #claimed < want do
-    claimed[#claimed + 1] = redis.call('LPOP', hand)
-    lying = lying - 1
-  end
-  while lying > 0 do -- beyond what may start here: back to the head, the oldest last
-    redis.call(push, list, redis.call('RPOP', hand))
-    lying = lying - 1
+if lying > 0 and (strays or not alive) then
+  stray = math.min(lying, want - suspects)
+  for i = 1, stray do claimed[suspects + i] = redis.call('LINDEX', hand, i - 1) end
+  for _ = stray + 1, lying do -- beyond what may start here: back to the head, the oldest last
+    redis.call(push, list, redis.call('LINDEX', hand, -1))
+    redis.call('RPOP', hand)
   end
 end
 
@@ -325,24 +328,24 @@ if alive then
   for _, set in ipairs({scheduled, retry}) do
     local due = try('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 250)
     if due and #due > 0 and is(ready, 'list') then
-      redis.call('ZREM', set, unpack(due))
       redis.call('RPUSH', ready, unpack(due))
+      redis.call('ZREM', set, unpack(due))
       moved = moved + #due
     end
   end
 end
 
-local function take(command, key)
-  if #claimed >= want then return end
-  local got = try(command, key, want - #claimed)
-  if not got then return end
-  for i = 1, #got do claimed[#claimed + 1] = got[i] end
+local function look(key, right)
+  local n = want - #claimed
+  local got = n > 0 and try('LRANGE', key, right and -n or 0, right and -1 or n - 1) or {}
+  for i = 1, #got do claimed[#claimed + 1] = got[right and #got + 1 - i or i] end
+  return #got
 end
-take('LPOP', ready)
+local own, foreign = look(ready), 0
 if list ~= ready then
-  take(pull, list)
+  foreign = look(list, head == 'RIGHT')
   -- Nobody blocks on the own list of a foreign queue.
-  if moved + released > 0 and redis.call('LLEN', ready) > 0 then try('PUBLISH', channel, 'ready') end
+  if moved + released > 0 and redis.call('LLEN', ready) > own then try('PUBLISH', channel, 'ready') end
 end
 if #claimed > 0 then
   local fields, sub = {}, string.sub
@@ -351,6 +354,14 @@ if #claimed > 0 then
     fields[2 * i] = claimed[i]
   end
   redis.call('HSET', held, unpack(fields))
+  if suspects > 0 then redis.call('LTRIM', suspect, 1, -1) end
+  if stray > 0 then redis.call('LTRIM', hand, stray, -1) end
+  if own > 0 then redis.call('LTRIM', ready, own, -1) end
+  if foreign > 0 and head == 'RIGHT' then
+    redis.call('LTRIM', list, 0, -foreign - 1)
+  elseif foreign > 0 then
+    redis.call('LTRIM', list, foreign, -1)
+  end
 end
 
 -- Of a worker that is known, a tag that is not held was settled by an earlier call.

@@ -13,6 +13,7 @@
 -- RETURN {now ms, first, moved, due ms or -1}: first is 1 when I am the first of the workers;
 --     nothing moves unless I am
 -- COST O(moved · log set)
+-- BY worker
 local ready, list, scheduled, retry, workers, alarm = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local me, most, channel, rung = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4] == '1'
 
@@ -38,8 +39,9 @@ for _, set in ipairs({scheduled, retry}) do
   if moved < most then
     local due = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, most - moved)
     if #due > 0 then
-      redis.call('ZREM', set, unpack(due)) -- first a write that a full Redis allows
+      redis.call('ZREM', set, '') -- a full Redis allows a script whose first write is this
       redis.call('RPUSH', ready, unpack(due))
+      redis.call('ZREM', set, unpack(due))
       moved = moved + #due
     end
   end

@@ -16,6 +16,7 @@
 --     what   run; gone: it is not held any more; stale; missing: there is no record, or no job in it; alien:
 --         the key has another type; parked: another runs under the same key, and nothing was done
 -- COST O(n)
+-- BY worker
 local held, workers = KEYS[1], KEYS[2]
 local me, place = ARGV[1], ARGV[2]
 local time = redis.call('TIME')
@@ -41,6 +42,7 @@ for i = 3, #ARGV, 4 do
     local is = redis.pcall('HMGET', record, 'gen', 'job', 'state', 'at')
     local more = not is.err and redis.call('HLEN', record) > (is[4] and 4 or 3)
       and redis.call('HMGET', record, 'cursor', 'cancel', 'lines')
+    if is.err and not string.find(is.err, 'WRONGTYPE', 1, true) then return redis.error_reply(is.err) end
     if is.err then
       answer = {'alien'}
     elseif is[1] ~= gen and (is[1] and is[2] or not is[1] and (ends[is[3]] or is[2] and not is[3]) or redis.call('HEXISTS', record, 'left') == 1) then

@@ -5,6 +5,7 @@
 -- ARGV[2] old the one before it, or '': it gets a tombstone unless it has one
 -- RETURN 1, or 0 when me has a tombstone and stays out
 -- COST O(log workers)
+-- BY worker
 local workers = KEYS[1]
 local me, old = ARGV[1], ARGV[2]
 local score = redis.call('ZSCORE', workers, me)

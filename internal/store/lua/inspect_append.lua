@@ -5,6 +5,7 @@
 -- ARGV[2] entry JSON
 -- RETURN the id of the entry: the time of the server in ms, a dash, a number; ids only grow
 -- COST O(1)
+-- BY operator
 local log = KEYS[1]
 local most, entry = tonumber(ARGV[1]), ARGV[2]
 redis.call('LTRIM', log, -most, -1) -- a full Redis allows a script whose first write is this

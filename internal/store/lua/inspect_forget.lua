@@ -1,20 +1,21 @@
 -- inspect_forget.lua: forget a failure that was counted.
 --
 -- KEYS[1] failures ZSET fingerprint → last seen, ms
--- KEYS[2] first HASH fingerprint → first seen, ms
--- KEYS[3] times HASH fingerprint → how often
--- KEYS[4] samples HASH fingerprint → JSON of the last one
+-- KEYS[2...] HASH of each: fingerprint → first seen, ms; how often; JSON of the last one; how often in each
+--     hour that is kept
 -- ARGV[1] fingerprint
 -- RETURN 1, or 0 if it is not there
--- COST O(log failures)
-local failures, first, times, samples = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+-- COST O(hours), log of the failures
+-- BY operator
+local failures = KEYS[1]
 local fingerprint = ARGV[1]
-for _, key in ipairs({first, times, samples}) do
-  local have = redis.call('TYPE', key).ok
+for k = 2, #KEYS do
+  local have = redis.call('TYPE', KEYS[k]).ok
   if have ~= 'hash' and have ~= 'none' then
-    return redis.error_reply('WRONGTYPE ' .. key .. ' is no hash')
+    return redis.error_reply('WRONGTYPE ' .. KEYS[k] .. ' is no hash')
   end
 end
-local there = redis.call('ZREM', failures, fingerprint)
-for _, key in ipairs({first, times, samples}) do redis.call('HDEL', key, fingerprint) end
+local there = redis.call('ZSCORE', failures, fingerprint) and 1 or 0
+for k = 2, #KEYS do redis.call('HDEL', KEYS[k], fingerprint) end
+redis.call('ZREM', failures, fingerprint)
 return there

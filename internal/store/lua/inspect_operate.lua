@@ -12,6 +12,7 @@
 -- ARGV[6] most how many operations are kept
 -- RETURN {done, who wants it to end or ''}; or {lost}, {held}: another runs it, {missing}, {ended}
 -- COST O(most) of begin, O(1) of the others
+-- BY operator
 local operations = KEYS[1]
 local what, id, runner, lease, state, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 local time = redis.call('TIME')

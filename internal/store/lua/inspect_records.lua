@@ -5,6 +5,7 @@
 -- ARGV[1...] names of fields
 -- RETURN for each the values of these fields, as HMGET does; nothing of what is no record
 -- COST O(fields) for each
+-- BY operator
 local record = KEYS[1]
 local result = {}
 for k = 1, #KEYS do

@@ -4,6 +4,7 @@
 -- ARGV[1...] for each command: how many words it has, then the words
 -- RETURN for each command 1 allowed, 0 refused, -1 there is no such command; {} if the server is older than 7.0
 -- COST O(words)
+-- BY producer, worker, operator
 local ready = KEYS[1]
 local check = redis.acl_check_cmd
 if not check or not ready then return {} end

@@ -19,6 +19,7 @@
 --     lengths   of lists and sets, and behind them those of hand and held
 --     elements  the first of ready, the first and the last of list; '' where there is none
 -- COST O(members) for each queue
+-- BY operator
 local ready, suspect, scheduled, retry, dead, seen = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local ended, rules, count, workers, list = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 

@@ -6,6 +6,7 @@
 -- RETURN {members, count as name, value …, lengths of hand and held for each}
 --     members as in ZRANGE: whoever finds others than it knows, asks again with their keys
 -- COST O(members)
+-- BY operator
 local workers, count = KEYS[1], KEYS[2]
 local lengths = {}
 for i = 3, #KEYS, 2 do

@@ -7,6 +7,7 @@
 -- ARGV[1...] for each job: its tag    how many fields, names and values, follow    the fields
 -- RETURN for each 1; 2 when somebody has asked to cancel it; 0 when it is not held, or has no record
 -- COST O(fields)
+-- BY worker
 local held = KEYS[1]
 redis.call('HDEL', held, '') -- a full Redis allows a script whose first write is this
 local result, i = {}, 1

@@ -27,6 +27,7 @@
 -- ARGV[11] to the address to which it leaves
 -- RETURN done; or running, changed, ended, missing, locked: a dead one whose lock another job has
 -- COST O(log set); of one in a list that is not long, O(length)
+-- BY worker, operator
 local record, ready, suspect, scheduled, retry, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local alarm, count, ended, lock, parked, running = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local what, id, was, body, job = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -70,6 +71,26 @@ if what == 'edit' then
   return 'done'
 end
 
+-- A script undoes nothing when it fails. So where the job goes is written before its pointer is taken
+-- away, which from then on leads to another generation than the record's.
+local due = now
+if string.sub(when, 1, 1) == '+' then
+  due = now + tonumber(string.sub(when, 2))
+elseif when ~= '' then
+  due = tonumber(when)
+end
+if what == 'leave' then
+  -- No pointer leads to it from now on: who has moved it, or acts on it next, puts it in there.
+  redis.call('HSET', record, 'state', 'parked', 'gen', was + 1, 'to', to)
+elseif what == 'move' then
+  state = due > now and 'scheduled' or 'ready'
+  if is[1] == 'dead' and lock ~= record then redis.call('SET', lock, id) end
+  if due > now then redis.call('ZADD', scheduled, 'NX', due, next) else redis.call('RPUSH', ready, next) end
+  redis.call('HSET', record, 'state', state, 'at', due, 'gen', was + 1, 'job', job)
+  redis.call('HDEL', record, 'to')
+  if is[1] == 'dead' then redis.call('HDEL', record, 'cancel') end
+end
+
 -- Where it is not found, as somebody is just taking it, or a list is too long to look through, the pointer
 -- is left behind: whoever claims it sees that it is of another generation. How many were is noted, so that
 -- what is left of the record says so as long as one of them lies somewhere.
@@ -93,14 +114,12 @@ end
 if running ~= record and redis.call('EXISTS', running) == 0 then
   local turn = redis.call('LRANGE', parked, 0, 0)[1]
   if turn then
-    redis.call('LREM', parked, 1, turn)
     redis.call('RPUSH', ready, turn)
+    redis.call('LREM', parked, 1, turn)
   end
 end
 
 if what == 'leave' then
-  -- No pointer leads to it from now on: who has moved it, or acts on it next, puts it in there.
-  redis.call('HSET', record, 'state', 'parked', 'gen', was + 1, 'to', to)
   redis.pcall('PUBLISH', record, 'parked')
   return 'done'
 end
@@ -132,27 +151,9 @@ if what == 'end' or what == 'remove' then
   return 'done'
 end
 
-local due = now
-if string.sub(when, 1, 1) == '+' then
-  due = now + tonumber(string.sub(when, 2))
-elseif when ~= '' then
-  due = tonumber(when)
-end
-local state = due > now and 'scheduled' or 'ready'
-redis.call('HSET', record, 'state', state, 'at', due, 'gen', was + 1, 'job', job)
-redis.call('HDEL', record, 'to')
-if is[1] == 'dead' then
-  redis.call('HDEL', record, 'cancel')
-  if lock ~= record then redis.call('SET', lock, id) end
-end
-if due > now then
-  redis.call('ZADD', scheduled, 'NX', due, next)
-  if redis.call('ZCOUNT', scheduled, '-inf', due) == 1 and redis.call('ZCOUNT', retry, '-inf', due) == 0
-    and redis.call('LLEN', alarm) == 0 then
-    redis.call('RPUSH', alarm, '1')
-  end
-else
-  redis.call('RPUSH', ready, next)
+if due > now and redis.call('ZCOUNT', scheduled, '-inf', due) == 1 and redis.call('ZCOUNT', retry, '-inf', due) == 0
+  and redis.call('LLEN', alarm) == 0 then
+  redis.call('RPUSH', alarm, '1')
 end
 redis.pcall('PUBLISH', record, state)
 return 'done'

@@ -10,6 +10,7 @@
 -- ARGV[3] channel of the queue
 -- RETURN how many were put back
 -- COST O(handed)
+-- BY worker
 local list, hand, workers = KEYS[1], KEYS[2], KEYS[3]
 local me, head, channel = ARGV[1], ARGV[2], ARGV[3]
 local have = redis.call('TYPE', list).ok
@@ -24,8 +25,9 @@ redis.call('ZADD', workers, 'XX', now, me)
 redis.pcall('PUBLISH', channel, 'left')
 local n = 0
 while true do
-  local element = redis.call('RPOP', hand)
+  local element = redis.call('LINDEX', hand, -1)
   if not element then return n end
   redis.call(head == 'RIGHT' and 'RPUSH' or 'LPUSH', list, element)
+  redis.call('RPOP', hand)
   n = n + 1
 end

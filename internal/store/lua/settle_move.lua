@@ -17,6 +17,7 @@
 --     seen, from 1 on; those of one list lie within 2,000    element as it is there    as it is to be kept
 -- RETURN an integer for each job: 1 it is done, 0 it is not there any more
 -- COST O(n log set); of those in a list O(the way from its nearer end) for all of them together
+-- BY operator
 local ready, suspect, scheduled, retry, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local alarm, count = KEYS[6], KEYS[7]
 local channel, when, mark = ARGV[1], ARGV[2], ARGV[3]
@@ -39,10 +40,9 @@ elseif when ~= '' and when ~= 'never' then
 end
 
 -- To look through a long list for each job would hold up everybody. What has been pushed or taken since
--- it was read has shifted it a little, so it is looked for around the place; it is marked there, and one
--- pass takes all that is marked.
-local result = {}
-local function unlist(list, name)
+-- it was read has shifted it a little, so it is looked for around the place.
+local result, places = {}, {}
+local function look(list, name)
   local near, far
   for i = 4, #ARGV, 4 do
     if ARGV[i] == name then
@@ -55,31 +55,26 @@ local function unlist(list, name)
   local length = redis.call('LLEN', list)
   local first, last = math.max(length - far - slack, 0), length - 1 - math.max(near - 1 - slack, 0)
   if last < first then return end
-  local there, places = redis.call('LRANGE', list, first, last), {}
+  local there, indexes = redis.call('LRANGE', list, first, last), {}
   for k = 1, #there do
-    local at = places[there[k]] or {}
+    local at = indexes[there[k]] or {}
     at[#at + 1] = first + k - 1
-    places[there[k]] = at
+    indexes[there[k]] = at
   end
-  local marked = 0
   for i = 4, #ARGV, 4 do
-    local at = ARGV[i] == name and places[ARGV[i + 2]]
-    if at and #at > 0 then
-      redis.call('LSET', list, table.remove(at), mark)
-      result[i / 4], marked = 1, marked + 1
-    end
+    local at = ARGV[i] == name and indexes[ARGV[i + 2]]
+    if at and #at > 0 then result[i / 4], places[i / 4] = 1, table.remove(at) end
   end
-  if marked > 0 and first > length - 1 - last then marked = -marked end -- from the nearer end
-  if marked ~= 0 then redis.call('LREM', list, marked, mark) end
 end
-unlist(ready, 'ready')
-unlist(suspect, 'suspect')
+look(ready, 'ready')
+look(suspect, 'suspect')
 
+-- A script undoes nothing when it fails, so each is where it goes before it is taken away.
 local sets = {scheduled = scheduled, retry = retry, dead = dead}
 local moved, revived, taken = 0, 0, 0
 for i = 4, #ARGV, 4 do
   local set = sets[ARGV[i]]
-  local done = result[i / 4] or set and redis.call('ZREM', set, ARGV[i + 2]) or 0
+  local done = result[i / 4] or set and redis.call('ZSCORE', set, ARGV[i + 2]) and 1 or 0
   result[i / 4] = done
   if done == 1 then
     taken = taken + 1
@@ -89,8 +84,27 @@ for i = 4, #ARGV, 4 do
     elseif when ~= 'never' then
       redis.call('RPUSH', ready, ARGV[i + 3])
     end
+    if set then redis.call('ZREM', set, ARGV[i + 2]) end
   end
 end
+
+-- They are marked at their places, and one pass takes all that is marked.
+local function unlist(list, name)
+  local marked, first, last = 0, nil, nil
+  for i = 4, #ARGV, 4 do
+    local at = ARGV[i] == name and places[i / 4]
+    if at then
+      redis.call('LSET', list, at, mark)
+      marked, first, last = marked + 1, math.min(first or at, at), math.max(last or at, at)
+    end
+  end
+  if marked == 0 then return end
+  local nearer = first > redis.call('LLEN', list) - 1 - last -- from the tail
+  redis.call('LREM', list, nearer and -marked or marked, mark)
+end
+unlist(ready, 'ready')
+unlist(suspect, 'suspect')
+
 if moved > 0 and redis.call('ZCOUNT', scheduled, '-inf', due) == moved and redis.call('ZCOUNT', retry, '-inf', due) == 0
   and redis.call('LLEN', alarm) == 0 then
   redis.call('RPUSH', alarm, '1')

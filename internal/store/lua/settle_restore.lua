@@ -19,6 +19,7 @@
 --     values, follow    the fields of its record
 -- RETURN an integer for each job: 1 it is done, 0 it is not in the trash, 2 another has its id, 3 its lock
 -- COST O(n log set)
+-- BY operator
 local trash, ready, suspect, scheduled, retry = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local dead, alarm, count = KEYS[6], KEYS[7], KEYS[8]
 local channel, jobs = ARGV[1], tonumber(ARGV[2])
@@ -46,19 +47,10 @@ for n = 1, jobs do
     result[n] = 2
   elseif owner and owner ~= r.id then
     result[n] = 3
-  elseif redis.call('LREM', trash, 1, ARGV[at]) == 0 then
+  elseif not redis.call('LPOS', trash, ARGV[at]) then
     result[n] = 0
   else
     result[n], restored = 1, restored + 1
-    if r then
-      redis.call('DEL', r.record)
-      for f = r.first, r.last, 100 do
-        redis.call('HSET', r.record, unpack(ARGV, f, math.min(f + 99, r.last)))
-      end
-      if is[2] then redis.call('HSET', r.record, 'left', is[2]) end
-      if r.lock ~= r.record and from ~= 'dead' then redis.call('SET', r.lock, r.id) end
-      redis.pcall('PUBLISH', r.record, from)
-    end
     if from == 'ready' or from == 'suspect' then
       local list = from == 'ready' and ready or suspect
       redis.call('RPUSH', list, element)
@@ -68,6 +60,16 @@ for n = 1, jobs do
       redis.call('ZADD', set, 'NX', ARGV[at + 2], element)
       if from ~= 'dead' then timed = timed + 1 end
     end
+    if r then
+      redis.call('DEL', r.record)
+      for f = r.first, r.last, 100 do
+        redis.call('HSET', r.record, unpack(ARGV, f, math.min(f + 99, r.last)))
+      end
+      if is[2] then redis.call('HSET', r.record, 'left', is[2]) end
+      if r.lock ~= r.record and from ~= 'dead' then redis.call('SET', r.lock, r.id) end
+      redis.pcall('PUBLISH', r.record, from)
+    end
+    redis.call('LREM', trash, 1, ARGV[at])
   end
 end
 if timed > 0 and redis.call('LLEN', alarm) == 0 then redis.call('RPUSH', alarm, '1') end

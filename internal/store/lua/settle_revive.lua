@@ -14,6 +14,7 @@
 -- RETURN {moved, stay}
 --     stay  how many stay dead: another job has the lock, or the record does not know the pointer
 -- COST O(n log dead)
+-- BY operator
 local ready, dead, count = KEYS[1], KEYS[2], KEYS[3]
 local channel, jobs = ARGV[1], tonumber(ARGV[2])
 local behind = 3 + 2 * jobs
@@ -38,14 +39,16 @@ for i = 3, behind - 1, 2 do
   local of = r and redis.pcall('HMGET', r.record, 'gen', 'job')
   if r and (owner and owner ~= r.id or of[1] ~= r.was) then
     if redis.call('ZSCORE', dead, ARGV[i]) then stay = stay + 1 end
-  elseif (not r or of[2] == r.read) and redis.call('ZREM', dead, ARGV[i]) == 1 then
+  elseif (not r or of[2] == r.read) and redis.call('ZSCORE', dead, ARGV[i]) then
+    redis.call('ZREM', dead, '') -- a full Redis allows a script whose first write is this
+    if r and r.lock ~= r.record then redis.call('SET', r.lock, r.id) end
+    redis.call('RPUSH', ready, ARGV[i + 1])
     if r then
       redis.call('HSET', r.record, 'state', 'ready', 'at', now, 'gen', r.gen, 'job', r.job)
       redis.call('HDEL', r.record, 'cancel')
-      if r.lock ~= r.record then redis.call('SET', r.lock, r.id) end
       redis.pcall('PUBLISH', r.record, 'ready')
     end
-    redis.call('RPUSH', ready, ARGV[i + 1])
+    redis.call('ZREM', dead, ARGV[i])
     moved = moved + 1
   end
 end

@@ -29,6 +29,7 @@
 --   then for each fingerprint: itself    how often    its sample
 -- RETURN the minute by Redis' clock: if it is another one, nothing was done
 -- COST O(n + numbers), log of the failures
+-- BY worker
 local minutes, hours, days = KEYS[1], KEYS[2], KEYS[3]
 local failures, first, times, samples, hourly, last = KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local minute, call, most, fewest = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])

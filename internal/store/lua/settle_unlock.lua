@@ -6,6 +6,7 @@
 -- KEYS[4] ready LIST own ready jobs of the queue
 -- RETURN how many of the first two there were, and how many may run now
 -- COST O(1)
+-- BY operator
 local lock, running, parked, ready = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 for key, kind in pairs({[lock] = 'string', [running] = 'string', [parked] = 'list', [ready] = 'list'}) do
   local have = redis.call('TYPE', key).ok
@@ -13,11 +14,10 @@ for key, kind in pairs({[lock] = 'string', [running] = 'string', [parked] = 'lis
     return redis.error_reply('WRONGTYPE ' .. key .. ' is no ' .. kind)
   end
 end
-local freed = redis.call('DEL', lock, running)
-local next = redis.call('LRANGE', parked, 0, 0)[1]
+local next, freed = redis.call('LRANGE', parked, 0, 0)[1], 0
 if next then
-  redis.call('LREM', parked, 1, next)
   redis.call('RPUSH', ready, next)
-  freed = freed + 1
+  redis.call('LREM', parked, 1, next)
+  freed = 1
 end
-return freed
+return freed + redis.call('DEL', lock, running)

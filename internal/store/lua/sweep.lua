@@ -23,6 +23,7 @@
 --     generation as it is there, as it will be    job as it was read, as it is to be kept
 -- RETURN how many were moved, or -1 when it may still claim
 -- COST O(n log dead)
+-- BY worker
 local ready, suspect, dead, workers, hand, held, count = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local it, channel, jobs = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local behind = 4 + 5 * jobs
@@ -55,13 +56,15 @@ local function pass(r, gone, stale)
   if r.running == r.record then return end
   local owner = redis.pcall('GET', r.running)
   local ours = owner == r.id and not stale
+  if not ours and (not gone or owner) then return end
+  local next = redis.pcall('LINDEX', r.parked, 0)
+  if type(next) == 'string' then redis.call('LPUSH', ready, next) end
   if ours then redis.call('DEL', r.running) end
-  if ours or gone and not owner then
-    local next = redis.pcall('LPOP', r.parked)
-    if type(next) == 'string' then redis.call('LPUSH', ready, next) end
-  end
+  if type(next) == 'string' then redis.call('LPOP', r.parked) end
 end
 
+local lies = {} -- how many of the same bytes lie in hand
+for _, element in ipairs(redis.call('LRANGE', hand, 0, -1)) do lies[element] = (lies[element] or 0) + 1 end
 local moved, tell, counted = 0, channel ~= '', {}
 for i = 4, behind - 1, 5 do
   local tag, was, to, as, kept = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
@@ -71,10 +74,9 @@ for i = 4, behind - 1, 5 do
   if of and of[1] == r.was and of[2] and of[2] ~= r.read then
     -- It was edited since: it stays, to be read again.
   elseif tag == '' then
-    there = redis.call('LREM', hand, -1, was)
-    counted.claimed = (counted.claimed or 0) + there
+    there = lies[was] and lies[was] > 0 and 1 or 0
   else
-    there = redis.call('HDEL', held, tag)
+    there = redis.call('HEXISTS', held, tag)
   end
   if there == 1 and of and (of.err or not of[2] and not of[3]) then
     redis.call('LPUSH', ready, was) -- the record is gone: whoever claims the pointer says so
@@ -88,12 +90,10 @@ for i = 4, behind - 1, 5 do
     pass(r, true, true)
   elseif there == 1 then
     if r then
-      redis.call('HSET', r.record, 'state', to, 'at', now, 'gen', r.gen, 'job', r.job)
       if to == 'dead' and r.lock ~= r.record and redis.pcall('GET', r.lock) == r.id then
         redis.call('DEL', r.lock)
       end
       pass(r, to == 'dead')
-      redis.pcall('PUBLISH', r.record, to)
     end
     if to == 'dead' then
       redis.call('ZADD', dead, 'NX', now, kept)
@@ -104,8 +104,19 @@ for i = 4, behind - 1, 5 do
     else
       redis.call('LPUSH', ready, kept)
     end
+    if r then -- behind the pointer: to the record's generation one has to lead
+      redis.call('HSET', r.record, 'state', to, 'at', now, 'gen', r.gen, 'job', r.job)
+      redis.pcall('PUBLISH', r.record, to)
+    end
   end
   if there == 1 then
+    if tag == '' then
+      redis.call('LREM', hand, -1, was)
+      lies[was] = lies[was] - 1
+      counted.claimed = (counted.claimed or 0) + 1
+    else
+      redis.call('HDEL', held, tag)
+    end
     counted[as] = (counted[as] or 0) + 1
     moved = moved + 1
   end

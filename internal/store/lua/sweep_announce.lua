@@ -5,6 +5,7 @@
 -- ARGV[2] about JSON
 -- RETURN 1
 -- COST O(1)
+-- BY worker
 local info = KEYS[1]
 local me, about = ARGV[1], ARGV[2]
 redis.call('HDEL', info, '') -- a full Redis allows a script whose first write is this

@@ -8,6 +8,7 @@
 -- RETURN {known, observer or '', its beats, its subscriptions or -1 when that cannot be told}
 --     known 0: I was not there, somebody took me for dead
 -- COST O(1)
+-- BY worker
 local workers = KEYS[1]
 local me, enter, numsub, prefix = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4]
 redis.call('HDEL', workers, '') -- a full Redis allows a script whose first write is this

@@ -5,6 +5,7 @@
 -- ARGV[2] me worker
 -- RETURN 1 when I observe now
 -- COST O(1)
+-- BY worker
 local workers = KEYS[1]
 local old, me = ARGV[1], ARGV[2]
 if (redis.call('HGET', workers, '@observer') or '') ~= old then return 0 end

@@ -7,6 +7,7 @@
 -- ARGV[2] age how old the tombstone must be, ms
 -- RETURN 1 when it was removed
 -- COST O(log workers)
+-- BY worker
 local workers, hand, held = KEYS[1], KEYS[2], KEYS[3]
 local it, age = ARGV[1], tonumber(ARGV[2])
 local score = redis.call('ZSCORE', workers, it)

@@ -6,6 +6,7 @@
 -- ARGV[3] prefix of the channel that a worker is subscribed to
 -- RETURN {} when another observes, else worker, beats, subscriptions (-1 when that cannot be told) for each
 -- COST O(workers)
+-- BY worker
 local workers = KEYS[1]
 local me, numsub, prefix = ARGV[1], ARGV[2], ARGV[3]
 local all = redis.call('HGETALL', workers)

@@ -6,6 +6,7 @@
 -- ARGV[2] channel of the queue
 -- RETURN 1 when this ended it, 0 when it had ended or never was
 -- COST O(log workers)
+-- BY worker
 local workers = KEYS[1]
 local it, channel = ARGV[1], ARGV[2]
 local score = redis.call('ZSCORE', workers, it)

@@ -10,6 +10,7 @@
 --   then groups of two for each that is recorded: which of them it is, from 1 on    generation
 -- RETURN how many were removed
 -- COST O(n log dead)
+-- BY worker
 local dead, count = KEYS[1], KEYS[2]
 local jobs = tonumber(ARGV[1])
 
@@ -20,7 +21,7 @@ for k = 3, #KEYS do
 end
 local removed = 0
 for i = 1, jobs do
-  if redis.call('ZREM', dead, ARGV[i + 1]) == 1 then
+  if redis.call('ZSCORE', dead, ARGV[i + 1]) then
     local r = records[i]
     local of = r and redis.pcall('HMGET', r.record, 'gen', 'left')
     if of and of[1] == r.gen then
@@ -28,6 +29,7 @@ for i = 1, jobs do
       -- Pointers to it lie somewhere: whoever claims one has to see that it has ended.
       if of[2] then redis.call('HSET', r.record, 'state', 'dead', 'left', of[2]) end
     end
+    redis.call('ZREM', dead, ARGV[i + 1])
     removed = removed + 1
   end
 end

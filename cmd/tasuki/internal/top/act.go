@@ -12,8 +12,7 @@ import (
 // question is asked before anything is changed.
 type question struct {
 	text string
-	do   func(ctx context.Context) (Outcome, error)
-	then func() // when it is begun; may be nil
+	yes  func() tea.Cmd
 }
 
 // note is the line that says it.
@@ -38,7 +37,7 @@ func (o Outcome) note(err error) piece {
 // confirm asks before it changes something. Where nothing may be changed it says so.
 func (m *model) confirm(text string, do func(ctx context.Context) (Outcome, error)) tea.Cmd {
 	if m.mayWrite() {
-		m.ask = &question{text, do, nil}
+		m.ask = &question{text, func() tea.Cmd { return m.doing(do) }}
 	}
 	return nil
 }
@@ -59,16 +58,18 @@ func (m *model) answer(key string) tea.Cmd {
 		m.note = piece{"nothing was done", plain}
 		return nil
 	}
-	if q.then != nil {
-		q.then()
-	}
+	return q.yes()
+}
+
+// doing changes something.
+func (m *model) doing(do func(ctx context.Context) (Outcome, error)) tea.Cmd {
 	m.note = piece{"it is being done …", faint}
 	cmd, _ := m.run(changeLimit, func(ctx context.Context) tea.Msg {
-		outcome, err := q.do(ctx)
+		outcome, err := do(ctx)
 		return changedMsg{outcome, err}
 	})
 	return cmd
 }
 
-// changeLimit is how long a change may take: of many jobs, many minutes.
-const changeLimit = time.Hour
+// changeLimit is how long a change may take: of a page of jobs, or the begin of an operation.
+const changeLimit = time.Minute

@@ -19,9 +19,7 @@ type failures struct{ entries[inspect.Failure] }
 
 func (*failures) title() string { return "Failures" }
 
-func (*failures) keys() [][2]string {
-	return [][2]string{{"enter", "open"}, {"d", "dead jobs of the kind"}, {"D", "delete"}}
-}
+func (*failures) place() string { return "failures" }
 
 func (p *failures) read(m *model) func(context.Context) (func(), error) {
 	return p.readBy(m.look.Failures, func(f *inspect.Failure) string { return f.Fingerprint })
@@ -88,9 +86,7 @@ type failure struct {
 
 func (p *failure) title() string { return p.f.Kind + " " + p.f.Fingerprint }
 
-func (*failure) keys() [][2]string {
-	return [][2]string{{"enter", "open its last job"}, {"d", "dead jobs of the kind"}, {"D", "delete"}}
-}
+func (*failure) place() string { return "a failure" }
 
 func (p *failure) read(m *model) func(context.Context) (func(), error) {
 	return then(p.of.read(m), func() {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +22,7 @@ import (
 	"github.com/tasuki-dev/tasuki/inspect"
 )
 
-// fake is a Source, a Finder and a Changer whose answers a test says. It keeps what it was asked.
+// fake is all that a model shows and changes, whose answers a test says. It keeps what it was asked.
 type fake struct {
 	stats    inspect.Stats
 	statsErr error
@@ -32,6 +33,13 @@ type fake struct {
 	entries  []*cron.Status
 	details  map[string]Detail // by address
 	count    inspect.Count
+	noUndo   string
+	ops      []inspect.Operation
+	ends     chan inspect.Operation // Await waits for it
+	kinds    []inspect.KindStats
+	points   []inspect.Point
+	acts     []inspect.AuditEntry
+	marks    []inspect.MarkEntry
 	scanned  int64 // for each page
 	hang     bool  // Workers waits for the end of its context
 
@@ -90,9 +98,63 @@ func (f *fake) Find(_ context.Context, q inspect.Query, cursor string) (inspect.
 	return p, nil
 }
 
-func (f *fake) Count(_ context.Context, q inspect.Query) (inspect.Count, error) {
-	f.ask("count " + q.String())
-	return f.count, f.jobsErr
+func (f *fake) Preview(_ context.Context, t inspect.Task, q inspect.Query) (inspect.Count, string, error) {
+	f.ask("preview " + string(t.Action) + " " + q.String())
+	return f.count, f.noUndo, f.jobsErr
+}
+
+func (f *fake) Operations(context.Context) ([]inspect.Operation, error) {
+	f.ask("operations")
+	return slices.Clone(f.ops), nil
+}
+
+func (f *fake) Operation(_ context.Context, id string) (inspect.Operation, error) {
+	f.ask("operation " + id)
+	for _, o := range f.ops {
+		if o.ID == id {
+			return o, nil
+		}
+	}
+	return inspect.Operation{}, inspect.ErrNotFound
+}
+
+func (f *fake) Await(ctx context.Context, _ string) (inspect.Operation, error) {
+	select {
+	case o := <-f.ends:
+		return o, nil
+	case <-ctx.Done():
+		return inspect.Operation{}, ctx.Err()
+	}
+}
+
+// Audit gives two entries at a time at most.
+func (f *fake) Audit(_ context.Context, cursor string, limit int) (inspect.AuditPage, error) {
+	f.ask(fmt.Sprintf("audit %q %d", cursor, limit))
+	from, _ := strconv.Atoi(cursor)
+	p := inspect.AuditPage{Entries: slices.Clone(f.acts[from:min(from+2, len(f.acts))])}
+	if from+2 < len(f.acts) {
+		p.Cursor = strconv.Itoa(from + 2)
+	}
+	return p, nil
+}
+
+func (f *fake) Marks(_ context.Context, from, to time.Time) (marks []inspect.MarkEntry, err error) {
+	for _, e := range f.marks {
+		if !e.At.Before(from) && (to.IsZero() || !e.At.After(to)) {
+			marks = append(marks, e)
+		}
+	}
+	return marks, nil
+}
+
+func (f *fake) Kinds(_ context.Context, queue string, since time.Time) ([]inspect.KindStats, time.Time, error) {
+	f.ask("kinds " + queue + time.Since(since).String())
+	return slices.Clone(f.kinds), since, nil
+}
+
+func (f *fake) History(_ context.Context, q inspect.HistoryQuery) ([]inspect.Point, error) {
+	f.ask(fmt.Sprintf("history %s %s %v", q.Queue, q.Kind, q.Step))
+	return f.points, nil
 }
 
 func (f *fake) Failures(context.Context) ([]inspect.Failure, error) {
@@ -118,16 +180,33 @@ func (f *fake) did(format string, args ...any) (Outcome, error) {
 	return f.outcome, f.err
 }
 
-func (f *fake) Act(_ context.Context, do inspect.Action, jobs []inspect.Job) (Outcome, error) {
+func (f *fake) Act(_ context.Context, t inspect.Task, jobs []inspect.Job) (Outcome, error) {
 	var names []string
 	for n := range jobs {
 		names = append(names, address(&jobs[n]))
 	}
-	return f.did("%s %s", do, strings.Join(names, " "))
+	what := taskName(&t)
+	if t.Changes != nil {
+		what += " " + string(t.Changes.Args)
+	}
+	return f.did("%s %s", what, strings.Join(names, " "))
 }
 
-func (f *fake) ActAll(_ context.Context, do inspect.Action, q inspect.Query) (Outcome, error) {
-	return f.did("%s all %s", do, q.String())
+func (f *fake) begun(format string, args ...any) (inspect.Operation, error) {
+	_, err := f.did(format, args...)
+	return f.ops[0], err
+}
+
+func (f *fake) Operate(_ context.Context, t inspect.Task, q inspect.Query) (inspect.Operation, error) {
+	return f.begun("%s all %s", taskName(&t), q.String())
+}
+
+func (f *fake) Continue(_ context.Context, id string) (inspect.Operation, error) {
+	return f.begun("continue %s", id)
+}
+
+func (f *fake) Undo(_ context.Context, id string) (inspect.Operation, error) {
+	return f.begun("undo %s", id)
 }
 
 func (f *fake) Do(_ context.Context, do Verb, name string) (Outcome, error) {
@@ -137,10 +216,12 @@ func (f *fake) Do(_ context.Context, do Verb, name string) (Outcome, error) {
 // bench runs a model as the program does, on the time of a bubble.
 type bench struct {
 	*fake
-	t    *testing.T
-	m    *model
-	msgs chan tea.Msg
-	quit bool
+	t     *testing.T
+	m     *model
+	msgs  chan tea.Msg
+	quit  bool
+	ran   []*exec.Cmd             // instead of which edits is called with the file
+	edits func(file string) error // may be nil
 }
 
 // onBench runs a test of a model that shows what a fake says, on a screen of 80×24.
@@ -149,7 +230,7 @@ func onBench(t *testing.T, write bool, test func(b *bench)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := example()
-		m := newModel(Config{Source: f, Finder: f, Changer: f, Write: write, Where: "redis://redis.internal:6379 tasuki", Interval: time.Second})
+		m := newModel(Config{Source: f, Finder: f, Ledger: f, Statistics: f, Changer: f, Write: write, Where: "redis://redis.internal:6379 tasuki", Interval: time.Second})
 		m.now = func() time.Time { return time.Now().UTC() }
 		m.run = func(limit time.Duration, do func(context.Context) tea.Msg) (tea.Cmd, context.CancelFunc) {
 			ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -159,6 +240,15 @@ func onBench(t *testing.T, write bool, test func(b *bench)) {
 			}, cancel
 		}
 		b := &bench{fake: f, t: t, m: m, msgs: make(chan tea.Msg, 10_000)}
+		m.exec = func(c *exec.Cmd, done tea.ExecCallback) tea.Cmd {
+			return func() tea.Msg {
+				b.ran = append(b.ran, c)
+				if b.edits == nil {
+					return done(nil)
+				}
+				return done(b.edits(c.Args[len(c.Args)-1]))
+			}
+		}
 		b.do(m.Init())
 		b.send(tea.WindowSizeMsg{Width: 80, Height: 24})
 		test(b)
@@ -286,6 +376,23 @@ func (b *bench) did(want ...string) {
 	b.changed = nil
 }
 
+// histogram has one in each of some buckets: those that begin at 64 µs, doubled so often.
+func histogram(doublings ...int) (h inspect.Histogram) {
+	var buckets []inspect.Bucket
+	for _, n := range doublings {
+		low := 64 * time.Microsecond << n
+		buckets = append(buckets, inspect.Bucket{Low: low, High: low + low/4, Count: 1})
+	}
+	text, err := json.Marshal(map[string]any{"buckets": buckets})
+	if err == nil {
+		err = json.Unmarshal(text, &h)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return h
+}
+
 var errAway = errors.New("dial tcp 127.0.0.1:6379: connect: connection refused")
 
 // example is a namespace with some of everything.
@@ -308,6 +415,32 @@ func example() *fake {
 	raw := inspect.Job{Raw: []byte("\x1b[2Jplain")}
 	raw.Queue, raw.State = "list:legacy", tasuki.StateReady
 	return &fake{
+		ends: make(chan inspect.Operation),
+		ops: []inspect.Operation{
+			{ID: "01kc0op000000000000000002", Task: inspect.Task{Action: inspect.Retry}, Query: "queue:mail state:dead", By: "ann@web-1", State: inspect.OperationRunning, Started: now.Add(-10 * time.Second), Updated: now,
+				Acted: inspect.Acted{Done: 1000, Skipped: 3}, Scanned: 1003, Meant: inspect.Count{Jobs: 4000, Exact: true}, NoUndo: "jobs that are made ready may run at once"},
+			{ID: "01kc0op000000000000000001", Task: inspect.Task{Action: inspect.Move, To: "bulk"}, Query: "queue:mail kind:email.newsletter", By: "bob@web-1", State: inspect.OperationInterrupted, Started: now.Add(-time.Hour),
+				Updated: now.Add(-time.Hour), Acted: inspect.Acted{Done: 500, Refused: 1}, Error: "mail/x: the job has no record", Scanned: 501, Meant: inspect.Count{Jobs: 50_000}, Undoable: 500, UndoUntil: now.Add(time.Minute), Kept: []string{"mail"}},
+			{ID: "01kc0op000000000000000000", Task: inspect.Task{Action: inspect.Remove}, Query: "queue:images", State: inspect.OperationDone, Started: now.Add(-2 * time.Hour), Updated: now.Add(-2 * time.Hour),
+				Acted: inspect.Acted{Done: 7}, Scanned: 7, Meant: inspect.Count{Jobs: 7, Exact: true}, UndoneBy: "01kc0op000000000000000009", NoUndo: "it was undone"},
+		},
+		kinds: []inspect.KindStats{
+			{Queue: "images", Kind: "image.resize", Counts: inspect.Counts{Done: 81_234}},
+			{Queue: "mail", Kind: "email.newsletter", Counts: inspect.Counts{Done: 4000, Failed: 90, Crashed: 2, Run: histogram(14, 20), Wait: histogram(0)}},
+		},
+		points: []inspect.Point{
+			{At: now.Add(-2 * time.Minute), Counts: inspect.Counts{Done: 12, Failed: 1, Run: histogram(14)}},
+			{At: now.Add(-time.Minute)},
+			{At: now, Counts: inspect.Counts{Done: 7}},
+		},
+		acts: []inspect.AuditEntry{
+			{ID: "3", At: now.Add(-time.Minute), By: "ann@web-1", What: "retry", Target: "queue:mail state:dead", Detail: "operation 01kc0op000000000000000002 begins", Count: 4000},
+			{ID: "2", At: now.Add(-time.Hour), By: "bob@web-1", What: "pause", Target: "reports", Count: 1},
+			{ID: "1", At: now.Add(-2 * time.Hour), What: "move", Target: "mail/x\x1b[2J", Error: "the job has no record"},
+		},
+		marks: []inspect.MarkEntry{
+			{ID: "1", At: now.Add(-3 * time.Hour), Text: "before all"}, {ID: "2", At: now.Add(-100 * time.Second), By: "ci", Text: "deploy of billing", Version: "v1.4.0"},
+		},
 		stats: inspect.Stats{
 			Queues: []inspect.Queue{
 				{Name: "images", Ready: 10_000_000, Running: 48, Workers: 3, Latency: 4*time.Minute + 10*time.Second, Counts: map[string]int64{"done": 81_234_567, "retry": 12}},

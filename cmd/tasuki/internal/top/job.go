@@ -23,8 +23,9 @@ type job struct {
 	scroll
 	address string // where it is looked for; "" if it has no id
 	detail  Detail
-	known   bool // more than its address
-	gone    bool // it was not found again
+	known   bool   // more than its address
+	draft   []byte // of other arguments, which are no JSON yet
+	gone    bool   // it was not found again
 
 	lines []line // of detail, in wide cells
 	wide  int
@@ -36,9 +37,7 @@ func newJob(j inspect.Job) *job {
 
 func (p *job) title() string { return cmp.Or(p.address, p.detail.Job.Queue+" (no id)") }
 
-func (p *job) keys() [][2]string {
-	return [][2]string{{"↑ ↓", "scroll"}, {"y", "copy its address"}, {"R", "retry"}, {"C", "cancel"}, {"D", "delete"}}
-}
+func (*job) place() string { return "a job" }
 
 func (p *job) read(m *model) func(context.Context) (func(), error) {
 	address := p.address
@@ -72,11 +71,15 @@ func (p *job) press(m *model, key string) (tea.Cmd, bool) {
 			return tea.SetClipboard(j.Address()), true
 		}
 	case "R":
-		return m.actOn(inspect.Retry, []inspect.Job{*j}, func() {}), true
+		return m.actOn(inspect.Task{Action: inspect.Retry}, []inspect.Job{*j}, func() {}), true
 	case "C":
-		return m.actOn(inspect.Cancel, []inspect.Job{*j}, func() {}), true
+		return m.actOn(inspect.Task{Action: inspect.Cancel}, []inspect.Job{*j}, func() {}), true
 	case "D":
-		return m.actOn(inspect.Remove, []inspect.Job{*j}, func() {}), true
+		return m.actOn(inspect.Task{Action: inspect.Remove}, []inspect.Job{*j}, func() {}), true
+	case "M":
+		m.askQueue(func(t inspect.Task) tea.Cmd { return m.actOn(t, []inspect.Job{*j}, func() {}) })
+	case "E":
+		return p.edit(m), true
 	default:
 		return nil, p.scroll.press(key)
 	}

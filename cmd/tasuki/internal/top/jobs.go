@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,9 +37,7 @@ func (p *jobs) title() string {
 	return "Jobs: " + p.filter
 }
 
-func (p *jobs) keys() [][2]string {
-	return [][2]string{{"enter", "open"}, {"/", "filter"}, {"n p", "pages"}, {"x a *", "mark"}, {"R", "retry"}, {"C", "cancel"}, {"D", "delete"}}
-}
+func (*jobs) place() string { return "jobs" }
 
 // Calls for one page, which may find few among many, at most; and above how many jobs that were
 // looked at it is read again only once in ten looks.
@@ -155,11 +152,13 @@ func (p *jobs) press(m *model, k string) (tea.Cmd, bool) {
 			return tea.SetClipboard(j.Address()), true
 		}
 	case "R":
-		return p.act(m, inspect.Retry), true
+		return p.act(m, inspect.Task{Action: inspect.Retry}), true
 	case "C":
-		return p.act(m, inspect.Cancel), true
+		return p.act(m, inspect.Task{Action: inspect.Cancel}), true
 	case "D":
-		return p.act(m, inspect.Remove), true
+		return p.act(m, inspect.Task{Action: inspect.Remove}), true
+	case "M":
+		m.askQueue(func(t inspect.Task) tea.Cmd { return p.act(m, t) })
 	default:
 		return nil, p.list.press(k)
 	}
@@ -221,103 +220,6 @@ func nextState(filter string) string {
 		q.States = inspect.States[next : next+1]
 	}
 	return q.String()
-}
-
-// act asks whether something is to be done to the marked jobs, or to all; else to the one at
-// the cursor.
-func (p *jobs) act(m *model, do inspect.Action) tea.Cmd {
-	if p.all {
-		return p.actOnAll(m, do)
-	}
-	var meant []inspect.Job
-	for _, id := range slices.Sorted(maps.Keys(p.marked)) {
-		meant = append(meant, p.marked[id])
-	}
-	if j := p.chosen(); len(meant) == 0 && j != nil {
-		meant = []inspect.Job{*j}
-	}
-	return m.actOn(do, meant, p.unmarkAll)
-}
-
-// actOnAll counts the jobs that the filter means and that the action is for, and asks.
-func (p *jobs) actOnAll(m *model, do inspect.Action) tea.Cmd {
-	q, err := inspect.ParseQuery(p.filter)
-	if err != nil || !m.mayWrite() {
-		return nil
-	}
-	meant := q.States
-	if len(meant) == 0 { // what the list shows without states
-		meant = []tasuki.State{tasuki.StateRunning, tasuki.StateSuspect, tasuki.StateReady, tasuki.StateRetry, tasuki.StateScheduled, tasuki.StateDead}
-	}
-	q.States = nil
-	for _, s := range meant {
-		if possible(do, s) {
-			q.States = append(q.States, s)
-		}
-	}
-	if len(q.States) == 0 {
-		m.note = piece{fmt.Sprintf("nothing to do: %s is not for a job that is %s", strings.ToLower(verbs[do]), meant[0]), magenta | bold}
-		return nil
-	}
-	of := cmp.Or(p.filter, "all queues")
-	m.note = piece{"counting …", faint}
-	cmd, _ := m.run(readLimit, func(ctx context.Context) tea.Msg {
-		c, err := m.find.Count(ctx, q)
-		if err != nil {
-			return changedMsg{err: err}
-		}
-		what := count(c.Jobs, "job")
-		if !c.Exact {
-			what = "at least " + what
-		}
-		text := fmt.Sprintf("%s %s of %s?", verbs[do], what, of)
-		return countedMsg{p, &question{text, func(ctx context.Context) (Outcome, error) { return m.change.ActAll(ctx, do, q) }, p.unmarkAll}}
-	})
-	return cmd
-}
-
-// verbs are the actions in sentences.
-var verbs = map[inspect.Action]string{inspect.Retry: "Retry", inspect.Cancel: "Cancel", inspect.Remove: "Delete"}
-
-// actOn asks whether something is to be done to jobs. done is called when it is begun.
-func (m *model) actOn(do inspect.Action, jobs []inspect.Job, done func()) tea.Cmd {
-	if len(jobs) == 0 || !m.mayWrite() {
-		return nil
-	}
-	what := count(int64(len(jobs)), "job")
-	if len(jobs) == 1 {
-		what = cmp.Or(address(&jobs[0]), "a job of "+jobs[0].Queue)
-		if jobs[0].Kind != "" {
-			what += " (" + jobs[0].Kind + ")"
-		}
-	}
-	text := fmt.Sprintf("%s %s?", verbs[do], what)
-	if could := slices.IndexFunc(jobs, func(j inspect.Job) bool { return !possible(do, j.State) }); could >= 0 {
-		n := 0
-		for i := range jobs {
-			if possible(do, jobs[i].State) {
-				n++
-			}
-		}
-		if n == 0 {
-			m.note = piece{fmt.Sprintf("nothing to do: %s is not for a job that is %s", strings.ToLower(verbs[do]), jobs[could].State), magenta | bold}
-			return nil
-		}
-		text = fmt.Sprintf("%s %s of %s? The state of the others does not allow it.", verbs[do], number(int64(n)), what)
-	}
-	m.ask = &question{text, func(ctx context.Context) (Outcome, error) { return m.change.Act(ctx, do, jobs) }, done}
-	return nil
-}
-
-// possible tells whether an action makes sense in a state.
-func possible(do inspect.Action, s tasuki.State) bool {
-	switch do {
-	case inspect.Retry:
-		return s == tasuki.StateRetry || s == tasuki.StateScheduled || s == tasuki.StateDead
-	case inspect.Cancel:
-		return !s.HasEnded()
-	}
-	return s != tasuki.StateRunning
 }
 
 func address(j *inspect.Job) string {

@@ -3,6 +3,7 @@ package top
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ import (
 
 func TestViews(t *testing.T) {
 	onBench(t, false, func(b *bench) {
-		titles := []string{"Overview", "Queues", "Jobs", "Workers", "Failures", "Schedules"}
+		titles := []string{"Overview", "Queues", "Jobs", "Workers", "Failures", "Schedules", "Operations", "Kinds by failed, over 1h", "Audit"}
 		at := func(n int) {
 			t.Helper()
 			if got := b.m.top().title(); got != titles[n] {
@@ -29,18 +30,18 @@ func TestViews(t *testing.T) {
 			at(n)
 		}
 		for _, key := range []string{"tab", "right", "l"} {
-			b.press("6", key)
+			b.press("9", key)
 			at(0)
 			b.press(key)
 			at(1)
 		}
 		for _, key := range []string{"shift+tab", "left", "h"} {
 			b.press("1", key)
-			at(5)
+			at(8)
 			b.press(key)
-			at(4)
+			at(7)
 		}
-		b.press("9")
+		b.press("5", "0")
 		at(4)
 		b.shows("there is nothing on this key here")
 		for _, key := range []string{"esc", "backspace"} {
@@ -126,62 +127,104 @@ func TestMove(t *testing.T) {
 	})
 }
 
+// The help says what keys do on the page that is shown, and no others.
 func TestHelp(t *testing.T) {
 	onBench(t, false, func(b *bench) {
 		b.press("?")
-		b.shows("Keys", "go to a view")
+		b.shows("Keys", "overview", "open what the cursor is on", "go to a view")
+		b.shuns("retry", "quiet")
+		b.press("esc", "3", "?")
+		b.shows("jobs", "retry: make it ready now", "move it to another queue")
 		b.press("end")
-		b.shows("enqueue a job of the entry now")
+		b.shows("q, ctrl+c")
 		b.press("home")
-		b.shows("go to a view")
+		b.shows("they need --write, and ask first")
 		b.press("q") // closes it
-		b.shuns("go to a view")
+		b.shuns("they need --write")
 		if b.quit {
 			t.Error("it left")
 		}
 	})
 }
 
-// Every key of the table has a meaning where the table says so.
+// ways are the keys that lead to each place.
+var ways = map[string][]string{"overview": {"1"}, "queues": {"2"}, "a queue": {"2", "enter"}, "jobs": {"3"}, "a job": {"3", "down", "enter"}, "workers": {"4"}, "a worker": {"4", "enter"}, "failures": {"5"}, "a failure": {"5", "enter"},
+	"schedules": {"6"}, "a schedule": {"6", "enter"}, "operations": {"7"}, "an operation": {"7", "enter"}, "kinds": {"8"}, "a kind": {"8", "enter"}, "audit": {"9"}, "an act": {"9", "enter"}}
+
+// keysOf are the keys of a binding, as bench.press has them.
+func keysOf(b *binding) (keys []string) {
+	if b.keys == "1 … 9" {
+		return []string{"1", "2", "3", "4", "5", "6", "7", "8", "9"}
+	}
+	names := map[string]string{"pgdn": "pgdown", "→": "right", "←": "left", "↓": "down", "↑": "up"}
+	for key := range strings.FieldsFuncSeq(strings.ReplaceAll(b.keys, " and ", ","), func(r rune) bool { return r == ',' }) {
+		key = strings.TrimSpace(key)
+		if name, ok := names[key]; ok {
+			key = name
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// Every key of the table has a meaning where the table says so, and none has one where it does not.
 func TestBindings(t *testing.T) {
-	onBench(t, true, func(b *bench) {
-		ways := map[string][]string{"everywhere": {"1"}, "queues": {"2"}, "a queue": {"2", "enter"}, "jobs": {"3"}, "a job": {"3", "enter"}, "workers": {"4"}, "a worker": {"4", "enter"}, "failures": {"5"}, "a failure": {"5", "enter"}, "schedules": {"6"}}
-		names := map[string]string{"pgdn": "pgdown", "→": "right", "←": "left", "↓": "down", "↑": "up", "1 … 9": "1"}
-		for _, bind := range bindings {
-			for where := range strings.SplitSeq(bind.where, ", ") {
-				way, ok := ways[where]
-				if !ok {
-					t.Errorf("%s: %q is no place", bind.keys, where)
-				}
-				for key := range strings.FieldsFuncSeq(strings.ReplaceAll(bind.keys, " and ", ","), func(r rune) bool { return r == ',' }) {
-					key = strings.TrimSpace(key)
-					if name, ok := names[key]; ok {
-						key = name
-					}
+	for place, way := range ways {
+		t.Run(place, func(t *testing.T) {
+			onBench(t, true, func(b *bench) {
+				bound := map[string]bool{}
+				try := func(key string) {
 					b.quit = false
-					b.press("esc", "esc", "esc")
+					b.press("esc", "esc", "esc", "esc")
 					b.press(way...)
-					b.press(key)
-					b.shuns("there is nothing on this key")
-					if capital := key[0] >= 'A' && key[0] <= 'Z'; capital != (b.m.ask != nil || strings.Contains(b.m.note.text, "nothing to do")) {
-						t.Errorf("%s in %s: it asks: %v", key, where, b.m.ask)
+					if got := b.m.top().place(); got != place {
+						t.Fatalf("%q leads to %s, not to %s", way, got, place)
 					}
-					b.press("esc")
+					b.press(key)
 				}
+				for _, bind := range append(bindingsOf(place), bindingsOf(everywhere)...) {
+					for _, key := range keysOf(&bind) {
+						if bound[key] {
+							t.Errorf("%s has two meanings", key)
+						}
+						bound[key] = true
+						try(key)
+						b.shuns("there is nothing on this key")
+						asks := b.m.ask != nil || b.m.input != nil || len(b.ran) > 0 || strings.Contains(b.m.note.text, "nothing to do")
+						if capital := bind.capital(); capital && !asks || !capital && b.m.ask != nil {
+							t.Errorf("%s: it asks: %v", key, b.m.ask)
+						}
+						b.ran = nil
+					}
+				}
+				for r := '!'; r <= '~'; r++ {
+					// enter is not for each page, but nobody is told off for it.
+					if key := string(r); !bound[key] {
+						try(key)
+						b.shows("there is nothing on this key")
+					}
+				}
+				b.did()
+			})
+		})
+	}
+	for _, b := range bindings {
+		for where := range strings.SplitSeq(b.where, ", ") {
+			if where != everywhere && ways[where] == nil {
+				t.Errorf("%s: %q is no place", b.keys, where)
 			}
 		}
-		b.did()
-	})
+	}
 }
 
 // Nothing is changed without --write, whatever is pressed.
 func TestReadOnly(t *testing.T) {
 	onBench(t, false, func(b *bench) {
-		for _, way := range [][]string{{"1"}, {"2"}, {"2", "enter"}, {"3"}, {"3", "enter"}, {"3", "down", "enter"}, {"3", "a"}, {"4"}, {"4", "enter"}, {"5"}, {"5", "enter"}, {"6"}, {"6", "enter"}, {"3", "*"}} {
+		for _, way := range slices.AppendSeq([][]string{{"3", "enter"}, {"3", "a"}, {"3", "*"}}, maps.Values(ways)) {
 			for key := 'A'; key <= 'Z'; key++ {
 				b.press("esc", "esc", "esc")
 				b.press(way...)
-				b.press(string(key), "y")
+				b.press(string(key), "q", "enter", "y")
 			}
 		}
 		b.did()
@@ -203,7 +246,7 @@ func TestChanges(t *testing.T) {
 		{"delete", []string{"3", "down", "D"}, "Delete mail/01kc0d000000000000000retry (email.newsletter)? [y/N]", "remove mail/01kc0d000000000000000retry"},
 		{"delete one without an id", []string{"3", "e", "D"}, "Delete a job of list:legacy? [y/N]", "remove "},
 		{"delete marked ones", []string{"3", "down", "x", "x", "D"}, "Delete 2 jobs? [y/N]", "remove mail/01kc0d0000000000000000dead mail/01kc0d000000000000000retry"},
-		{"retry some of the marked", []string{"3", "a", "R"}, "Retry 2 of 3 jobs? The state of the others does not allow it. [y/N]",
+		{"retry some of the marked", []string{"3", "a", "R"}, "Retry 2 of 3 jobs? It is not for a job that is running. [y/N]",
 			"retry images/01kc0d00000000000000000run mail/01kc0d0000000000000000dead mail/01kc0d000000000000000retry"},
 		{"pause", []string{"2", "P"}, "Pause images? Its 10,000,000 ready jobs will wait. [y/N]", "pause queue images"},
 		{"resume", []string{"2", "down", "down", "enter", "P"}, "Resume reports? 12 ready jobs will run. [y/N]", "resume queue reports"},
@@ -211,8 +254,7 @@ func TestChanges(t *testing.T) {
 		{"stop", []string{"4", "enter", "S"}, "Stop 01kbz8w1 at web-3:4711? Its 2 jobs have the grace to end. [y/N]", "stop worker 01kbz8w1"},
 		{"forget", []string{"5", "D"}, "Forget this failure of email.newsletter, 12,345 times until it is seen again?", "forget failure 6f2a1c09d4e87b35"},
 		{"forget on its page", []string{"5", "down", "enter", "D"}, "1 time until it is seen again?", "forget failure 0b17ffe2a6c94d88"},
-		{"retry all", []string{"3", "*", "R"}, "Retry 1,211 jobs of all queues? [y/N]", "retry all state:retry,scheduled,dead"},
-		{"delete all", []string{"2", "down", "enter", "d", "*", "D"}, "Delete 1,211 jobs of queue:mail state:dead? [y/N]", "remove all queue:mail state:dead"},
+		{"cancel an operation", []string{"7", "C"}, "End it: retry of queue:mail state:dead? What it has done to 1,000 jobs stays", "cancel operation 01kc0op000000000000000002"},
 		{"pause an entry", []string{"6", "P"}, "Pause nightly?", "pause entry nightly"},
 		{"resume an entry", []string{"6", "down", "P"}, "Resume poll? [y/N]", "resume entry poll"},
 		{"run an entry", []string{"6", "enter", "R"}, "Enqueue a job of nightly (report.nightly) now? [y/N]", "run entry nightly"},
@@ -359,13 +401,13 @@ func TestPages(t *testing.T) {
 // All that match are counted before anything is asked.
 func TestAll(t *testing.T) {
 	onBench(t, true, func(b *bench) {
-		b.count = inspect.Count{Jobs: 50_000}
+		b.count, b.noUndo = inspect.Count{Jobs: 50_000}, "there are many"
 		b.press("3", "*")
 		b.shows("all that match are meant")
 		b.asked = nil
 		b.press("C")
-		b.shows("Cancel at least 50,000 jobs of all queues? [y/N]")
-		if !slices.Contains(b.asked, "count state:running,suspect,ready,retry,scheduled") {
+		b.shows("Cancel at least 50,000 jobs of all queues? It cannot be undone: there are many")
+		if !slices.Contains(b.asked, "preview cancel state:running,suspect,ready,retry,scheduled") {
 			t.Errorf("it has asked %q", b.asked)
 		}
 		b.press("n", "*")
@@ -374,6 +416,9 @@ func TestAll(t *testing.T) {
 		b.shuns("all that match are meant")
 		b.press("s", "*", "R") // those that run
 		b.shows("nothing to do: retry is not for a job that is running")
+		b.count = inspect.Count{Exact: true}
+		b.press("C")
+		b.shows("nothing to do: no job that matches is in a state for it")
 		b.jobsErr = errAway
 		b.press("C")
 		b.shows("connection refused")
@@ -415,7 +460,7 @@ func TestFilter(t *testing.T) {
 		b.shuns("images")
 		b.press("/")
 		b.press("ctrl+w", "enter", "s", "s")
-		b.shows("images", "sorted by rate")
+		b.shows("images", "Queues by rate")
 	})
 }
 

@@ -10,7 +10,8 @@ import (
 	"github.com/tasuki-dev/tasuki/inspect"
 )
 
-// Live is the namespace of a client, as a Source, a Finder and a Changer.
+// Live is the namespace of a client, as all that is shown and changed. Close ends the operations that
+// were begun by it.
 type Live struct {
 	*inspect.Inspector
 	entries *cron.Table
@@ -18,14 +19,16 @@ type Live struct {
 }
 
 var (
-	_ Source  = (*Live)(nil)
-	_ Finder  = (*Live)(nil)
-	_ Changer = (*Live)(nil)
+	_ Source     = (*Live)(nil)
+	_ Finder     = (*Live)(nil)
+	_ Ledger     = (*Live)(nil)
+	_ Statistics = (*Live)(nil)
+	_ Changer    = (*Live)(nil)
 )
 
-// NewLive returns what the client reaches. by is who pauses, for others to read.
+// NewLive returns what the client reaches. by is who acts, for others to read.
 func NewLive(client *tasuki.Client, by string) *Live {
-	return &Live{inspect.New(client), cron.New(client), by}
+	return &Live{inspect.New(client).As(by), cron.New(client), by}
 }
 
 // How much is shown of what there can be many of.
@@ -74,13 +77,23 @@ func (l *Live) Job(ctx context.Context, address string) (Detail, error) {
 }
 
 // did are the actions when they are done.
-var did = map[inspect.Action]string{inspect.Retry: "retried", inspect.Cancel: "cancelled", inspect.Remove: "deleted"}
+var did = map[inspect.Action]string{inspect.Retry: "retried", inspect.Cancel: "cancelled", inspect.Remove: "deleted", inspect.Move: "moved", inspect.Edit: "changed",
+	inspect.Reschedule: "rescheduled", "undo": "brought back"}
 
 // Act implements Changer.
-func (l *Live) Act(ctx context.Context, do inspect.Action, jobs []inspect.Job) (Outcome, error) {
+func (l *Live) Act(ctx context.Context, t inspect.Task, jobs []inspect.Job) (Outcome, error) {
+	var errs []error
+	switch t.Action {
+	case inspect.Move:
+		errs = l.Move(ctx, t.To, jobs...)
+	case inspect.Edit:
+		errs = l.Edit(ctx, *t.Changes, jobs...)
+	default:
+		errs = l.Inspector.Act(ctx, t.Action, jobs...)
+	}
 	var acted inspect.Acted
 	var last error
-	for _, err := range l.Inspector.Act(ctx, do, jobs...) {
+	for _, err := range errs {
 		switch {
 		case err == nil:
 			acted.Done++
@@ -91,22 +104,16 @@ func (l *Live) Act(ctx context.Context, do inspect.Action, jobs []inspect.Job) (
 			last = err
 		}
 	}
-	return outcome(do, acted), last
+	return outcome(t, acted), last
 }
 
-// ActAll implements Changer.
-func (l *Live) ActAll(ctx context.Context, do inspect.Action, q inspect.Query) (Outcome, error) {
-	o, err := l.Operate(ctx, inspect.Task{Action: do}, q)
-	if err == nil {
-		o, err = l.Await(ctx, o.ID)
-	}
-	return outcome(do, o.Acted), err
-}
-
-func outcome(do inspect.Action, acted inspect.Acted) Outcome {
+func outcome(t inspect.Task, acted inspect.Acted) Outcome {
 	o := Outcome{Skipped: int(acted.Skipped), Refused: int(acted.Refused)}
 	if acted.Done > 0 {
-		o.Did = did[do] + " " + count(int64(acted.Done), "job")
+		o.Did = did[t.Action] + " " + count(int64(acted.Done), "job")
+		if t.To != "" {
+			o.Did += " to " + t.To
+		}
 	}
 	return o
 }
@@ -125,15 +132,18 @@ func (l *Live) Do(ctx context.Context, do Verb, name string) (Outcome, error) {
 	case StopWorker:
 		o.Did, err = "told "+name+" to stop", l.Stop(ctx, name)[0]
 	case PauseEntry:
-		o.Did, err = "paused "+name, l.entries.Pause(ctx, name, l.by)
+		o.Did, err = "paused "+name, l.noted(ctx, "pause schedule", name, l.entries.Pause(ctx, name, l.by))
 	case ResumeEntry:
-		o.Did, err = "resumed "+name, l.entries.Resume(ctx, name)
+		o.Did, err = "resumed "+name, l.noted(ctx, "resume schedule", name, l.entries.Resume(ctx, name))
 	case RunEntry:
 		var address string
 		address, err = l.entries.RunNow(ctx, name)
+		err = l.noted(ctx, "run schedule", name, err)
 		o.Did = "asked for " + address
 	case ForgetFailure:
 		o.Did, err = "forgot "+name, l.Forget(ctx, name)
+	case CancelOperation:
+		o.Did, err = "the operation ends", l.Inspector.CancelOperation(ctx, name)
 	default:
 		err = fmt.Errorf("%q: allowed are the verbs of this package", do)
 	}
@@ -141,4 +151,9 @@ func (l *Live) Do(ctx context.Context, do Verb, name string) (Outcome, error) {
 		return Outcome{}, err
 	}
 	return o, nil
+}
+
+// noted writes into the audit trail what was done to a periodic entry, or why it was not: err.
+func (l *Live) noted(ctx context.Context, what, name string, err error) error {
+	return l.Noted(ctx, inspect.AuditEntry{What: what, Target: name, Count: 1}, err)
 }

@@ -2,6 +2,7 @@ package top
 
 import (
 	"context"
+	"os/exec"
 	"slices"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 type model struct {
 	look     Source
 	find     Finder
+	ledger   Ledger
+	counted  Statistics
 	change   Changer
 	write    bool
 	where    string // the server and the namespace
@@ -22,6 +25,10 @@ type model struct {
 	now      func() time.Time
 	// run makes a command of what may block.
 	run func(limit time.Duration, do func(ctx context.Context) tea.Msg) (tea.Cmd, context.CancelFunc)
+	// exec makes a command of another program, which has the terminal while it runs.
+	exec   func(c *exec.Cmd, done tea.ExecCallback) tea.Cmd
+	editor string // and its arguments
+	alone  bool   // there is no shell that has started it
 
 	w, h  int
 	views []page // by number
@@ -37,6 +44,8 @@ type model struct {
 	sampling bool     // stats are being read
 	reading  *reading // of a page's data
 	failed   error    // of the last such
+
+	begins map[string]*pace // operations that were begun from here, and have not ended
 
 	ask    *question
 	input  *input
@@ -68,8 +77,9 @@ const tracked = 60
 
 // page is one screen. A page is not asked by two goroutines at a time.
 type page interface {
-	// title says what it shows.
+	// title says what it shows, place where its keys are among the bindings.
 	title() string
+	place() string
 	// read returns what reads the data of the page, and that returns what puts them in; nil
 	// if stats are all it needs. It is called before each look.
 	read(m *model) func(ctx context.Context) (put func(), err error)
@@ -94,11 +104,20 @@ type (
 	crashedMsg struct{ err error }
 	countedMsg struct {
 		of       page
-		question *question
+		question *question // nil if there is no job for it
+	}
+	editedMsg struct {
+		of        *job
+		was, text []byte
+		err       error
 	}
 	changedMsg struct {
 		outcome Outcome
 		err     error
+	}
+	operationMsg struct {
+		op  inspect.Operation
+		err error
 	}
 )
 
@@ -123,9 +142,9 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return m, m.readPage() // there may be room for more
 	case tickMsg:
 		if m.frozen {
-			return m, m.tick()
+			return m, tea.Batch(m.tick(), m.followed())
 		}
-		return m, tea.Batch(m.tick(), m.sample(), m.readPage())
+		return m, tea.Batch(m.tick(), m.sample(), m.readPage(), m.followed())
 	case sampledMsg:
 		m.sampling = false
 		m.sampled(msg)
@@ -133,10 +152,23 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.read(msg)
 	case changedMsg:
 		m.note = msg.outcome.note(msg.err)
-		return m, tea.Batch(m.sample(), m.readPage())
+		var follow tea.Cmd
+		if o := msg.outcome.Began; o != nil {
+			follow = m.begun(*o)
+		}
+		return m, tea.Batch(m.sample(), m.readPage(), follow)
+	case operationMsg:
+		return m, m.operated(msg)
 	case countedMsg:
 		if m.top() == msg.of && m.input == nil {
 			m.note, m.ask = piece{}, msg.question
+			if msg.question == nil {
+				m.note = piece{"nothing to do: no job that matches is in a state for it", magenta | bold}
+			}
+		}
+	case editedMsg:
+		if m.top() == msg.of && m.input == nil {
+			msg.of.edited(m, msg)
 		}
 	case crashedMsg:
 		m.crashed = msg.err
@@ -183,11 +215,11 @@ func (m *model) sampled(msg sampledMsg) {
 				t.done, t.failed = push(t.done, r.Done), push(t.failed, r.Failed)
 			}
 		}
-		for name := range m.tracks { // queues can go
-			if !slices.ContainsFunc(msg.stats.Queues, func(q inspect.Queue) bool { return q.Name == name }) {
-				delete(m.tracks, name)
-			}
+		tracks := make(map[string]*track, len(msg.stats.Queues)) // queues can go
+		for _, q := range msg.stats.Queues {
+			tracks[q.Name] = m.tracks[q.Name]
 		}
+		m.tracks = tracks
 	}
 	m.stats = msg.stats
 }
@@ -279,14 +311,18 @@ func (m *model) press(key, typed string) tea.Cmd {
 	case key == "ctrl+c":
 		return tea.Quit
 	case key == "ctrl+z":
+		if m.alone {
+			m.note = piece{"there is no shell to go back to", magenta | bold}
+			return nil
+		}
 		return tea.Suspend
 	case m.input != nil:
 		return m.input.press(m, key, typed)
 	case m.ask != nil:
 		return m.answer(key)
 	case m.help:
-		at, ok := moved(key, m.helpAt, len(m.helpLines()), m.bodyHeight())
-		if m.helpAt = at; !ok {
+		var ok bool
+		if m.helpAt, ok = moved(key, m.helpAt, len(m.helpLines()), m.bodyHeight()); !ok {
 			m.help = false
 		}
 		return nil
@@ -298,7 +334,7 @@ func (m *model) press(key, typed string) tea.Cmd {
 	tab := slices.Index(m.views, m.stack[0])
 	switch key {
 	case "q":
-		return tea.Quit
+		return m.leave()
 	case "?":
 		m.help, m.helpAt = true, 0
 	case "esc", "backspace":

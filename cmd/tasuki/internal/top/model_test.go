@@ -75,7 +75,13 @@ func TestScreens(t *testing.T) {
 			{"failure", []string{"enter"}},
 			{"schedules", []string{"6"}},
 			{"schedule", []string{"enter"}},
-			{"keys", []string{"?"}},
+			{"operations", []string{"7"}},
+			{"operation", []string{"down", "enter"}},
+			{"kinds", []string{"8"}},
+			{"kind", []string{"enter"}},
+			{"audit", []string{"9"}},
+			{"act", []string{"end", "enter"}},
+			{"keys", []string{"3", "?"}},
 		} {
 			b.press(s.keys...)
 			b.golden(s.name)
@@ -96,9 +102,9 @@ func TestScreens(t *testing.T) {
 func TestSizes(t *testing.T) {
 	onBench(t, true, func(b *bench) {
 		b.progress(3)
-		for _, size := range []tea.WindowSizeMsg{{Width: 200, Height: 60}, {Width: 80, Height: 24}, {Width: 60, Height: 20}, {Width: 40, Height: 10}, {Width: 20, Height: 5}, {Width: 7, Height: 3}, {Width: 1, Height: 1}} {
+		for _, size := range []tea.WindowSizeMsg{{Width: 300, Height: 60}, {Width: 200, Height: 60}, {Width: 80, Height: 24}, {Width: 60, Height: 20}, {Width: 40, Height: 10}, {Width: 20, Height: 5}, {Width: 7, Height: 3}, {Width: 1, Height: 1}} {
 			b.send(size)
-			for _, keys := range [][]string{{"1"}, {"2"}, {"enter"}, {"3"}, {"enter"}, {"4"}, {"enter"}, {"5"}, {"enter"}, {"6"}, {"enter"}, {"?"}, {"esc"}, {"2"}, {"P"}, {"esc"}, {"3"}, {"/"}, {"esc"}} {
+			for _, keys := range [][]string{{"1"}, {"2"}, {"enter"}, {"3"}, {"enter"}, {"4"}, {"enter"}, {"5"}, {"enter"}, {"6"}, {"enter"}, {"7"}, {"enter"}, {"U"}, {"esc"}, {"8"}, {"enter"}, {"9"}, {"enter"}, {"?"}, {"esc"}, {"2"}, {"P"}, {"esc"}, {"3"}, {"/"}, {"esc"}} {
 				b.press(keys...)
 				lines := strings.Split(b.m.View().Content, "\n")
 				if len(lines) > size.Height {

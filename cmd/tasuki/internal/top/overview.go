@@ -19,7 +19,7 @@ func (*overview) title() string { return "Overview" }
 
 func (*overview) read(*model) func(context.Context) (func(), error) { return nil }
 
-func (*overview) keys() [][2]string { return [][2]string{{"enter", "open the queue"}} }
+func (*overview) place() string { return "overview" }
 
 func (p *overview) press(m *model, key string) (tea.Cmd, bool) {
 	if key == "enter" && p.list.id() != "" {

@@ -24,9 +24,7 @@ func (p *queue) title() string { return p.name }
 
 func (*queue) read(*model) func(context.Context) (func(), error) { return nil }
 
-func (*queue) keys() [][2]string {
-	return [][2]string{{"enter", "its jobs"}, {"d", "dead"}, {"P", "pause, resume"}}
-}
+func (*queue) place() string { return "a queue" }
 
 func (p *queue) press(m *model, key string) (tea.Cmd, bool) {
 	switch key {

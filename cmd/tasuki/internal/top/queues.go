@@ -31,13 +31,20 @@ const (
 
 func (o order) String() string { return []string{"name", "ready", "rate", "dead"}[o] }
 
-func (p *queues) title() string { return "Queues" }
+func (p *queues) title() string {
+	title := "Queues"
+	if p.sort != byName {
+		title += " by " + p.sort.String()
+	}
+	if p.filter != "" {
+		title += ": " + p.filter
+	}
+	return title
+}
 
 func (*queues) read(*model) func(context.Context) (func(), error) { return nil }
 
-func (p *queues) keys() [][2]string {
-	return [][2]string{{"enter", "open"}, {"/", "filter"}, {"s", "sorted by " + p.sort.String()}, {"P", "pause, resume"}}
-}
+func (*queues) place() string { return "queues" }
 
 func (p *queues) press(m *model, key string) (tea.Cmd, bool) {
 	switch key {
@@ -103,10 +110,14 @@ func sortQueues(q []inspect.Queue, rates map[string]inspect.Rate, by order) {
 // worker takes.
 func drawQueues(l *list, m *model, queues []inspect.Queue, w, h int) []string {
 	ids := make([]string, len(queues))
-	rows := make([][]piece, len(queues))
 	for n := range queues {
+		ids[n] = queues[n].Name
+	}
+	l.set(ids)
+	rows := make([][]piece, len(queues)) // there may be thousands: only those that are seen are set
+	from, to := l.window(h - 1)
+	for n := from; n < to; n++ {
 		q := &queues[n]
-		ids[n] = q.Name
 		done, failed, as := "-", "-", plain
 		if r, ok := m.rates[q.Name]; ok {
 			done, failed = perSecond(r.Done), perSecond(r.Failed)
@@ -128,7 +139,6 @@ func drawQueues(l *list, m *model, queues []inspect.Queue, w, h int) []string {
 		rows[n] = []piece{mark, {q.Name, plain}, {number(q.Ready + q.Suspect), plain}, {number(q.Running), plain}, {number(q.Scheduled), plain}, {number(q.Retry), plain},
 			{number(q.Dead), plain}, {done, plain}, {failed, as}, {wait, plain}, {number(int64(q.Workers)), plain}, {"", green}}
 	}
-	l.set(ids)
 	return l.draw([]column{
 		{title: " "},
 		{title: "QUEUE", least: 12},

@@ -101,7 +101,7 @@ func TestAwayAtFirst(t *testing.T) {
 func TestRates(t *testing.T) {
 	onBench(t, false, func(b *bench) {
 		b.progress(100)
-		b.shows("failed in the last 1m00s")
+		b.shows("failed in the last 1m")
 		if n := len(b.m.tracks["images"].done); n != tracked {
 			t.Errorf("%d looks are kept", n)
 		}

@@ -18,9 +18,7 @@ type schedules struct{ entries[*cron.Status] }
 
 func (*schedules) title() string { return "Schedules" }
 
-func (*schedules) keys() [][2]string {
-	return [][2]string{{"enter", "its runs"}, {"P", "pause, resume"}, {"R", "run now"}}
-}
+func (*schedules) place() string { return "schedules" }
 
 func (p *schedules) read(m *model) func(context.Context) (func(), error) {
 	return p.readBy(m.look.Schedules, func(s **cron.Status) string { return (*s).Name })
@@ -97,7 +95,7 @@ type schedule struct {
 
 func (p *schedule) title() string { return p.s.Name }
 
-func (*schedule) keys() [][2]string { return [][2]string{{"P", "pause, resume"}, {"R", "run now"}} }
+func (*schedule) place() string { return "a schedule" }
 
 func (p *schedule) read(m *model) func(context.Context) (func(), error) {
 	return then(p.of.read(m), func() {

@@ -7,11 +7,18 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// The lines of the screen that are not the page's: the head, the views and the title above,
-// the note and the keys below.
-const frame = 5
+// frame is how many lines are not the page's: the head, the views and the title above, which a low
+// screen does without, and what is said and the keys below.
+func (m *model) frame() int {
+	if m.isLow() {
+		return 2
+	}
+	return 5
+}
 
-func (m *model) bodyHeight() int { return max(m.h-frame, 1) }
+func (m *model) isLow() bool { return m.h < 8 }
+
+func (m *model) bodyHeight() int { return max(m.h-m.frame(), 1) }
 
 // View draws the screen.
 func (m *model) View() tea.View {
@@ -21,16 +28,16 @@ func (m *model) View() tea.View {
 		return v
 	}
 	lines := make([]string, 0, m.h)
-	if m.h > frame {
+	if !m.isLow() {
 		lines = append(lines, m.head().render(m.w, false), m.viewsLine().render(m.w, false), m.titleLine().render(m.w, false))
 	}
-	h := m.bodyHeight()
+	said := m.said()
+	h := max(m.bodyHeight()-len(said)+1, 1) // a long question takes of the page
 	var body []string
 	if m.help {
 		help := m.helpLines()
-		from := scrolled(0, m.helpAt, len(help), 1)
-		from = max(0, min(from, len(help)-h))
-		for _, l := range help[from:min(from+h, len(help))] {
+		m.helpAt = max(0, min(m.helpAt, len(help)-h))
+		for _, l := range help[m.helpAt:min(m.helpAt+h, len(help))] {
 			body = append(body, l.render(m.w, false))
 		}
 	} else {
@@ -39,18 +46,18 @@ func (m *model) View() tea.View {
 	body = body[:min(len(body), h)]
 	lines = append(lines, body...)
 	lines = append(lines, make([]string, h-len(body))...)
-	switch {
-	case m.input != nil:
+	if m.input != nil {
 		text, at := m.input.draw(m.w)
-		if m.h > frame {
+		if len(lines) < m.h {
 			v.Cursor = tea.NewCursor(at, len(lines))
 		}
-		lines = append(lines, text, m.foot().render(m.w, false))
-	case m.ask != nil:
-		lines = append(lines, styled(m.ask.text+" [y/N]", bold|magenta).render(m.w, false), m.foot().render(m.w, false))
-	default:
-		lines = append(lines, line{m.said()}.render(m.w, false), m.foot().render(m.w, false))
+		lines = append(lines, text)
+	} else {
+		for _, l := range said {
+			lines = append(lines, l.render(m.w, false))
+		}
 	}
+	lines = append(lines, m.foot().render(m.w, false))
 	v.Content = strings.Join(lines[:min(len(lines), m.h)], "\n")
 	return v
 }
@@ -90,22 +97,30 @@ func spread(left, right line, w int) line {
 	return append(append(l, piece{strings.Repeat(" ", room), plain}), right...)
 }
 
-// viewNames are those of the views.
-var viewNames = []string{"Overview", "Queues", "Jobs", "Workers", "Failures", "Schedules"}
+// viewNames are those of the views, and how they are called where there is little room.
+var viewNames = [][2]string{{"Overview", "Over"}, {"Queues", "Queues"}, {"Jobs", "Jobs"}, {"Workers", "Workers"}, {"Failures", "Fails"}, {"Schedules", "Cron"},
+	{"Operations", "Ops"}, {"Kinds", "Kinds"}, {"Audit", "Audit"}}
 
-// viewsLine names the views.
+// viewsLine names the views, in the longest way for which there is room; the one that is shown in
+// full.
 func (m *model) viewsLine() line {
 	var l line
-	for n, p := range m.views {
-		as := plain
-		if p == m.stack[0] {
-			as = bold | reverse
+	for _, form := range []func(n int) string{
+		func(n int) string { return fmt.Sprintf(" %d %s ", n+1, viewNames[n][0]) },
+		func(n int) string { return fmt.Sprintf(" %d %s", n+1, viewNames[n][1]) },
+		func(n int) string { return fmt.Sprintf(" %d", n+1) },
+	} {
+		l = nil
+		for n, p := range m.views {
+			if p == m.stack[0] {
+				l = append(l, piece{fmt.Sprintf(" %d %s ", n+1, viewNames[n][0]), bold | reverse})
+			} else {
+				l = append(l, piece{form(n), plain})
+			}
 		}
-		name := fmt.Sprintf(" %d %s ", n+1, viewNames[n])
-		if m.w < 70 && p != m.stack[0] { // a narrow screen
-			name = fmt.Sprintf(" %d ", n+1)
+		if l.width() <= m.w {
+			break
 		}
-		l = append(l, piece{name, as})
 	}
 	return l
 }
@@ -114,19 +129,34 @@ func (m *model) titleLine() line {
 	if a := m.away; a != nil {
 		return styled(fmt.Sprintf("Redis cannot be asked for %s: %v", span(m.now().Sub(a.since)), a.err), red|bold|reverse)
 	}
-	var names []string
-	for _, p := range m.stack {
-		names = append(names, p.title())
-	}
 	if m.help {
-		names = []string{"Keys"}
+		return styled("Keys", bold)
 	}
-	return styled(strings.Join(names, " › "), bold)
+	title := m.top().title()
+	for n := len(m.stack) - 2; n >= 0; n-- { // what is shown stands last, and is worth most
+		longer := m.stack[n].title() + " › " + title
+		if width(clean(longer)) > m.w {
+			return styled("… › "+title, bold)
+		}
+		title = longer
+	}
+	return styled(title, bold)
 }
 
-// said is the line above the keys.
-func (m *model) said() piece {
+// said is what stands above the keys: as many lines as it takes, and one at least.
+func (m *model) said() []line {
+	p := m.saying()
+	var lines []line
+	for _, part := range wrap(p.text, m.w) {
+		lines = append(lines, styled(part, p.style))
+	}
+	return lines[:min(len(lines), max(1, m.h-2))]
+}
+
+func (m *model) saying() piece {
 	switch {
+	case m.ask != nil:
+		return piece{m.ask.text + " [y/N]", bold | magenta}
 	case m.note.text != "":
 		return m.note
 	case m.away != nil:
@@ -136,7 +166,7 @@ func (m *model) said() piece {
 	case m.partial != nil:
 		return piece{m.partial.Error(), magenta}
 	}
-	return piece{}
+	return piece{m.following(), bold}
 }
 
 // foot is the last line: the keys that matter most.
@@ -153,25 +183,4 @@ func (m *model) foot() line {
 		l = append(l, more...)
 	}
 	return l
-}
-
-func (m *model) footKeys() [][2]string {
-	switch {
-	case m.input != nil && m.input.err != nil:
-		return [][2]string{{"!", m.input.err.Error()}}
-	case m.input != nil:
-		return [][2]string{{"enter", "take it"}, {"esc", "leave it"}, {"ctrl+u", "empty it"}}
-	case m.ask != nil:
-		return [][2]string{{"y", "do it"}, {"any other", "leave it"}}
-	case m.help:
-		return [][2]string{{"↑ ↓", "scroll"}, {"any other", "close"}}
-	}
-	keys := [][2]string{{"?", "keys"}, {"q", "leave"}}
-	if len(m.stack) > 1 {
-		keys = append(keys, [2]string{"esc", "back"})
-	}
-	if p, ok := m.top().(interface{ keys() [][2]string }); ok {
-		keys = append(keys, p.keys()...)
-	}
-	return keys
 }

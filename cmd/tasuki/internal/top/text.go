@@ -9,44 +9,29 @@ import (
 	"unicode"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
-// clean makes a text harmless that anybody may have written: one line of valid UTF-8 in which
-// nothing moves the cursor, begins an escape sequence, turns the direction of writing, or
-// hides.
+// clean makes a text harmless that anybody may have written: one legible line, in which as many
+// cells are taken as width counts.
 func clean(text string) string {
-	plain := true
-	for i := 0; i < len(text); i++ {
-		if text[i] < ' ' || text[i] > '~' {
-			plain = false
-			break
-		}
-	}
-	if plain {
-		return text
-	}
-	var b strings.Builder
 	marks := mostMarks // none before the first character
-	for _, r := range text {
+	return strings.Map(func(r rune) rune {
 		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			b.WriteByte(' ')
-			marks = 0
-		case unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Cf, unicode.Cs):
-			b.WriteRune(unicode.ReplacementChar)
-			marks = 0
 		case unicode.Is(unicode.Variation_Selector, r): // terminals differ in what width it gives
+			return -1
 		case unicode.In(r, unicode.Mn, unicode.Me):
-			if marks < mostMarks {
-				b.WriteRune(r)
+			if marks++; marks > mostMarks {
+				return -1
 			}
-			marks++
-		default:
-			b.WriteRune(r)
-			marks = 0
+			return r
+		case unicode.Is(unicode.Join_Control, r): // and it
+			r = unicode.ReplacementChar
 		}
-	}
-	return b.String()
+		marks = 0
+		return r
+	}, legible.Line(text))
 }
 
 // mostMarks is how many marks a character may have: no language needs more, and hundreds
@@ -107,20 +92,8 @@ func perSecond(r float64) string {
 	return number(int64(math.Round(r)))
 }
 
-// span is a duration in its two largest units.
-func span(d time.Duration) string {
-	switch d = d.Abs(); {
-	case d < time.Second:
-		return fmt.Sprintf("%dms", d.Milliseconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.1fs", d.Truncate(100*time.Millisecond).Seconds())
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
-	case d < 24*time.Hour:
-		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
-	}
-	return fmt.Sprintf("%dd%02dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
-}
+// span is a duration, of which the sign does not matter.
+func span(d time.Duration) string { return legible.Duration(d.Abs()) }
 
 // since is how a time lies to now: "3m20s ago", "in 5s".
 func since(at, now time.Time) string {

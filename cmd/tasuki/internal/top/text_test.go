@@ -71,8 +71,8 @@ func TestFormats(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{number(0), "0"}, {number(999), "999"}, {number(1000), "1,000"}, {number(10_000_000), "10,000,000"}, {number(-1234), "-1,234"}, {number(math.MaxInt64), "9,223,372,036,854,775,807"},
 		{perSecond(0), "0.0"}, {perSecond(12.34), "12.3"}, {perSecond(99.96), "100"}, {perSecond(12345.6), "12,346"},
-		{span(0), "0ms"}, {span(999 * time.Millisecond), "999ms"}, {span(59990 * time.Millisecond), "59.9s"}, {span(61 * time.Second), "1m01s"}, {span(3 * time.Hour), "3h00m"}, {span(49 * time.Hour), "2d01h"},
-		{since(time.Time{}, now), "-"}, {since(now.Add(time.Second), now), "in 1.0s"}, {since(now.Add(-time.Minute), now), "1m00s ago"},
+		{span(0), "0s"}, {span(999 * time.Millisecond), "999ms"}, {span(59990 * time.Millisecond), "1m"}, {span(61 * time.Second), "1m1s"}, {span(3 * time.Hour), "3h"}, {span(49 * time.Hour), "2d1h"},
+		{since(time.Time{}, now), "-"}, {since(now.Add(time.Second), now), "in 1s"}, {since(now.Add(-time.Minute), now), "1m ago"},
 		{size(5), "5 B"}, {size(1536), "1.5 KiB"}, {size(3 << 20), "3.0 MiB"}, {size(5 << 30), "5.0 GiB"},
 		{count(1, "job"), "1 job"}, {count(2000, "job"), "2,000 jobs"},
 		{sparkline([]float64{0, 1, 2, 4}, 6), "  ▁▄▅█"}, {sparkline([]float64{0, 0}, 2), "▁▁"}, {sparkline([]float64{9, 1, 1}, 2), "██"}, {sparkline(nil, 0), ""},

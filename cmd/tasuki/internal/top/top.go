@@ -1,8 +1,8 @@
 // Package top is the terminal UI of tasuki: it shows queues, jobs, workers, failures and
 // schedules as they are now, and acts on them.
 //
-// The model is pure: messages go in, a screen comes out. What it shows it gets from a Source
-// and a Finder, and what it changes it asks of a Changer; Live is all three.
+// The model is pure: messages go in, a screen comes out. What it shows it gets from a Source, a
+// Finder, a Ledger and Statistics, and what it changes it asks of a Changer; Live is all five.
 package top
 
 import (
@@ -18,15 +18,17 @@ import (
 
 // Config says what to show. All fields but Write are needed.
 type Config struct {
-	Source   Source
-	Finder   Finder
-	Changer  Changer
-	Write    bool          // something may be changed
-	Where    string        // the server and the namespace, as the head of the screen has them
-	Interval time.Duration // between two looks
+	Source     Source
+	Finder     Finder
+	Ledger     Ledger
+	Statistics Statistics
+	Changer    Changer
+	Write      bool          // something may be changed
+	Where      string        // the server and the namespace, as the head of the screen has them
+	Interval   time.Duration // between two looks
 
 	Input, Output *os.File // of a terminal
-	Environ       []string // TERM, NO_COLOR and the like
+	Environ       []string // TERM, NO_COLOR, EDITOR and the like
 }
 
 // Run shows the UI until q is pressed or ctx ends, which is no error. It leaves the terminal
@@ -35,6 +37,7 @@ func Run(ctx context.Context, cfg Config) error {
 	base, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m := newModel(cfg)
+	m.alone = isAlone()
 	m.run = func(limit time.Duration, do func(ctx context.Context) tea.Msg) (tea.Cmd, context.CancelFunc) {
 		ctx, cancel := context.WithTimeout(base, limit)
 		return func() (msg tea.Msg) {
@@ -65,9 +68,9 @@ func Run(ctx context.Context, cfg Config) error {
 
 func newModel(cfg Config) *model {
 	m := &model{
-		look: cfg.Source, find: cfg.Finder, change: cfg.Changer, write: cfg.Write, where: cfg.Where, interval: cfg.Interval, now: time.Now,
+		look: cfg.Source, find: cfg.Finder, ledger: cfg.Ledger, counted: cfg.Statistics, change: cfg.Changer, write: cfg.Write, where: cfg.Where, interval: cfg.Interval, now: time.Now, exec: tea.ExecProcess, editor: editorOf(cfg.Environ),
 		tracks: map[string]*track{},
-		views:  []page{&overview{}, &queues{}, newJobs(""), &workers{}, &failures{}, &schedules{}},
+		views:  []page{&overview{}, &queues{}, newJobs(""), &workers{}, &failures{}, &schedules{}, &operations{}, &kinds{}, newAudit()},
 	}
 	m.stack = m.views[:1:1]
 	return m

@@ -18,9 +18,7 @@ type workers struct{ entries[inspect.Worker] }
 
 func (*workers) title() string { return "Workers" }
 
-func (*workers) keys() [][2]string {
-	return [][2]string{{"enter", "its slots"}, {"Q", "quiet"}, {"S", "stop"}}
-}
+func (*workers) place() string { return "workers" }
 
 func (p *workers) read(m *model) func(context.Context) (func(), error) {
 	return p.readBy(m.look.Workers, func(w *inspect.Worker) string { return w.ID })
@@ -102,9 +100,7 @@ type worker struct {
 
 func (p *worker) title() string { return p.id }
 
-func (*worker) keys() [][2]string {
-	return [][2]string{{"enter", "open the job"}, {"Q", "quiet"}, {"S", "stop"}}
-}
+func (*worker) place() string { return "a worker" }
 
 func (p *worker) read(m *model) func(context.Context) (func(), error) {
 	return func(ctx context.Context) (func(), error) {

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package top
+
+func isAlone() bool { return false }

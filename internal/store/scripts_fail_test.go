@@ -1,0 +1,132 @@
+package store
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tasuki-dev/tasuki/internal/redistest"
+)
+
+// TestScriptsThatFail: each call of each script to Redis fails once, as one does that the user
+// may not send. A script undoes nothing then, so what it takes away it has written before where it goes;
+// and when the operation is done again, every job is somewhere that is there when nothing fails.
+//
+//fault:server any script fails at any of its commands, as the user may not send it | no job is lost: what goes elsewhere is written there before it is taken away, and the same call again finishes it
+func TestScriptsThatFail(t *testing.T) { // not in parallel, as scripts are changed for all
+	url := redistest.Shared(t).URL()
+	byName := map[string]*script{}
+	for _, s := range []*script{
+		scriptCronTake, scriptCronWrite, scriptQueue, scriptEnqueue, scriptImport, scriptMoved, scriptRecord, scriptFetch, scriptDue, scriptOpen,
+		scriptRegister, scriptAppend, scriptForgetFailure, scriptOperate, scriptNote, scriptAct, scriptDiscard, scriptLeave, scriptMove, scriptRestore, scriptRevive,
+		scriptStats, scriptUnlock, scriptSweep, scriptAnnounce, scriptBeat, scriptElect, scriptEnded, scriptForget, scriptTombstone, scriptTrim,
+	} {
+		byName[s.name] = s
+	}
+	for _, name := range slices.Sorted(maps.Keys(operations)) {
+		op := operations[name]
+		s := byName[op.script]
+		if s == nil { // it only reads
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			whole := *s
+			defer func() { *s = whole }()
+			b := op.box(t, url, "mail")
+			for range 2 {
+				if err := op.run(t.Context(), b.s, b.q); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := b.there(&op)
+			b.s.Close()
+			for n := 1; ; n++ {
+				b := op.box(t, url, "mail")
+				failed := b.s.ns + ":failed"
+				s.text = failing(whole.text, n, failed)
+				sum := sha1.Sum([]byte(s.text))
+				s.sha = hex.EncodeToString(sum[:])
+				first := op.run(t.Context(), b.s, b.q)
+				*s = whole
+				call, _ := b.do("GET", failed).ToString()
+				if call == "" {
+					if n == 1 || first != nil {
+						t.Errorf("nothing has failed, %v", first)
+					}
+					b.s.Close()
+					return
+				}
+				again := op.run(context.WithValue(t.Context(), afterError{}, true), b.s, b.q)
+				got := b.there(&op)
+				for _, job := range slices.Sorted(maps.Keys(want)) {
+					if !got[job] {
+						t.Errorf("call %d fails, %s: %v; it is done again: %v; %s is lost", n, call, first, again, job)
+					}
+				}
+				b.s.Close()
+			}
+		})
+	}
+}
+
+// failing is a script whose nth call to Redis fails, and is noted in a key.
+func failing(text string, n int, key string) string {
+	return fmt.Sprintf(`local real, calls = redis, 0
+local function fails(...)
+  calls = calls + 1
+  if calls == %d then real.call('SET', '%s', table.concat({...}, ' ')) end
+  return calls == %d
+end
+local redis = setmetatable({
+  call = function(...)
+    if fails(...) then error('NOPERM this user has no permissions') end
+    return real.call(...)
+  end,
+  pcall = function(...)
+    if fails(...) then return {err = 'NOPERM this user has no permissions'} end
+    return real.pcall(...)
+  end,
+}, {__index = real})
+`, n, key, n) + text
+}
+
+// there are the jobs of the box: all but the last words of their elements, which say what a script has made
+// of them; and the records that have a job.
+func (b *box) there(op *operation) map[string]bool {
+	jobs := map[string]bool{}
+	for _, line := range b.dump() {
+		part, rest, _ := strings.Cut(line, " ")
+		switch kind, _, _ := strings.Cut(part, ":"); kind {
+		case "ready", "suspect", "parked", "hand":
+			for element := range strings.SplitSeq(strings.Trim(rest, "[]"), ", ") {
+				jobs[op.job(element)] = true
+			}
+		case "scheduled", "retry", "dead":
+			jobs[op.job(rest[:strings.LastIndex(rest, " ")])] = true
+		case "held":
+			_, element, _ := strings.Cut(rest, " ")
+			jobs[op.job(element)] = true
+		case "rec":
+			if strings.HasPrefix(rest, "job ") {
+				jobs[part] = true
+			}
+		}
+	}
+	return jobs
+}
+
+// job names the job of an element.
+func (op *operation) job(element string) string {
+	for _, last := range []string{" again", " soon", " now", " dead"} {
+		element = strings.TrimSuffix(element, last)
+	}
+	if of := op.pointers[element]; of != "" {
+		return of
+	}
+	return element
+}
