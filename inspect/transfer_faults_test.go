@@ -1,6 +1,7 @@
 package inspect_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -140,8 +141,17 @@ func TestTransferBesideWorkers(t *testing.T) {
 	o := e.other()
 	const jobs = 4000
 	var lock sync.Mutex
-	runs := map[string]int{}
-	h := func(_ context.Context, job *tasuki.RawJob) error {
+	var once sync.Once
+	runs, moving := map[string]int{}, make(chan struct{})
+	h := func(ctx context.Context, job *tasuki.RawJob) error {
+		// One in ten waits, so that workers that are quicker leave something to move.
+		if bytes.HasSuffix(job.Args, []byte("0")) {
+			select {
+			case <-moving:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
 		lock.Lock()
 		defer lock.Unlock()
 		runs[job.ID]++
@@ -161,7 +171,11 @@ func TestTransferBesideWorkers(t *testing.T) {
 	stopHere, stopThere := e.work(h), o.work(h)
 	var total inspect.Transferred
 	redistest.WaitFor(t, "all to have run", func() error {
-		done := e.transfer("default", o, nil)
+		done := e.transfer("default", o, &inspect.TransferConfig{Progress: func(done inspect.Transferred) {
+			if done.Moved > 0 {
+				once.Do(func() { close(moving) })
+			}
+		}})
 		total.Moved += done.Moved
 		total.Doubled += done.Doubled
 		total.Refused += done.Refused
