@@ -218,10 +218,12 @@ func (s *statistics) take() []*store.Counted {
 			continue
 		}
 		key.kind = store.AllKinds
-		if kinds[key] == nil {
-			kinds[key] = &tally.Counts{}
+		for _, queue := range []string{key.queue, store.AllQueues} {
+			if key.queue = queue; kinds[key] == nil {
+				kinds[key] = &tally.Counts{}
+			}
+			kinds[key].Add(c)
 		}
-		kinds[key].Add(c)
 	}
 	var portions []*store.Counted
 	for key, c := range kinds {

@@ -135,8 +135,12 @@ func (q *HistoryQuery) validate(s *store.Store) error {
 // command for each point that this Inspector has not read in the last hour. What was counted is
 // there after ten seconds.
 func (i *Inspector) History(ctx context.Context, q HistoryQuery) ([]Point, error) {
-	h, err := i.history(ctx, q)
-	if err != nil || len(h.queues) == 0 {
+	queues := []string{q.Queue}
+	if q.Queue == store.AllQueues && q.Kind != store.AllKinds {
+		queues = nil // of these there is no sum
+	}
+	h, err := i.history(ctx, q, queues)
+	if err != nil {
 		return nil, err
 	}
 	return h.points(q.Timeless, h.fields...), nil
@@ -145,7 +149,11 @@ func (i *Inspector) History(ctx context.Context, q HistoryQuery) ([]Point, error
 // HistoryByQueue is History for each queue: all that were ever used, or the one that is named.
 // It costs as many commands as that of one queue.
 func (i *Inspector) HistoryByQueue(ctx context.Context, q HistoryQuery) (map[string][]Point, error) {
-	h, err := i.history(ctx, q)
+	var queues []string
+	if q.Queue != "" {
+		queues = []string{q.Queue}
+	}
+	h, err := i.history(ctx, q, queues)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +186,8 @@ func (h *counted) points(timeless bool, fields ...string) []Point {
 	return points
 }
 
-func (i *Inspector) history(ctx context.Context, q HistoryQuery) (*counted, error) {
+// history reads what a query means of some queues, or, if there are none, of all that were ever used.
+func (i *Inspector) history(ctx context.Context, q HistoryQuery, queues []string) (*counted, error) {
 	if err := q.validate(i.store); err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
@@ -190,13 +199,13 @@ func (i *Inspector) history(ctx context.Context, q HistoryQuery) (*counted, erro
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
-	h := &counted{span: span, from: from, queues: []string{q.Queue}}
-	if q.Queue == "" {
+	h := &counted{span: span, from: from, queues: queues}
+	if len(queues) == 0 {
 		if h.queues, err = i.store.Queues(ctx); err != nil {
 			return nil, fmt.Errorf("history: %w", err)
 		}
 	}
-	if len(h.queues) == 0 {
+	if len(h.queues) == 0 { // else all fields would be read
 		return h, nil
 	}
 	h.fields = make([]string, len(h.queues))

@@ -72,7 +72,7 @@ func BenchmarkStatistics(b *testing.B) {
 		}
 		for at := range int64(span.Kept / span.Long) {
 			key := fmt.Sprintf("t:stats:{stats}:%s:%d", span.part, now.UnixMilli()/span.Long.Milliseconds()-at)
-			words := []string{"HSET", key}
+			words := []string{"HSET", key, " ", values[draw.IntN(len(values))]}
 			for _, queue := range names {
 				words = append(words, " "+queue, values[draw.IntN(len(values))])
 				for k := range kinds {
@@ -112,6 +112,8 @@ func BenchmarkStatistics(b *testing.B) {
 		}},
 		{"all kinds of an hour", func() error { _, _, err := i.Kinds(b.Context(), "", now.Add(-time.Hour)); return err }},
 		{"all kinds of 72 h", func() error { _, _, err := i.Kinds(b.Context(), "", now.Add(-72*time.Hour)); return err }},
+		{"first of 3 h", func() error { return first(b, client, now.Add(-3*time.Hour)) }},
+		{"first of 90 days", func() error { return first(b, client, now.Add(-90*24*time.Hour)) }},
 	} {
 		b.Run(look.name, func(b *testing.B) {
 			was := commands()
@@ -126,4 +128,14 @@ func BenchmarkStatistics(b *testing.B) {
 			b.ReportMetric(mb, "MB")
 		})
 	}
+}
+
+// first is what a page of metrics reads when nobody has looked before.
+func first(b *testing.B, client *tasuki.Client, since time.Time) error {
+	i := inspect.New(client)
+	if _, _, err := i.Kinds(b.Context(), "", since); err != nil {
+		return err
+	}
+	_, err := i.History(b.Context(), inspect.HistoryQuery{From: since})
+	return err
 }

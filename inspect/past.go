@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"sync"
@@ -34,6 +35,9 @@ const (
 	pastMost = 16 << 20 // bytes
 	pastFor  = time.Hour
 )
+
+// pastPortion is how many spans are read at once.
+const pastPortion = 16
 
 // pastKey is a span: when it began, in ms since 1970, and how long it is.
 type pastKey struct {
@@ -142,12 +146,7 @@ func (p *past) add(ctx context.Context, all map[string]*tally.Sums, span store.S
 		if err != nil {
 			return err
 		}
-		for field, sum := range sums {
-			if all[field] == nil {
-				all[field] = &tally.Sums{}
-			}
-			all[field].Merge(sum)
-		}
+		merge(all, sums)
 		from = over
 	}
 	if from.After(to) {
@@ -171,18 +170,44 @@ func (p *past) sums(ctx context.Context, span store.Span, from, over, now time.T
 	if known {
 		return sums, nil
 	}
-	spans, err := p.read(ctx, span, from, over.Add(-1), now, nil)
-	if err != nil {
-		return nil, err
-	}
 	sums = map[string]*tally.Sums{}
-	addFields(sums, spans)
+	var adding sync.Mutex
+	var failed error
+	var portions sync.WaitGroup
+	for at := from; at.Before(over); at = at.Add(pastPortion * span.Long) {
+		end := at.Add(pastPortion * span.Long)
+		if end.After(over) {
+			end = over
+		}
+		portions.Go(func() { // the numbers of one are added while Redis sends the next
+			spans, err := p.read(ctx, span, at, end.Add(-1), now, nil)
+			portion := map[string]*tally.Sums{}
+			addFields(portion, spans)
+			adding.Lock()
+			defer adding.Unlock()
+			failed = cmp.Or(failed, err)
+			merge(sums, portion)
+		})
+	}
+	if portions.Wait(); failed != nil {
+		return nil, failed
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.turn()
 	p.young.sums[key] = sums
 	p.young.bytes += len(sums) * int(unsafe.Sizeof(tally.Sums{}))
 	return sums, nil
+}
+
+// merge adds sums to others by field.
+func merge(all, more map[string]*tally.Sums) {
+	for field, sum := range more {
+		if all[field] == nil {
+			all[field] = &tally.Sums{}
+		}
+		all[field].Merge(sum)
+	}
 }
 
 // addFields adds what was counted in spans to sums by field.

@@ -222,7 +222,7 @@ func (e *bench) count() {
 		}
 		for ago := range int64(span.Kept / span.Long) {
 			key := fmt.Sprintf("%s:stats:{stats}:%s:%d", benchNamespace, span.part, now.UnixMilli()/span.Long.Milliseconds()-ago-1)
-			words := []string{"HSET", key}
+			words := []string{"HSET", key, store.CountField(store.AllQueues, store.AllKinds), values[draw.IntN(len(values))]}
 			for q := range benchQueues / 2 {
 				words = append(words, store.CountField(benchQueue(q), ""), values[draw.IntN(len(values))])
 				for k := range benchKinds {

@@ -71,8 +71,9 @@ func (s *Store) IsStats(key string) (kind string, ok bool) {
 
 // What is counted has a field for each kind in each queue.
 const (
-	// AllKinds is the kind of a queue's sum.
-	AllKinds = ""
+	// AllKinds is the kind of a queue's sum, and AllQueues the queue of the sum of those.
+	AllKinds  = ""
+	AllQueues = ""
 	// RawKind is that of jobs that have none, and OtherKinds that of those for which there
 	// was no room.
 	RawKind    = "(raw)"

@@ -255,8 +255,14 @@ func wide(text string, at int) (n int64, next int) {
 	if len(text)-at < size || size == 8 && text[at] != 0 {
 		return 0, -1
 	}
-	for _, b := range []byte(text[at : at+size]) {
-		n = n<<8 | int64(b)
+	if rest := text[at:]; len(rest) >= 8 { // no branch depends on the size: it differs from number to number
+		eight := uint64(rest[0])<<56 | uint64(rest[1])<<48 | uint64(rest[2])<<40 | uint64(rest[3])<<32 |
+			uint64(rest[4])<<24 | uint64(rest[5])<<16 | uint64(rest[6])<<8 | uint64(rest[7])
+		n = int64(eight >> (64 - 8*size))
+	} else {
+		for _, b := range []byte(rest[:size]) {
+			n = n<<8 | int64(b)
+		}
 	}
 	if n > most {
 		return 0, -1

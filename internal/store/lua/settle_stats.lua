@@ -6,7 +6,7 @@
 --
 -- A full Redis refuses it: what is counted waits, and takes no room from jobs.
 --
--- KEYS[1] minutes HASH of this minute: kind and queue → numbers
+-- KEYS[1] minutes HASH of this minute: kind and queue → numbers, and sums of them
 -- KEYS[2] hours HASH the same, of this hour
 -- KEYS[3] days HASH the same, of this day
 -- KEYS[4] failures ZSET fingerprint → last seen, ms
