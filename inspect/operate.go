@@ -31,6 +31,7 @@ type operationRun struct {
 	began   time.Time // by the clock of this process
 	written time.Time
 	closing <-chan struct{} // of the Inspector
+	undone  *Operation      // what its begin takes with it: as it is to be
 }
 
 var errOperationCancelled = errors.New("the operation was cancelled")
@@ -47,7 +48,15 @@ func (r *operationRun) write(ctx context.Context, what string) (cancelled string
 	if what == "leave" { // others see at once that nobody runs it
 		what, lease = "step", 0
 	}
-	return r.store.Operate(ctx, &store.OperationStep{What: what, ID: r.o.ID, Runner: r.runner, Lease: lease, State: string(state)})
+	step := store.OperationStep{What: what, ID: r.o.ID, Runner: r.runner, Lease: lease, State: string(state), Was: r.o.written}
+	if what == "begin" && r.undone != nil {
+		becomes, err := json.Marshal(r.undone)
+		if err != nil {
+			return "", err
+		}
+		step.Other, step.Was, step.Becomes = r.undone.ID, r.undone.written, string(becomes)
+	}
+	return r.store.Operate(ctx, &step)
 }
 
 // beat writes down how far it has come, once a second; the error is why it has to end.

@@ -57,6 +57,8 @@ type Operation struct {
 	// Moving are the jobs that just go to another queue. Nothing leads to one that has left and not
 	// come in yet, so Continue and Undo look at them.
 	Moving []string `json:"moving,omitempty"`
+
+	written string // as it was read
 }
 
 // HasEnded tells whether nobody works on it.
@@ -165,11 +167,11 @@ func (i *Inspector) Operate(ctx context.Context, t Task, q Query) (Operation, er
 	if o.NoUndo = t.noUndo(&q, 0); o.NoUndo == "" {
 		i.emptyOldTrash(ctx)
 	}
-	return i.begin(ctx, o)
+	return i.begin(ctx, o, nil)
 }
 
-// begin writes down an operation, and runs it.
-func (i *Inspector) begin(ctx context.Context, o Operation) (Operation, error) {
+// begin writes down an operation, and with it what becomes of the one that it undoes, and runs it.
+func (i *Inspector) begin(ctx context.Context, o Operation, undone *Operation) (Operation, error) {
 	now, err := i.store.Now(ctx)
 	if err != nil {
 		return o, fmt.Errorf("operate: %w", err)
@@ -178,7 +180,10 @@ func (i *Inspector) begin(ctx context.Context, o Operation) (Operation, error) {
 	if o.NoUndo == "" && o.Undoes == "" {
 		o.UndoUntil = now.Add(undoFor)
 	}
-	if err := i.launch(ctx, "begin", &o); err != nil {
+	if undone != nil {
+		undone.UndoneBy = o.ID
+	}
+	if err := i.launch(ctx, "begin", &o, undone); err != nil {
 		return o, fmt.Errorf("operate: %w", err)
 	}
 	i.noted(ctx, AuditEntry{What: string(o.Action), Target: o.Query, Detail: "operation " + o.ID + " begins" + o.detail(), Count: int(o.Meant.Jobs), Operation: o.ID}, nil)
@@ -199,13 +204,17 @@ func (t *Task) detail() string {
 }
 
 // launch takes an operation and runs it in the background.
-func (i *Inspector) launch(ctx context.Context, how string, o *Operation) error {
-	r := &operationRun{Inspector: i, o: *o, runner: wire.NewToken(), began: time.Now(), closing: i.ops.closing}
+func (i *Inspector) launch(ctx context.Context, how string, o, undone *Operation) error {
+	r := &operationRun{Inspector: i, o: *o, runner: wire.NewToken(), began: time.Now(), closing: i.ops.closing, undone: undone}
 	end, err := i.ops.enter(o.ID)
 	if err != nil {
 		return err
 	}
-	if _, err := r.write(ctx, how); err != nil {
+	err = store.Repeat(ctx, func(ctx context.Context) error {
+		_, err := r.write(ctx, how)
+		return err
+	})
+	if err != nil {
 		end()
 		return err
 	}
@@ -277,6 +286,7 @@ func (i *Inspector) operations(ctx context.Context, ids ...string) ([]Operation,
 		if json.Unmarshal([]byte(w.State), &o) != nil || o.ID != id {
 			continue // somebody else has put it there
 		}
+		o.written = w.State
 		if o.State == OperationRunning && !w.Till.After(now) {
 			o.State = OperationInterrupted
 			if err := i.recount(ctx, &o); err != nil {
@@ -287,7 +297,7 @@ func (i *Inspector) operations(ctx context.Context, ids ...string) ([]Operation,
 			o.Undoable = 0
 			o.NoUndo = cmp.Or(o.NoUndo, "the time to undo it is over")
 			if o.UndoneBy != "" {
-				o.NoUndo = "it was undone"
+				o.NoUndo = "it was undone by operation " + o.UndoneBy
 			}
 		}
 		all = append(all, o)
@@ -341,12 +351,14 @@ func (i *Inspector) cancelOperation(ctx context.Context, o *Operation) error {
 		}
 		return err
 	}
-	r := &operationRun{Inspector: i, o: *o, runner: wire.NewToken()}
-	if _, err := r.write(ctx, "take"); err != nil {
-		return err
+	ended := *o
+	ended.State, ended.Error = OperationCancelled, ""
+	err := i.rewrite(ctx, &ended)
+	if errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrHeld) { // somebody goes on with it
+		if *o, err = i.Operation(ctx, o.ID); err == nil {
+			err = i.cancelOperation(ctx, o)
+		}
 	}
-	r.o.State, r.o.Error = OperationCancelled, ""
-	_, err := r.write(ctx, "end")
 	return err
 }
 
@@ -364,16 +376,19 @@ func (i *Inspector) Continue(ctx context.Context, id string) (Operation, error) 
 		err = operationEnded{}
 	default:
 		if o.UndoneBy != "" { // else what was brought back would be taken away again
-			err = fmt.Errorf("%w: it was undone", operationEnded{})
+			err = fmt.Errorf("%w: it was undone by operation %s", operationEnded{}, o.UndoneBy)
 			break
 		}
 		o.State, o.Error = OperationRunning, ""
 		if o.NoUndo == nothingDone { // so far
 			o.NoUndo = ""
 		}
-		err = i.launch(ctx, "take", &o)
+		err = i.launch(ctx, "take", &o, nil)
 	}
-	if errors.Is(err, store.ErrHeld) {
+	switch {
+	case errors.Is(err, store.ErrChanged): // somebody has continued or undone it since
+		return i.Continue(ctx, id)
+	case errors.Is(err, store.ErrHeld):
 		err = ErrOperationRuns
 	}
 	i.noted(ctx, AuditEntry{What: "continue operation", Target: id, Count: 1, Operation: id}, err)

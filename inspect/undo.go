@@ -173,6 +173,8 @@ func (i *Inspector) Undo(ctx context.Context, id string) (Operation, error) {
 		return o, fmt.Errorf("undo %s: %w: it runs: cancel it first", id, ErrNotUndoable)
 	case o.Undoes != "":
 		return o, fmt.Errorf("undo %s: %w: it undoes another", id, ErrNotUndoable)
+	case o.UndoneBy != "":
+		return o, fmt.Errorf("undo %s: %w: it was undone by operation %s, which can be continued if it was cut", id, ErrNotUndoable, o.UndoneBy)
 	case o.Undoable == 0:
 		return o, fmt.Errorf("undo %s: %w: %s", id, ErrNotUndoable, o.NoUndo)
 	}
@@ -180,14 +182,18 @@ func (i *Inspector) Undo(ctx context.Context, id string) (Operation, error) {
 		Task: Task{Action: undoing}, Query: o.Query, Undoes: id, Meant: Count{Jobs: int64(o.Undoable), Exact: true},
 		NoUndo: "it undoes another", Kept: o.Kept,
 	}
-	if undo, err = i.begin(ctx, undo); err != nil {
-		return undo, err
+	undone := o
+	if undone.State == OperationInterrupted {
+		undone.State = OperationCancelled
 	}
-	o.UndoneBy = undo.ID
-	if err := i.rewrite(ctx, &o); err != nil {
-		return undo, fmt.Errorf("undo %s: %w", id, err)
+	undo, err = i.begin(ctx, undo, &undone)
+	switch {
+	case errors.Is(err, store.ErrChanged): // somebody has undone or continued it since
+		return i.Undo(ctx, id)
+	case errors.Is(err, store.ErrHeld):
+		return o, fmt.Errorf("undo %s: %w: it runs: cancel it first", id, ErrNotUndoable)
 	}
-	return undo, nil
+	return undo, err
 }
 
 // recount looks how many jobs were kept of an operation that is interrupted: what it has done since
@@ -209,12 +215,9 @@ func (i *Inspector) recount(ctx context.Context, o *Operation) error {
 	return nil
 }
 
-// rewrite writes down an operation that nobody runs.
+// rewrite writes down an operation that nobody runs, if it is as it was read.
 func (i *Inspector) rewrite(ctx context.Context, o *Operation) error {
 	r := &operationRun{Inspector: i, o: *o, runner: wire.NewToken()}
-	if r.o.State == OperationInterrupted {
-		r.o.State = OperationCancelled // nobody may go on with what is undone
-	}
 	if _, err := r.write(ctx, "take"); err != nil {
 		return err
 	}
@@ -237,13 +240,15 @@ func (i *Inspector) emptyOldTrash(ctx context.Context) {
 		if n++; n < undoOps {
 			continue
 		}
+		o.Undoable, o.NoUndo = 0, fmt.Sprintf("only of the last %d operations jobs are kept", undoOps)
+		if i.rewrite(ctx, o) != nil {
+			continue // somebody goes on with it, or undoes it
+		}
 		for _, name := range o.Kept {
 			if q, err := i.store.Queue(name); err == nil {
 				_ = i.store.Unkeep(ctx, q, o.ID, -1) // the same
 			}
 		}
-		o.Undoable, o.NoUndo = 0, fmt.Sprintf("only of the last %d operations jobs are kept", undoOps)
-		_ = i.rewrite(ctx, o)
 	}
 }
 

@@ -22,6 +22,9 @@ type OperationStep struct {
 	Runner string // who runs it; of a cancel, who wants it to end
 	Lease  time.Duration
 	State  string // JSON
+	// Was is the state, as it was read, of what a take, or a begin with Other, takes. Other is
+	// the operation that a begin undoes, and Becomes its state from then on.
+	Was, Other, Becomes string
 }
 
 // Why an OperationStep was not done.
@@ -31,11 +34,11 @@ var (
 )
 
 // Operate writes the state of an operation. It returns who wants it to end. ErrLost, ErrHeld,
-// ErrMissing and ErrEnded say why it was not written.
+// ErrChanged, ErrMissing and ErrEnded say why it was not written.
 func (s *Store) Operate(ctx context.Context, o *OperationStep) (cancelled string, err error) {
 	var answer []string
 	err = s.eval(ctx, scriptOperate, []string{s.operationsKey()},
-		[]string{o.What, o.ID, o.Runner, itoa(o.Lease.Milliseconds()), o.State, strconv.Itoa(MostOperations)},
+		[]string{o.What, o.ID, o.Runner, itoa(o.Lease.Milliseconds()), o.State, strconv.Itoa(MostOperations), o.Other, o.Was, o.Becomes},
 		func(reply rueidis.RedisResult) (err error) {
 			answer, err = reply.AsStrSlice()
 			if err == nil && len(answer) == 0 {
@@ -56,6 +59,8 @@ func (s *Store) Operate(ctx context.Context, o *OperationStep) (cancelled string
 		return "", ErrLost
 	case "held":
 		return "", ErrHeld
+	case "changed":
+		return "", ErrChanged
 	case "missing":
 		return "", ErrMissing
 	case "ended":

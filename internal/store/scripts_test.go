@@ -231,15 +231,38 @@ var operations = map[string]operation{
 	"Operate takes and ends": {
 		script: "inspect_operate",
 		run: func(ctx context.Context, s *Store, _ *Queue) error {
-			_, err := s.Operate(ctx, &OperationStep{What: "take", ID: "o1", Runner: "you", Lease: time.Minute})
+			_, err := s.Operate(ctx, &OperationStep{What: "take", ID: "o1", Runner: "you", Lease: time.Minute, State: "taken", Was: "old"})
 			for _, what := range []string{"cancel", "step", "end"} {
 				if err == nil {
 					_, err = s.Operate(ctx, &OperationStep{What: what, ID: "o1", Runner: "you", Lease: time.Minute, State: "ended"})
 				}
 			}
-			return err
+			return unlessChanged(err)
 		},
 		changes: []string{"-all:operations o1 old", "-all:operations o1:lease 1 me", "+all:operations o1 ended"},
+	},
+	"Operate undoes": {
+		script: "inspect_operate",
+		run: func(ctx context.Context, s *Store, _ *Queue) error {
+			_, err := s.Operate(ctx, &OperationStep{What: "begin", ID: "o2", Runner: "you", Lease: time.Minute, State: "undoes o1", Was: "old", Other: "o1", Becomes: "undone by o2"})
+			if err != nil {
+				return err
+			}
+			for _, late := range []OperationStep{{What: "take", ID: "o1"}, {What: "begin", ID: "o3", Other: "o1", Becomes: "undone by o3"}} {
+				late.Runner, late.Lease, late.State, late.Was = "you", time.Minute, "x", "old"
+				if _, err := s.Operate(ctx, &late); !errors.Is(err, ErrChanged) {
+					return fmt.Errorf("%s: %w", late.What, err)
+				}
+			}
+			if _, err := s.Operate(ctx, &OperationStep{What: "step", ID: "o1", Runner: "me", Lease: time.Minute, State: "x"}); !errors.Is(err, ErrLost) {
+				return fmt.Errorf("a slow runner goes on: %w", err)
+			}
+			return nil
+		},
+		changes: []string{
+			"-all:operations o1 old", "-all:operations o1:lease 1 me",
+			"+all:operations o1 undone by o2", "+all:operations o2 undoes o1", "+all:operations o2:lease T you",
+		},
 	},
 	"Operate of another": {
 		script: "inspect_operate",
