@@ -1,6 +1,7 @@
 package inspect_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -194,17 +195,20 @@ func TestUndoerIsGone(t *testing.T) {
 	proxy := redistest.StartProxy(t, server)
 	i := inspect.New(e.open(proxy.URL()))
 	began := proxy.Once(redistest.Swallow, func(command []string) bool { return slices.Contains(command, "begin") })
+	ctx, gone := context.WithCancel(t.Context())
 	go func() {
 		<-began
-		proxy.Down(true)
+		gone()
 	}()
-	if _, err := i.Undo(t.Context(), o.ID); err == nil {
+	if _, err := i.Undo(ctx, o.ID); err == nil {
 		t.Fatal("it has seen the answer")
 	}
-	o = e.await(o.ID)
-	if o.UndoneBy == "" {
-		t.Fatalf("%+v", o)
-	}
+	redistest.WaitFor(t, "the undo to have begun", func() error { // the call ends before Redis has done it
+		if o = e.await(o.ID); o.UndoneBy == "" {
+			return fmt.Errorf("%+v", o)
+		}
+		return nil
+	})
 	for what, err := range map[string]error{
 		"undone":    func() error { _, err := e.inspector.Undo(t.Context(), o.ID); return err }(),
 		"continued": func() error { _, err := e.inspector.Continue(t.Context(), o.ID); return err }(),
@@ -222,7 +226,7 @@ func TestUndoerIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if u = e.await(u.ID); u.State != inspect.OperationDone || u.Done != n/2 {
-		t.Error(fmt.Sprintf("%+v", u))
+		t.Errorf("%+v", u)
 	}
 	e.thereOnce(n)
 }
