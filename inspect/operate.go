@@ -274,5 +274,5 @@ func (r *operationRun) land(ctx context.Context, moving []string, to string) err
 
 // isRefusal tells whether an error is one of a job, and not of Redis.
 func isRefusal(err error) bool {
-	return slices.ContainsFunc([]error{ErrForeign, ErrBare, tasuki.ErrLocked, tasuki.ErrIDTaken}, func(is error) bool { return errors.Is(err, is) })
+	return !store.IsRedis(err) && !store.IsPassing(err) && !errors.Is(err, store.ErrClosed)
 }

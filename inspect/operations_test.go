@@ -381,8 +381,65 @@ func TestOthersDoNotWaitForABegin(t *testing.T) {
 	i.Close()
 }
 
+// TestEditRefusesSome: a job that may not have a change is counted, and the others get it.
+func TestEditRefusesSome(t *testing.T) {
+	e := setup(t)
+	const n = 300 // more than a portion
+	for i := range n {
+		opts := tasuki.Opts{ID: fmt.Sprint(i), Record: true}
+		if i%3 == 0 {
+			opts.In = 50 * time.Hour
+		}
+		e.put(kind.With(opts).Spec(i))
+	}
+	deadline := time.Now().Add(24 * time.Hour)
+	o := e.operate(inspect.Task{Action: inspect.Edit, Changes: &inspect.Changes{Deadline: &deadline}}, "queue:default")
+	if o.State != inspect.OperationDone || o.Done != n/3*2 || o.Refused != n/3 || !strings.Contains(o.Error, "deadline: ") || !strings.Contains(o.Error, "when the job is due") {
+		t.Errorf("%+v", o)
+	}
+	for _, j := range e.jobs("default", inspect.Query{}) {
+		if (j.State == tasuki.StateReady) == j.Deadline.IsZero() {
+			t.Errorf("%s is %s, with the deadline %v", j.ID, j.State, j.Deadline)
+		}
+	}
+}
+
 func TestBadOperations(t *testing.T) {
 	e := setup(t)
+	e.put(kind.With(tasuki.Opts{ID: "a", Record: true}).Spec(1))
+	jobs := e.jobs("default", inspect.Query{})
+	attempts, most, short, long := -9, 2_000_000, -5*time.Second, 101*365*24*time.Hour
+	past, soon, later := time.Now().Add(-time.Hour), time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
+	never := time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+	for want, c := range map[string]inspect.Changes{
+		"max_attempts: -9: allowed are 1 to 1000000": {MaxAttempts: &attempts},
+		"max_attempts: 2000000: allowed are 1":       {MaxAttempts: &most},
+		"timeout: -5s: allowed are 1 ms":             {Timeout: &short},
+		"timeout: 884760h0m0s: allowed are 1 ms":     {Timeout: &long},
+		"keep: -5s: allowed are 1 ms":                {Keep: &short},
+		"deadline: the year 10000: allowed are":      {Deadline: &never},
+		"expire_at: the year 10000: allowed are":     {ExpireAt: &never},
+		"when the job expires":                       {Deadline: &soon, ExpireAt: &later},
+		"meta: 5001 bytes: allowed are 4096":         {Tags: map[string]string{"t": strings.Repeat("x", 5000)}},
+		"deadline: " + past.Format("2006"):           {Deadline: &past},
+	} {
+		task := inspect.Task{Action: inspect.Edit, Changes: &c}
+		is := map[string]error{}
+		_, is["operate"] = e.inspector.Operate(t.Context(), task, inspect.Query{})
+		_, _, is["preview"] = e.inspector.Preview(t.Context(), task, inspect.Query{})
+		if c.Deadline != &past { // a job that has it may have it again
+			is["validate"] = task.Validate()
+			is["edit"] = e.inspector.Edit(t.Context(), c, jobs...)[0]
+		}
+		for call, err := range is {
+			if !errors.Is(err, inspect.ErrInvalid) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %s", call, err, want)
+			}
+		}
+	}
+	if all, err := e.inspector.Operations(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("%+v, %v", all, err)
+	}
 	for want, task := range map[string]inspect.Task{
 		"allowed are retry, cancel": {Action: "melt"},
 		"to: the queue is missing":  {Action: inspect.Move},
