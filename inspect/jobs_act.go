@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -115,7 +116,7 @@ func (i *Inspector) Move(ctx context.Context, to string, jobs ...Job) []error {
 
 // Edit changes recorded jobs that do not run, as Client.Edit does. It returns what Act does.
 func (i *Inspector) Edit(ctx context.Context, c Changes, jobs ...Job) []error {
-	if err := c.validate(); err != nil {
+	if err := c.validate(always); err != nil {
 		return slices.Repeat([]error{refusal(fmt.Errorf("edit: %w", err))}, len(jobs))
 	}
 	return i.act(&actor{Inspector: i, ctx: ctx, what: Edit, changes: &c}, jobs)
@@ -145,14 +146,24 @@ type Changes struct {
 	Tags map[string]string `json:"tags,omitempty"`
 }
 
-func (c *Changes) validate() error {
+// always is before each time that may be that of a job: a limit that it has already may be given once more.
+var always = time.UnixMilli(0)
+
+// validate says what no job may have, as an enqueue would at that time. How long arguments may be, and
+// whether limits fit what a job has, is asked of each.
+func (c *Changes) validate(now time.Time) error {
 	if c.Args == nil && c.MaxAttempts == nil && c.Timeout == nil && c.Keep == nil && c.Deadline == nil && c.ExpireAt == nil && len(c.Tags) == 0 {
 		return errors.New("changes: there is none: allowed are args, max_attempts, timeout_ns, deadline, expire_at, keep_ns and tags")
 	}
 	if c.Args != nil && !json.Valid(c.Args) {
 		return errors.New("args: allowed is JSON")
 	}
-	return nil
+	spec := tasuki.Spec{Kind: "edit"}
+	if err := c.apply(&spec); err != nil {
+		return err
+	}
+	_, _, err := bridge.RehearseEnqueue(&spec, math.MaxInt, now)
+	return err
 }
 
 // detail names what is changed. The audit trail has no arguments and values of tags: it outlives
@@ -233,11 +244,11 @@ type Task struct {
 	Changes *Changes  `json:"changes,omitempty"` // of Edit
 }
 
-// Validate returns an ErrInvalid that says what of a task is not allowed: an action that is none, or
-// something that its action lacks, or does not need.
-func (t *Task) Validate() error { return refusal(t.validate()) }
+// Validate returns an ErrInvalid that says what of a task is not allowed: an action that is none,
+// something that its action lacks, or does not need, or a change that no job may have.
+func (t *Task) Validate() error { return refusal(t.validate(always)) }
 
-func (t *Task) validate() error {
+func (t *Task) validate(now time.Time) error {
 	if !slices.Contains(Actions, t.Action) {
 		return fmt.Errorf("action: %.40q: allowed are retry, cancel, remove, reschedule, move, edit", t.Action)
 	}
@@ -253,7 +264,7 @@ func (t *Task) validate() error {
 	case t.Action == Edit && t.Changes == nil:
 		return errors.New("changes: they are missing")
 	case t.Action == Edit:
-		return t.Changes.validate()
+		return t.Changes.validate(now)
 	case t.Action == Move:
 		return isQueueName(t.To)
 	case t.Action == Reschedule:

@@ -113,7 +113,7 @@ func (i *Inspector) Close() {
 // Preview says what Operate would do: how many jobs are meant, and why it could not be undone, ""
 // if it can. It changes nothing.
 func (i *Inspector) Preview(ctx context.Context, t Task, q Query) (meant Count, noUndo string, err error) {
-	if err := refusal(t.validate(), q.validate()); err != nil {
+	if err := refusal(t.validate(time.Now()), q.validate()); err != nil {
 		return Count{}, "", err
 	}
 	q = t.narrow(q)
@@ -145,7 +145,7 @@ func (t *Task) narrow(q Query) Query {
 // meant too, but it ends. When its process dies, Continue goes on with what is left: each step is
 // safe to repeat.
 func (i *Inspector) Operate(ctx context.Context, t Task, q Query) (Operation, error) {
-	if err := refusal(t.validate(), q.validate()); err != nil {
+	if err := refusal(t.validate(time.Now()), q.validate()); err != nil {
 		return Operation{}, fmt.Errorf("operate: %w", err)
 	}
 	q = t.narrow(q)

@@ -367,6 +367,7 @@ func TestAPIManyJobs(t *testing.T) {
 	e.fails("POST", "/jobs/reschedule", `{"jobs":["other/j0"]}`, 400, "invalid", "at")
 	e.good("POST", "/jobs/edit", `{"jobs":["other/j0"],"changes":{"max_attempts":3}}`, nil)
 	e.fails("POST", "/jobs/edit", `{"jobs":["other/j0"],"changes":{}}`, 400, "invalid", "changes")
+	e.fails("POST", "/jobs/edit", `{"jobs":["other/j0"],"changes":{"timeout":"-5s"}}`, 400, "invalid", "timeout")
 	e.fails("POST", "/jobs/edit", `{"jobs":["other/j0"]}`, 400, "invalid", "changes")
 	e.good("POST", "/jobs/cancel", `{"jobs":["other/j0"]}`, nil)
 	e.good("POST", "/jobs/remove", `{"jobs":["other/j1"]}`, nil)
@@ -393,6 +394,8 @@ func TestAPIOperations(t *testing.T) {
 		e.fails("POST", "/operations/reschedule"+preview, `{"q":"state:dead"}`, 400, "invalid", "at")
 		e.fails("POST", "/operations/edit"+preview, `{"q":"state:dead"}`, 400, "invalid", "changes")
 		e.fails("POST", "/operations/edit"+preview, `{"q":"state:dead","changes":{}}`, 400, "invalid", "changes")
+		e.fails("POST", "/operations/edit"+preview, `{"q":"state:dead","changes":{"max_attempts":-9}}`, 400, "invalid", "max_attempts")
+		e.fails("POST", "/operations/edit"+preview, `{"q":"state:dead","changes":{"deadline":"2020-01-02T03:04:05Z"}}`, 400, "invalid", "deadline")
 	}
 	var o struct{ ID, State, By, Undoes string }
 	a := e.good("POST", "/operations/cancel", `{"q":"queue:mail","expect":5}`, &o)

@@ -177,7 +177,7 @@ func statusOf(err error) int {
 		return http.StatusNotFound
 	case is(inspect.ErrNotUndoable, inspect.ErrOperationRuns, inspect.ErrMoved, inspect.ErrReady, inspect.ErrBare, inspect.ErrForeign, tasuki.ErrRunning, tasuki.ErrEnded, tasuki.ErrLocked, cron.ErrDeclared, errRaw):
 		return http.StatusConflict
-	case is(cron.ErrInvalid):
+	case is(cron.ErrInvalid, inspect.ErrInvalid):
 		return http.StatusBadRequest
 	case is(tasuki.ErrRefused):
 		return http.StatusBadGateway

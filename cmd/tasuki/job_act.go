@@ -201,6 +201,9 @@ func (c *jobAct) bulk(cmd *cobra.Command, i *inspect.Inspector) error {
 	task := inspect.Task{Action: c.what, To: c.to, At: c.at, Changes: c.changes}
 	if !c.yes {
 		meant, noUndo, err := i.Preview(ctx, task, c.filter.Query)
+		if errors.Is(err, inspect.ErrInvalid) {
+			return usageError(ofFlag(err))
+		}
 		if err != nil {
 			return lookFailure(err)
 		}
@@ -223,6 +226,9 @@ func (c *jobAct) bulk(cmd *cobra.Command, i *inspect.Inspector) error {
 		}
 	}
 	o, err := i.Operate(ctx, task, c.filter.Query)
+	if errors.Is(err, inspect.ErrInvalid) {
+		return usageError(ofFlag(err))
+	}
 	if err != nil {
 		return jobFailure(err)
 	}

@@ -46,10 +46,8 @@ func (e *jobChanges) read(f *pflag.FlagSet) (*inspect.Changes, error) {
 		return nil, errors.New("what is to be changed is missing: allowed are --" + strings.Join(editFlags, ", --"))
 	case given("args") && !json.Valid([]byte(e.args)):
 		return nil, fmt.Errorf("--args: %.80q: allowed is JSON", e.args)
-	case given("max-attempts") && (e.maxAttempts < -1 || e.maxAttempts == 0 || e.maxAttempts > 1_000_000):
-		return nil, fmt.Errorf("--max-attempts: %d: %s", e.maxAttempts, allowedNumbers["max-attempts"])
-	case given("timeout") && e.timeout != -1 && (e.timeout < 0 || e.timeout > 0 && e.timeout < time.Millisecond || e.timeout > 100*365*24*time.Hour):
-		return nil, fmt.Errorf("--timeout: %v: allowed are 1ms to 876000h, 0 for the worker's, and -1 for none", e.timeout)
+	case given("max-attempts") && e.maxAttempts == 0:
+		return nil, fmt.Errorf("--max-attempts: 0: %s", allowedNumbers["max-attempts"])
 	}
 	if given("args") {
 		c.Args = json.RawMessage(e.args)
@@ -76,7 +74,20 @@ func (e *jobChanges) read(f *pflag.FlagSet) (*inspect.Changes, error) {
 		}
 		c.Tags[name] = value
 	}
+	if err := (&inspect.Task{Action: inspect.Edit, Changes: c}).Validate(); err != nil {
+		return nil, ofFlag(err)
+	}
 	return c, nil
+}
+
+// ofFlag is an error of the library about the value of a flag, as one of the flag.
+func ofFlag(err error) error {
+	for _, name := range editFlags {
+		if _, text, ok := strings.Cut(": "+err.Error(), ": "+strings.ReplaceAll(name, "-", "_")+": "); ok {
+			return fmt.Errorf("--%s: %s", name, text)
+		}
+	}
+	return err
 }
 
 func newJobEdit(a *app) *cobra.Command {
@@ -120,10 +131,8 @@ what they are given: of those that have something already a query tells, by tag:
 
 // editFailure is jobFailure for a job that was not changed: what is wrong with a value is that of a flag.
 func editFailure(address string, err error) error {
-	for _, name := range editFlags {
-		if _, text, ok := strings.Cut(err.Error(), ": "+strings.ReplaceAll(name, "-", "_")+": "); ok && strings.HasPrefix(err.Error(), "edit ") {
-			return usageError(fmt.Errorf("--%s: %s", name, text))
-		}
+	if flag := ofFlag(err); flag != err && strings.HasPrefix(err.Error(), "edit ") {
+		return usageError(flag)
 	}
 	return jobFailure(fmt.Errorf("%s: %w", address, err))
 }

@@ -312,7 +312,7 @@ func TestJobEdit(t *testing.T) {
 		e.tasuki("job", "edit", "mail/nobody", "--args", "2").want(t, exitNotFound)
 		e.tasuki("job", "edit", "mail/done-rec", "--args", "2").want(t, exitFailed, "the job has ended")
 		e.tasuki("job", "edit", "mail/ready-rec", "--meta", "x="+strings.Repeat("x", 5000)).want(t, exitUsage, "--meta", "allowed are 4096")
-		for _, bad := range [][]string{{"--args", "{", "allowed is JSON"}, {"--max-attempts", "0", "allowed are 1 to 1000000"}, {"--timeout", "-1s", "allowed are 1ms"}, {"--meta", "x", "NAME=VALUE"}, {"--max-attempts", "many", "allowed are 1"}} {
+		for _, bad := range [][]string{{"--args", "{", "allowed is JSON"}, {"--max-attempts", "0", "allowed are 1 to 1000000"}, {"--timeout", "-1s", "allowed are 1 ms"}, {"--meta", "x", "NAME=VALUE"}, {"--max-attempts", "many", "allowed are 1"}} {
 			e.tasuki("job", "edit", "mail/ready-rec", bad[0], bad[1]).want(t, exitUsage, bad[0], bad[2])
 		}
 		e.tasuki("job", "edit", "mail/ready-rec").want(t, exitUsage, "allowed are --args, --max-attempts, --timeout, --deadline, --expire-at, --meta")
@@ -329,6 +329,9 @@ func TestJobEditMany(t *testing.T) {
 		edit("--queue", "mail", "--kind", "email.later", "--max-attempts", "3").want(t, exitUsage, "--yes does it, --dry-run shows")
 		edit("--queue", "mail", "--kind", "email.later", "--yes").want(t, exitUsage, "what is to be changed is missing")
 		edit("--queue", "mail", "--state", "done", "--max-attempts", "3", "--yes").want(t, exitUsage, "--state", "allowed are ")
+		for flag, value := range map[string]string{"--max-attempts": "-9", "--timeout": "-5s", "--deadline": "2020-01-02T03:04:05Z"} {
+			edit("--queue", "mail", "--all", flag, value, "--yes").want(t, exitUsage, flag+": "+value+": allowed are ")
+		}
 		edit("--queue", "nope", "--all", "--max-attempts", "3", "--yes").want(t, exitNotFound, `"nope"`)
 		edit("mail/later-rec", "--max-attempts", "3", "--kind", "email.later").want(t, exitUsage, "mail/later-rec", "--kind", "allowed are addresses")
 		edit("--max-attempts", "3").want(t, exitUsage, "the QUEUE/ID is missing: tasuki job edit {QUEUE/ID…|--queue NAME}")
