@@ -59,8 +59,14 @@ func (s *Store) Import(ctx context.Context, q *Queue, window time.Duration, most
 			keys = append(keys, q.recordKeys(j.ID, j.Lock)[:2]...)
 		}
 		args = append(args, line, j.Name, j.ID, remembered, j.Place, at, j.Element, gen, strconv.Itoa(2*len(j.Fields)))
+		body, recorded := j.Fields["job"]
 		for name, value := range j.Fields {
-			args = append(args, name, value)
+			if name != "job" {
+				args = append(args, name, value)
+			}
+		}
+		if recorded {
+			args = append(args, "job", body)
 		}
 	}
 	var imported []Imported

@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
@@ -69,6 +72,78 @@ func TestScriptsThatFail(t *testing.T) { // not in parallel, as scripts are chan
 					}
 				}
 				b.s.Close()
+			}
+		})
+	}
+}
+
+// TestImportThatFails: each call of the import to Redis fails once. The same import again puts in what is
+// missing, and takes nothing that it has put in itself for another job.
+//
+//fault:server the import of jobs fails at any of its commands, as the user may not send it | the same import again puts in what is missing, with records, locks and what is remembered, and counts no job of its own as another
+func TestImportThatFails(t *testing.T) { // not in parallel, as a script is changed for all
+	url := redistest.Shared(t).URL()
+	whole := *scriptImport
+	defer func() { *scriptImport = whole }()
+	now := time.Now()
+	long := map[string]string{"job": "jc"}
+	for n := range 120 { // more than one call writes
+		long[fmt.Sprint("line", n)] = "x"
+	}
+	jobs := []Import{
+		{ID: "a", Remembered: now, Place: "ready", Element: "pa", Gen: 5, Lock: "q1", Fields: map[string]string{"job": "ja", "cursor": "7"}},
+		{ID: "own", Remembered: now, Place: "dead", At: now, Element: "e2"},
+		{ID: "b", Place: "retry", At: now.Add(time.Hour), Element: "pb", Gen: 2, Lock: "b1", Fields: map[string]string{"job": "jb"}},
+		{ID: "y", Remembered: now, Place: "ready", Element: "e4"},
+		{ID: "c", Place: "scheduled", At: now.Add(2 * time.Hour), Element: "pc", Gen: 2, Fields: long},
+	}
+	for name, run := range map[string]string{"names": "", "lines": "run"} {
+		t.Run(name, func(t *testing.T) {
+			coming := slices.Clone(jobs)
+			for n := range coming {
+				if run == "" {
+					coming[n].Name = fmt.Sprint("n", n)
+				} else {
+					coming[n].Line = int64(n + 1)
+				}
+			}
+			// A job without a record that lies in a list may lie there twice.
+			there := func(b *box) []string {
+				lines := b.dump()
+				for n, line := range lines {
+					if rest, ok := strings.CutPrefix(line, "ready "); ok {
+						elements := strings.Split(strings.Trim(rest, "[]"), ", ")
+						slices.Sort(elements)
+						lines[n] = "ready " + strings.Join(slices.Compact(elements), ", ")
+					}
+				}
+				return lines
+			}
+			var want []string
+			for n := 0; ; n++ {
+				b := newBox(t, url, "mail")
+				failed := b.s.ns + ":failed"
+				scriptImport.text = failing(whole.text, n, failed)
+				sum := sha1.Sum([]byte(scriptImport.text))
+				scriptImport.sha = hex.EncodeToString(sum[:])
+				_, first := b.s.Import(t.Context(), b.q, time.Hour, 100, run, coming)
+				*scriptImport = whole
+				call, _ := b.do("GET", failed).ToString()
+				imported, err := b.s.Import(t.Context(), b.q, time.Hour, 100, run, coming)
+				if err != nil || slices.ContainsFunc(imported, func(is Imported) bool { return is != ImportDone && is != ImportAgain }) {
+					t.Errorf("call %d fails, %s: %v; it is done again: %v, %v", n, call, first, imported, err)
+				}
+				got := there(b)
+				if n == 0 {
+					want = got
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("call %d fails, %s: %v; it is done again (-want +got):\n%s", n, call, first, diff)
+				}
+				b.s.Close()
+				if n > 0 && call == "" {
+					return
+				}
 			}
 		})
 	}

@@ -974,7 +974,7 @@ var operations = map[string]operation{
 		refused: true,
 		changes: []string{
 			"-ready [r1, r2]", "-rec:a state moved", "-rec:a to other/a", "-suspect [s1]",
-			"+alarm [1]", "+dead e3 7000", "+ready [r1, r2, pa]", "+rec:a cursor 7", "+rec:a gen 5", "+rec:a job ja", "+rec:a state ready", "+retry e5 7000",
+			"+alarm [1]", "+dead e3 7000", "+ready [r1, r2, pa]", "+rec:a cursor 7", "+rec:a from n1", "+rec:a gen 5", "+rec:a job ja", "+rec:a state ready", "+retry e5 7000",
 			"+seen n1 T", "+seen n3 T", "+seen n4 T", "+seen n5 T", "+seen own T", "+suspect [s1, e4]", "+unique:q1 is a",
 		},
 	},

@@ -1,7 +1,8 @@
 -- enqueue_import.lua: put in jobs that come from another server, queue or file, each as it was there.
 --
 -- The first write is one that a full Redis refuses, so that it refuses the whole call. It is safe to run
--- twice: what has come in is remembered, by the number of its line in a run, or by a name.
+-- twice: what has come in is remembered, by the number of its line in a run, or by a name; and as a
+-- script undoes nothing when it fails, its record has that from its first write on.
 --
 -- KEYS[1] ready LIST own ready jobs of the queue
 -- KEYS[2] suspect LIST jobs with two crashes behind them
@@ -19,7 +20,7 @@
 -- ARGV[4...] for each job, at most 500: its line, or ''    its name, or ''    its id    when the id was
 --     remembered where it comes from, ms, or ''    ready, suspect, scheduled, retry or dead    ms of the
 --     last three, or ''    element    generation, '' of a bare one    how many fields of the record
---     follow, names and values    the fields
+--     follow, names and values    the fields, job at their end
 -- RETURN for each: done; again: it has come in before; there: another job has its id; locked: another
 --     job has its lock
 -- COST O(n log set)
@@ -49,10 +50,10 @@ local function known(name)
 end
 local mark = 0
 if run ~= '' then mark = tonumber(string.match(redis.call('HGET', imports, run) or '', '^%d+') or 0) end
-local last = mark
+local last, written = mark, mark
 
 local lists, sets = {ready = ready, suspect = suspect}, {scheduled = scheduled, retry = retry, dead = dead}
-local result, earliest, names, i, k = {}, nil, 0, 4, 9
+local result, names, i, k = {}, 0, 4, 9
 while i <= #ARGV do
   local line, name, id, remembered = tonumber(ARGV[i]), ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
   local place, at, element, gen, fields = ARGV[i + 4], tonumber(ARGV[i + 5]), ARGV[i + 6], ARGV[i + 7], tonumber(ARGV[i + 8])
@@ -61,11 +62,19 @@ while i <= #ARGV do
     record, lock = KEYS[k], KEYS[k + 1]
     k = k + 2
   end
-  local is = record and redis.call('HMGET', record, 'state', 'gen', 'job', 'left') or {}
-  local answer = 'done'
+  local is = record and redis.call('HMGET', record, 'state', 'gen', 'job', 'left', 'from') or {}
+  local from = line and run .. ' ' .. line or name
+  local answer, half = 'done', false
   if line and line <= mark or name ~= '' and known(name) then
     answer = 'again'
-  elseif is[2] or is[3] or remembered and known(id) then
+    if line and remembered then redis.call('ZADD', seen, 'NX', remembered, id) end -- it may have failed between both
+  elseif is[3] and is[5] == from then
+    answer, half = 'again', true -- the call has failed behind the record
+    if lock ~= record and place ~= 'dead' and is[1] == place and is[2] == gen and not owners[lock] then
+      redis.call('SET', lock, id)
+      owners[lock] = id
+    end
+  elseif is[5] ~= from and (is[2] or is[3]) or remembered and known(id) then
     answer = 'there'
   elseif record and lock ~= record and place ~= 'dead' and owners[lock] and owners[lock] ~= id then
     answer = 'locked'
@@ -76,30 +85,37 @@ while i <= #ARGV do
       redis.call('RPUSH', list, element)
     else
       redis.call('ZADD', set, 'NX', at, element)
-      if place ~= 'dead' and (not earliest or at < earliest) then earliest = at end
+      if place ~= 'dead' and redis.call('LLEN', alarm) == 0 then redis.call('RPUSH', alarm, '1') end
     end
     if record then
       -- One that has left the queue may have left its new address behind, for a time.
       redis.call('DEL', record)
-      if is[4] then redis.call('HSET', record, 'left', is[4]) end
-      local from = i + 9
-      for f = from, from + fields - 1, 100 do
-        redis.call('HSET', record, unpack(ARGV, f, math.min(f + 99, from + fields - 1)))
+      local head = {'from', from, 'gen', gen, 'state', place}
+      if is[4] then head[7], head[8] = 'left', is[4] end
+      if at then head[#head + 1], head[#head + 2] = 'at', at end
+      local behind = i + 9 + fields
+      for f = i + 9, behind - 1, 100 do
+        for a = f, math.min(f + 99, behind - 1) do head[#head + 1] = ARGV[a] end
+        redis.call('HSET', record, unpack(head))
+        head = {}
       end
-      redis.call('HSET', record, 'gen', gen, 'state', place)
-      if at then redis.call('HSET', record, 'at', at) end
       if lock ~= record and place ~= 'dead' then
         redis.call('SET', lock, id)
         owners[lock] = id
       end
       redis.pcall('PUBLISH', record, place)
     end
-    if name ~= '' then
-      redis.call('ZADD', seen, now, name)
-      names = names + 1
+  end
+  if answer == 'done' or half then
+    if line and line > written then
+      redis.call('HSET', imports, run, string.format('%.0f %.0f', line, now))
+      written = line
     end
-    if remembered then
-      redis.call('ZADD', seen, remembered, id)
+    if name ~= '' and remembered then
+      redis.call('ZADD', seen, now, name, remembered, id)
+      names = names + 2
+    elseif name ~= '' or remembered then
+      redis.call('ZADD', seen, remembered or now, name ~= '' and name or id)
       names = names + 1
     end
   end
@@ -108,9 +124,8 @@ while i <= #ARGV do
   i = i + 9 + fields
 end
 
-if earliest and redis.call('LLEN', alarm) == 0 then redis.call('RPUSH', alarm, '1') end
-if run ~= '' and last > mark then
-  redis.call('HSET', imports, run, string.format('%.0f %.0f', last, now))
+if last > mark then
+  if last > written then redis.call('HSET', imports, run, string.format('%.0f %.0f', last, now)) end
   -- Nobody goes on with a hundred files at a time.
   if redis.call('HLEN', imports) > 100 then
     local all, oldest, least = redis.call('HGETALL', imports), nil, nil
