@@ -18,9 +18,10 @@ import (
 
 // TestScriptsThatFail: each call of each script to Redis fails once, as one does that the user
 // may not send. A script undoes nothing then, so what it takes away it has written before where it goes;
-// and when the operation is done again, every job is somewhere that is there when nothing fails.
+// and when the operation is done again, every job is somewhere that is there when nothing fails. No record
+// of a job that has ended is left behind without an end of its own.
 //
-//fault:server any script fails at any of its commands, as the user may not send it | no job is lost: what goes elsewhere is written there before it is taken away, and the same call again finishes it
+//fault:server any script fails at any of its commands, as the user may not send it | no job is lost: what goes elsewhere is written there before it is taken away, and the same call again finishes it; what is kept of one that has ended goes with its time
 func TestScriptsThatFail(t *testing.T) { // not in parallel, as scripts are changed for all
 	url := redistest.Shared(t).URL()
 	byName := map[string]*script{}
@@ -50,6 +51,7 @@ func TestScriptsThatFail(t *testing.T) { // not in parallel, as scripts are chan
 			b.s.Close()
 			for n := 1; ; n++ {
 				b := op.box(t, url, "mail")
+				lived := b.recordsWith("gen")
 				failed := b.s.ns + ":failed"
 				s.text = failing(whole.text, n, failed)
 				sum := sha1.Sum([]byte(s.text))
@@ -64,8 +66,18 @@ func TestScriptsThatFail(t *testing.T) { // not in parallel, as scripts are chan
 					b.s.Close()
 					return
 				}
+				for part := range lived {
+					if b.forEver(part) {
+						t.Errorf("call %d fails, %s: %v; %s is left for ever", n, call, first, part)
+					}
+				}
 				again := op.run(context.WithValue(t.Context(), afterError{}, true), b.s, b.q)
 				got := b.there(&op)
+				for part := range lived {
+					if b.forEver(part) {
+						t.Errorf("call %d fails, %s: %v; it is done again: %v; %s is left for ever", n, call, first, again, part)
+					}
+				}
 				for _, job := range slices.Sorted(maps.Keys(want)) {
 					if !got[job] {
 						t.Errorf("call %d fails, %s: %v; it is done again: %v; %s is lost", n, call, first, again, job)
@@ -168,6 +180,26 @@ local redis = setmetatable({
   end,
 }, {__index = real})
 `, n, key, n) + text
+}
+
+// recordsWith are the records of the box that have a field.
+func (b *box) recordsWith(field string) map[string]bool {
+	records := map[string]bool{}
+	for _, line := range b.dump() {
+		if part, rest, _ := strings.Cut(line, " "); strings.HasPrefix(part, "rec:") && strings.HasPrefix(rest, field+" ") {
+			records[part] = true
+		}
+	}
+	return records
+}
+
+// forEver tells whether a record is of no job that lives, nor one to which a pointer leads, and has no TTL.
+func (b *box) forEver(part string) bool {
+	key := b.parts()[part]
+	exists, _ := b.do("EXISTS", key).AsInt64()
+	ttl, _ := b.do("PTTL", key).AsInt64()
+	fields, _ := b.do("HMGET", key, "gen", "left").ToArray()
+	return exists == 1 && ttl < 0 && fields[0].Error() != nil && fields[1].Error() != nil
 }
 
 // there are the jobs of the box: all but the last words of their elements, which say what a script has made

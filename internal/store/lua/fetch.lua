@@ -160,15 +160,12 @@ if behind <= #ARGV then
       redis.call('DEL', r.record)
       if left then redis.call('HSET', r.record, 'state', state, 'left', left) end
     else
-      -- A hash does not shrink. Without notes of the job nothing of this one is left.
-      if not r.is then
-        redis.call('DEL', r.record)
-      else
-        redis.call('HDEL', r.record, 'gen', 'state', 'at', 'cursor', 'cancel')
-      end
+      -- The record is that of a job, by its gen, until it has a TTL: else, when a call fails in between, it
+      -- stayed for ever.
       redis.call('HSET', r.record, unpack(ARGV, r.first, r.last))
-      if state ~= 'done' or left then redis.call('HSET', r.record, 'state', state) end -- of most it is memory for nothing
       if not left then redis.call('PEXPIRE', r.record, r.keep) end
+      redis.call('HDEL', r.record, 'gen', 'state', 'at', 'cursor', 'cancel')
+      if state ~= 'done' or left then redis.call('HSET', r.record, 'state', state) end -- of most it is memory for nothing
       redis.call('RPUSH', ended, r.id)
     end
     redis.pcall('PUBLISH', r.record, state)

@@ -125,9 +125,16 @@ if what == 'leave' then
 end
 
 if what == 'left' then
-  redis.call('DEL', record)
   redis.call('HSET', record, 'state', 'moved', 'to', to)
-  if left > 0 then redis.call('HSET', record, 'left', left) else redis.call('PEXPIRE', record, keep) end
+  if left == 0 then redis.call('PEXPIRE', record, keep) end -- before it is that of no job
+  local names = redis.call('HKEYS', record)
+  for n = 1, #names, 1000 do
+    local gone = {''}
+    for k = n, math.min(n + 999, #names) do
+      if names[k] ~= 'state' and names[k] ~= 'to' and names[k] ~= 'left' then gone[#gone + 1] = names[k] end
+    end
+    redis.call('HDEL', record, unpack(gone))
+  end
   redis.call('RPUSH', ended, id)
   if lock ~= record and redis.pcall('GET', lock) == id then redis.call('DEL', lock) end
   redis.pcall('PUBLISH', record, 'moved')
@@ -141,8 +148,10 @@ if what == 'end' or what == 'remove' then
     if left > 0 then redis.call('HSET', record, 'state', state, 'left', left) end
   else
     redis.call('HSET', record, 'state', state, 'job', job)
+    -- Before it is that of no job: else, when a call fails in between, it stayed for ever. With pointers left
+    -- behind it stays until the last of them, as nobody knew of them any more.
+    if left == 0 then redis.call('PEXPIRE', record, keep) end
     redis.call('HDEL', record, 'gen', 'at', 'cursor', 'cancel')
-    if left == 0 then redis.call('PEXPIRE', record, keep) end -- else nobody knew of the pointers any more
     redis.call('RPUSH', ended, id)
   end
   if lock ~= record and redis.pcall('GET', lock) == id then redis.call('DEL', lock) end
