@@ -162,7 +162,12 @@ if behind <= #ARGV then
     else
       -- The record is that of a job, by its gen, until it has a TTL: else, when a call fails in between, it
       -- stayed for ever.
-      redis.call('HSET', r.record, unpack(ARGV, r.first, r.last))
+      local wrote = not r.is and redis.pcall('HSET', r.record, unpack(ARGV, r.first, r.last))
+      if type(wrote) ~= 'number' then
+        -- A plain one was not looked at: somebody may have put something else there.
+        if wrote and string.find(wrote.err, 'WRONGTYPE', 1, true) then redis.call('DEL', r.record) end
+        redis.call('HSET', r.record, unpack(ARGV, r.first, r.last))
+      end
       if not left then redis.call('PEXPIRE', r.record, r.keep) end
       redis.call('HDEL', r.record, 'gen', 'state', 'at', 'cursor', 'cancel')
       if state ~= 'done' or left then redis.call('HSET', r.record, 'state', state) end -- of most it is memory for nothing
