@@ -38,9 +38,8 @@ func ExampleConflict() {
 
 	// Who has the key can be seen, and the key be freed by hand.
 	in := inspect.New(client)
-	locks, err := in.Locks(ctx, "default")
-	check(err)
-	for _, lock := range locks {
+	for lock, err := range in.Locks(ctx, "default") {
+		check(err)
 		fmt.Println(lock.Kind, lock.Key, lock.State)
 		check(in.Unlock(ctx, "default", lock.Name))
 	}

@@ -56,7 +56,7 @@ func (e *env) freed(queue string) {
 		want = 1
 	}
 	redistest.WaitFor(e.t, "the locks of "+queue, func() error {
-		locks, err := e.inspector.Locks(e.ctx, queue)
+		locks, err := redistest.All(e.inspector.Locks(e.ctx, queue))
 		if err != nil || len(locks) != want || want == 1 && (locks[0].Left <= 0 || locks[0].Running != "") {
 			return fmt.Errorf("%+v, %v", locks, err)
 		}

@@ -307,7 +307,7 @@ func TestThrottleEndsMeanwhile(t *testing.T) {
 			e, s, proxy := proxied(t)
 			u := tasuki.Unique{Mode: tasuki.UniqueThrottle, Key: "x", For: time.Hour}
 			first := e.mustPut(u, 1, "a")
-			locks, err := e.inspector.Locks(e.ctx, "default")
+			locks, err := redistest.All(e.inspector.Locks(e.ctx, "default"))
 			if err != nil || len(locks) != 1 {
 				t.Fatalf("%+v, %v", locks, err)
 			}

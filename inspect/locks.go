@@ -3,6 +3,7 @@ package inspect
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -23,33 +24,47 @@ type Lock struct {
 	Left    time.Duration `json:"left_ns,omitempty"` // until it ends by itself; 0: with its job
 }
 
-// Locks returns the uniqueness keys of a queue that jobs have. There is no list of them: it goes
-// through all keys of the server with SCAN, which takes about two seconds with a million of them.
-func (i *Inspector) Locks(ctx context.Context, queue string) ([]Lock, error) {
-	q, err := i.store.Queue(queue)
-	if err != nil {
-		return nil, fmt.Errorf("locks: %w", err)
+// Locks goes through the uniqueness keys of a queue that jobs have. There is no list of them: it goes
+// through all keys of the server with SCAN, which takes about two seconds with a million of them, look
+// by look as it is read. A lock may be found twice. An error ends it.
+func (i *Inspector) Locks(ctx context.Context, queue string) iter.Seq2[Lock, error] {
+	return func(yield func(Lock, error) bool) {
+		for cursor := ""; ; {
+			locks, next, err := i.locksSome(ctx, queue, cursor, lockPortion)
+			if err != nil {
+				yield(Lock{}, err)
+				return
+			}
+			for _, l := range locks {
+				if !yield(l, nil) {
+					return
+				}
+			}
+			if cursor = next; cursor == "" {
+				return
+			}
+		}
 	}
-	keys, err := i.store.LockKeys(ctx, q)
-	if err != nil {
-		return nil, fmt.Errorf("locks of %s: %w", queue, err)
-	}
-	return i.locks(ctx, q, keys)
 }
 
-// What LocksSome looks at, at most: a step of 1,000 keys takes Redis 2 to 3 ms, and a lock is four
-// commands.
+// What a look takes at most: a step of 1,000 keys takes Redis 2 to 3 ms, and a lock is four commands.
 const (
-	lockPage  = 30
-	lockSteps = 40
-	lockKeys  = 1000
-	lockFor   = 25 * time.Millisecond
+	lockPage    = 30
+	lockPortion = 500 // for who reads on
+	lockSteps   = 40
+	lockKeys    = 1000
+	lockFor     = 25 * time.Millisecond
 )
 
 // LocksSome is Locks in bounded looks, each for about 30 ms. cursor is "" for the first; next is that
 // of the next look, and "" when this is the last. A look may find none, and a lock may be found
 // twice. Another queue's cursor is refused with ErrCursor.
 func (i *Inspector) LocksSome(ctx context.Context, queue, cursor string) (locks []Lock, next string, err error) {
+	return i.locksSome(ctx, queue, cursor, lockPage)
+}
+
+// locksSome is LocksSome for a page of so many locks at most.
+func (i *Inspector) locksSome(ctx context.Context, queue, cursor string, page int) (locks []Lock, next string, err error) {
 	q, err := i.store.Queue(queue)
 	if err != nil {
 		return nil, "", fmt.Errorf("locks: %w", err)
@@ -64,13 +79,13 @@ func (i *Inspector) LocksSome(ctx context.Context, queue, cursor string) (locks 
 	}
 	var keys []string
 	more := true
-	for step, began := 0, time.Now(); more && len(keys) < lockPage && step < lockSteps && time.Since(began) < lockFor; step++ {
+	for step, began := 0, time.Now(); more && len(keys) < page && step < lockSteps && time.Since(began) < lockFor; step++ {
 		names, place, goesOn, err := i.store.LocksSome(ctx, q, store.Place{Node: at.Node, Cursor: at.Scan}, lockKeys)
 		if err != nil {
 			return nil, "", fmt.Errorf("locks of %s: %w", queue, err)
 		}
 		names = slices.DeleteFunc(names, func(name string) bool { return name <= at.Part })
-		if room := lockPage - len(keys); len(names) > room { // the next look takes the step again
+		if room := page - len(keys); len(names) > room { // the next look takes the step again
 			names, place, goesOn = names[:room], store.Place{Node: at.Node, Cursor: at.Scan}, true
 			at.Part = names[room-1]
 		} else {

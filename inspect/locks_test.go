@@ -19,7 +19,7 @@ func TestLocks(t *testing.T) {
 	}
 	e.put(with(tasuki.UniqueQueued, "a", 0))
 	e.put(with(tasuki.UniqueWindow, "b", time.Hour))
-	locks, err := e.inspector.Locks(t.Context(), "default")
+	locks, err := redistest.All(e.inspector.Locks(t.Context(), "default"))
 	if err != nil || len(locks) != 2 {
 		t.Fatalf("%+v, %v", locks, err)
 	}
@@ -59,7 +59,7 @@ func TestUnlockRunning(t *testing.T) {
 	}
 	<-began
 	e.wait("default", func(q inspect.Queue) bool { return q.Counts["parked"] == 1 })
-	locks, err := e.inspector.Locks(t.Context(), "default")
+	locks, err := redistest.All(e.inspector.Locks(t.Context(), "default"))
 	if err != nil || len(locks) != 1 || locks[0].Parked != 1 || locks[0].Running == "" || locks[0].State != tasuki.StateRunning {
 		t.Fatalf("%+v, %v", locks, err)
 	}

@@ -89,10 +89,10 @@ func TestTransfer(t *testing.T) {
 	if err != nil || !infos[0].Existed {
 		t.Errorf("%+v, %v", infos, err)
 	}
-	if locks, err := o.inspector.Locks(t.Context(), "there"); err != nil || len(locks) != 1 || locks[0].Owner != "unique" {
+	if locks, err := redistest.All(o.inspector.Locks(t.Context(), "there")); err != nil || len(locks) != 1 || locks[0].Owner != "unique" {
 		t.Errorf("%+v, %v", locks, err)
 	}
-	if locks, err := e.inspector.Locks(t.Context(), "default"); err != nil || len(locks) != 0 {
+	if locks, err := redistest.All(e.inspector.Locks(t.Context(), "default")); err != nil || len(locks) != 0 {
 		t.Errorf("%+v, %v", locks, err)
 	}
 	e.checked()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/cron"
+	"github.com/tasuki-dev/tasuki/inspect"
 	"github.com/tasuki-dev/tasuki/internal/redistest"
 	"github.com/tasuki-dev/tasuki/web"
 )
@@ -63,11 +64,11 @@ func TestAPILooks(t *testing.T) {
 	e.good("POST", "/schedules/api-nightly/pause", "", nil)
 	e.good("POST", "/schedules/api-nightly/resume", "", nil)
 	e.good("POST", "/schedules/api-nightly/run", "", nil)
-	var locks struct{ Locks []struct{ Name string } }
-	if e.good("GET", "/queues/mail/locks", "", &locks); len(locks.Locks) == 0 {
+	locks, _ := e.locks("mail")
+	if len(locks) == 0 {
 		t.Fatal("no locks")
 	}
-	e.good("POST", "/queues/mail/unlock", `{"lock":`+quote(locks.Locks[0].Name)+`}`, nil)
+	e.good("POST", "/queues/mail/unlock", `{"lock":`+quote(locks[0].Name)+`}`, nil)
 	var q struct {
 		Paused    bool
 		Paused_By string
@@ -119,6 +120,48 @@ func TestAPIRedact(t *testing.T) {
 	}
 	e.fails("GET", "/jobs?q=args.big:1", "", 400, "invalid", "q")
 	e.fails("GET", "/jobs/count?q=trip", "", 400, "invalid", "q")
+}
+
+// TestAPILocks: pages of bounded work have all uniqueness keys, and no page has many.
+func TestAPILocks(t *testing.T) {
+	e := setup(t, &web.Config{Authorize: all})
+	const n = 100
+	var specs []tasuki.Spec
+	for k := range n {
+		specs = append(specs, tasuki.Spec{Kind: "k", Opts: tasuki.Opts{Queue: "mail", Unique: tasuki.Unique{Mode: tasuki.UniqueQueued, Key: fmt.Sprint(k)}}})
+	}
+	if _, err := e.client.EnqueueMany(t.Context(), specs); err != nil {
+		t.Fatal(err)
+	}
+	locks, cursors := e.locks("mail")
+	keys := map[string]bool{}
+	for _, l := range locks {
+		keys[l.Key] = true
+	}
+	if len(keys) != n || len(cursors) < 2 {
+		t.Fatalf("%d keys, %d cursors", len(keys), len(cursors))
+	}
+	e.fails("GET", "/queues/bulk/locks?cursor="+url.QueryEscape(cursors[0]), "", 400, "invalid", "cursor")
+	e.fails("GET", "/queues/mail/locks?cursor=x", "", 400, "invalid", "cursor")
+}
+
+// locks are all that pages of few show of the uniqueness keys of a queue, and the cursors between them.
+func (e *env) locks(queue string) (all []inspect.Lock, cursors []string) {
+	e.t.Helper()
+	for cursor := ""; ; cursors = append(cursors, cursor) {
+		var page struct {
+			Locks  []inspect.Lock
+			Cursor string
+		}
+		e.good("GET", "/queues/"+queue+"/locks?cursor="+url.QueryEscape(cursor), "", &page)
+		if len(page.Locks) > 50 {
+			e.t.Fatalf("a page of %d", len(page.Locks))
+		}
+		all = append(all, page.Locks...)
+		if cursor = page.Cursor; cursor == "" {
+			return all, cursors
+		}
+	}
 }
 
 // TestAPIAutoscale reads the answer as KEDA does: the number under value.

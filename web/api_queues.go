@@ -18,7 +18,8 @@ func (d *Dashboard) apiQueues() []endpoint {
 			param{"over", "string", "the time between the looks, 2.5s unless given, 30s at most"},
 			param{"more", "integer", "how many workers more there are; fewer if it is negative"},
 			param{"within", "string", "a time in which it should be done: the answer says how many workers more that takes"}),
-		get("/queues/{queue}/locks", Unlock, "Uniqueness keys that jobs have, the first 1,000. It goes through all keys of the server", d.getLocks),
+		get("/queues/{queue}/locks", Unlock, "A page of the uniqueness keys that jobs have. There is no list of them: each page goes through some keys of the server", d.getLocks,
+			param{"cursor", "string", "that of the page before; none for the first"}),
 		post("/queues/{queue}/unlock", Unlock, "Free a uniqueness key", d.postUnlock),
 	}
 }
@@ -125,23 +126,24 @@ func (d *Dashboard) getETA(q *request) (*apiETA, error) {
 	return eta, nil
 }
 
+// apiLocks is a page of the uniqueness keys that jobs of a queue have. One may be on two pages.
 type apiLocks struct {
-	Locks []inspect.Lock `json:"locks"`
-	More  bool           `json:"more"` // there are more than these
+	Locks  []inspect.Lock `json:"locks"`
+	Cursor string         `json:"cursor,omitempty"` // for the next page; none when this is the last
 }
 
 func (d *Dashboard) getLocks(q *request) (*apiLocks, error) {
-	name := q.queue()
+	name, cursor := q.queue(), q.text("cursor", mostCursor)
 	if err := q.refused(); err != nil {
 		return nil, err
 	}
-	ctx, stop := context.WithTimeout(q.r.Context(), 5*time.Second)
+	ctx, stop := context.WithTimeout(q.r.Context(), pageWait)
 	defer stop()
-	found, err := d.inspector.Locks(ctx, name)
+	found, next, err := d.inspector.LocksSome(ctx, name, cursor)
 	if err != nil {
 		return nil, err
 	}
-	answer := &apiLocks{Locks: listed(found[:min(len(found), mostRows)]), More: len(found) > mostRows}
+	answer := &apiLocks{Locks: listed(found), Cursor: next}
 	for n := range answer.Locks {
 		l := &answer.Locks[n]
 		l.Key = d.veil(l.Kind).text(PartKey, l.Key)

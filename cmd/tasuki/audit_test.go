@@ -15,6 +15,7 @@ import (
 
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/redistest"
 )
 
 // noAct are the commands that leave nothing in the audit trail, and why.
@@ -37,7 +38,7 @@ func TestEveryAct(t *testing.T) {
 	if err != nil || lock[0].ID == "" {
 		t.Fatal(err)
 	}
-	locks, err := e.inspector.Locks(t.Context(), "locked")
+	locks, err := redistest.All(e.inspector.Locks(t.Context(), "locked"))
 	if err != nil || len(locks) != 1 {
 		t.Fatal(locks, err)
 	}

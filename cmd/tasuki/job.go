@@ -203,7 +203,7 @@ func short(text string, n int) string {
 }
 
 // jobTable sets jobs below each other.
-func jobTable(jobs []inspect.Job, head bool) string {
+func jobTable(jobs []shownJob, head bool) string {
 	return table(func(w io.Writer) {
 		if head {
 			fmt.Fprintln(w, "ADDRESS\tSTATE\tKIND\tATTEMPT\tWHEN\tWHY")
@@ -218,7 +218,7 @@ func jobTable(jobs []inspect.Job, head bool) string {
 			if t := j.When(); !t.IsZero() {
 				at = t.Format(time.RFC3339)
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", cmp.Or(shown(*j).Address, j.Queue+"/-"), j.State, cmp.Or(what, "-"), j.Attempt, at, short(cmp.Or(j.Error, j.Reason), 60))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", cmp.Or(j.Address, j.Queue+"/-"), j.State, cmp.Or(what, "-"), j.Attempt, at, short(cmp.Or(j.Error, j.Reason), 60))
 		}
 	})
 }

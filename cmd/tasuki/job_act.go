@@ -250,12 +250,12 @@ func (c *jobAct) bulk(cmd *cobra.Command, i *inspect.Inspector) error {
 
 // list shows what would be done.
 func (c *jobAct) list(cmd *cobra.Command, i *inspect.Inspector) error {
-	l := newLister(cmd.OutOrStdout(), c.output)
+	l := newLister(cmd.OutOrStdout(), c.output, jobTable)
 	for j, err := range i.Jobs(cmd.Context(), c.filter.Query) {
 		if err != nil {
 			return errors.Join(l.flush(), lookFailure(err))
 		}
-		if err := l.add(j); err != nil {
+		if err := l.add(shown(j)); err != nil {
 			return err
 		}
 	}

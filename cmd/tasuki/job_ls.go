@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -189,16 +186,15 @@ can be listed twice or not at all.`,
 			if f.Limit > 0 {
 				f.Limit++ // to know whether there are more
 			}
-			l := newLister(cmd.OutOrStdout(), output)
+			l := newLister(cmd.OutOrStdout(), output, jobTable)
 			for j, err := range i.Jobs(cmd.Context(), f.Query) {
 				if err != nil {
 					return errors.Join(l.flush(), lookFailure(err))
 				}
-				if limit > 0 && l.n == limit {
-					l.more = true
+				if l.full(limit) {
 					break
 				}
-				if err := l.add(j); err != nil {
+				if err := l.add(shown(j)); err != nil {
 					return err
 				}
 			}
@@ -208,9 +204,7 @@ can be listed twice or not at all.`,
 			if l.n == 0 && len(f.states) == 0 && output != "json" {
 				fmt.Fprintln(cmd.ErrOrStderr(), "no such job runs, waits or is dead; those that are parked, done, cancelled or expired are listed when their --state is named")
 			}
-			if l.more && output != "json" {
-				fmt.Fprintf(cmd.ErrOrStderr(), "there are more than %d: --limit 0 lists all\n", limit)
-			}
+			l.tellMore(cmd.ErrOrStderr())
 			return nil
 		},
 	}
@@ -219,46 +213,4 @@ can be listed twice or not at all.`,
 	cmd.Flags().IntVar(&f.Limit, "limit", 100, "`NUMBER` of jobs at most; 0 is no limit")
 	outputFlag(cmd, &output)
 	return cmd
-}
-
-// lister prints jobs, portion by portion.
-type lister struct {
-	out    *bufio.Writer
-	output string
-	jobs   []inspect.Job // of a table
-	head   bool          // is printed
-	n      int
-	more   bool
-}
-
-func newLister(out io.Writer, output string) *lister {
-	return &lister{out: bufio.NewWriter(out), output: output}
-}
-
-func (l *lister) add(j inspect.Job) error {
-	l.n++
-	if l.output == "json" {
-		return printed(json.NewEncoder(l.out).Encode(shown(j)))
-	}
-	if l.jobs = append(l.jobs, j); len(l.jobs) == 1000 {
-		return l.flush()
-	}
-	return nil
-}
-
-// flush prints what was added; of a table at least its head.
-func (l *lister) flush() error {
-	if l.output != "json" && (len(l.jobs) > 0 || !l.head) {
-		fmt.Fprintln(l.out, jobTable(l.jobs, !l.head))
-		l.jobs, l.head = nil, true
-	}
-	return printed(l.out.Flush())
-}
-
-// printed is the error of what could not be printed.
-func printed(err error) error {
-	if err != nil {
-		return &exitError{code: exitFailed, err: err}
-	}
-	return nil
 }

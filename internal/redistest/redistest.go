@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"iter"
 	"net"
 	"os"
 	"strings"
@@ -239,6 +240,17 @@ func Run(t testing.TB, run func(context.Context) error) (stop func()) {
 	})
 	t.Cleanup(stop)
 	return stop
+}
+
+// All reads to its end what goes through some, or to its first error.
+func All[T any](through iter.Seq2[T, error]) (all []T, err error) {
+	for one, err := range through {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
 }
 
 // WaitFor polls until f returns nil, and fails the test after half a minute.

@@ -188,12 +188,7 @@ func (s *Store) Workers(ctx context.Context) (beats map[string]int64, observer s
 // Keys returns all keys of the namespace on all nodes, with SCAN.
 func (s *Store) Keys(ctx context.Context) ([]string, error) { return s.keysLike(ctx, s.ns+":*") }
 
-// LockKeys returns those of the keys of a queue that may be of locks: few others are like them.
-func (s *Store) LockKeys(ctx context.Context, q *Queue) ([]string, error) {
-	return s.keysLike(ctx, q.lockPattern())
-}
-
-// lockPattern is what the keys of locks are like: unique, running, parked.
+// lockPattern is what the keys of locks are like: unique, running, parked. Few others are like them.
 func (q *Queue) lockPattern() string { return q.prefix + ":[urp][nua][inr]*" }
 
 // keysLike goes through all keys. A step of 1,000 takes the server up to 2 ms.
