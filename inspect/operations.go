@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -108,6 +109,13 @@ func (i *Inspector) Close() {
 	}
 	i.ops.mu.Unlock()
 	i.ops.wait.Wait()
+}
+
+// Running returns the ids of the operations that this Inspector runs now, without asking Redis.
+func (i *Inspector) Running() []string {
+	i.ops.mu.Lock()
+	defer i.ops.mu.Unlock()
+	return slices.Sorted(maps.Keys(i.ops.running))
 }
 
 // Preview says what Operate would do: how many jobs are meant, and why it could not be undone, ""

@@ -141,8 +141,12 @@ type env struct {
 // setup returns an env.
 func setup(t testing.TB) *env {
 	t.Helper()
+	return setupOn(t, redistest.Shared(t))
+}
+
+func setupOn(t testing.TB, s *redistest.Server) *env {
+	t.Helper()
 	e := &env{t: t, namespace: redistest.Namespace(t), urls: map[string]string{}}
-	s := redistest.Shared(t)
 	for _, role := range []string{"producer", "worker", "operator"} {
 		e.urls[role] = s.As(t, role, e.namespace)
 	}

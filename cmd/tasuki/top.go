@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -45,13 +46,12 @@ quiet and stop workers, and undo operations. They need --write, and ask first.`,
 			if err != nil {
 				return err
 			}
-			defer client.Close()
 			live := top.NewLive(client, whoami())
-			defer live.Close() // others can go on at once with what it has begun
 			err = top.Run(cmd.Context(), top.Config{
 				Source: live, Finder: live, Ledger: live, Statistics: live, Changer: live, Write: write, Where: a.where(), Interval: interval,
 				Input: in, Output: out, Environ: os.Environ(),
 			})
+			leave(cmd, live) // and no Close of the client, which would wait for a Redis that hangs
 			return printed(err)
 		},
 	}
@@ -59,6 +59,24 @@ quiet and stop workers, and undo operations. They need --write, and ask first.`,
 	flags.BoolVar(&write, "write", false, "let capital letters change something")
 	flags.DurationVar(&interval, "interval", time.Second, "`DURATION` between two looks")
 	return cmd
+}
+
+// leaveLimit is how long leaving waits for Redis. What goes on then ends with the process, as if that
+// were killed: nothing is lost by it.
+const leaveLimit = 700 * time.Millisecond
+
+// leave ends operations that were begun, and says which of them are not done.
+func leave(cmd *cobra.Command, live *top.Live) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), leaveLimit)
+	defer cancel()
+	left, heard := live.Leave(ctx)
+	seen := ""
+	if !heard {
+		seen = " Redis does not answer, so others see that after 15 s."
+	}
+	for _, id := range left {
+		fmt.Fprintf(cmd.ErrOrStderr(), "operation %s is interrupted: tasuki op continue %s goes on with it.%s\n", id, id, seen)
+	}
 }
 
 // where names the server and the namespace, without a user and a password.

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -453,6 +454,76 @@ func TestTopSuspendAlone(t *testing.T) {
 	s.keys("\x1a")
 	s.waitFor("there is no shell to go back to")
 	s.leaves()
+}
+
+// Redis hangs while nothing but looks goes on.
+func TestTopLeavesHungLook(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	e := setupOn(t, server)
+	t.Cleanup(func() { server.Signal(t, syscall.SIGCONT) })
+	s := e.top()
+	s.waitFor("Overview", "Redis")
+	server.Signal(t, syscall.SIGSTOP)
+	began := time.Now()
+	s.leaves()
+	if took := time.Since(began); took > 1500*time.Millisecond || s.stderr.String() != "" {
+		t.Errorf("it took %v, and says %q", took, s.stderr)
+	}
+}
+
+// Redis hangs amid an operation. Whoever leaves does not wait for it, and is told how to go on.
+func TestTopLeavesHungRedis(t *testing.T) {
+	t.Parallel()
+	for _, leave := range []string{"qy", "\x03"} {
+		t.Run(fmt.Sprintf("%q", leave), func(t *testing.T) {
+			t.Parallel()
+			server := redistest.Start(t)
+			e := setupOn(t, server)
+			t.Cleanup(func() { server.Signal(t, syscall.SIGCONT) })
+			proxy := redistest.StartProxy(t, server)
+			specs := slices.Repeat([]tasuki.Spec{{Kind: "email.welcome", Opts: tasuki.Opts{Queue: "mail"}}}, 10_000)
+			if _, err := e.client.EnqueueMany(t.Context(), specs); err != nil {
+				t.Fatal(err)
+			}
+			cmd := command(t, "top", "--write", "--interval", "200ms", "--namespace", e.namespace, "--redis", proxy.URL())
+			cmd.Env = append(cmd.Env, "TERM=xterm-256color")
+			s := startOnScreen(t, cmd)
+			s.keys("3")
+			s.waitFor("email.welcome", "10,000 jobs")
+			s.keys("*D")
+			s.waitFor("Delete 10,000 jobs of all queues?")
+			proxy.Delay(func() time.Duration { return 50 * time.Millisecond }) // at least fifty portions, one after the other
+			s.keys("y")
+			s.waitFor("remove: ")
+			server.Signal(t, syscall.SIGSTOP)
+			began := time.Now()
+			s.keys(leave)
+			if code := s.wait(); code != exitOK {
+				t.Errorf("it exits with %d", code)
+			}
+			if took := time.Since(began); took > 5*time.Second { // under a second where nothing else goes on
+				t.Errorf("it took %v", took)
+			}
+			s.restored()
+			text := s.stderr.String()
+			m := regexp.MustCompile(`operation (\S+) is interrupted: tasuki op continue (\S+) goes on with it\. Redis does not answer`).FindStringSubmatch(text)
+			if m == nil {
+				t.Fatalf("it says %q", text)
+			}
+			server.Signal(t, syscall.SIGCONT)
+			redistest.WaitFor(t, "the operation to be interrupted", func() error {
+				if o, err := e.inspector.Operation(t.Context(), m[1]); err != nil || o.State != inspect.OperationInterrupted {
+					return fmt.Errorf("it is %s, %v", o.State, err)
+				}
+				return nil
+			})
+			e.tasuki("op", "continue", m[2]).want(t, exitOK)
+			if q := e.queue("mail"); q.Ready != 0 {
+				t.Errorf("there are %d ready jobs", q.Ready)
+			}
+		})
+	}
 }
 
 // What is done to all that match is an operation: it is seen, noted, and undone.

@@ -31,6 +31,31 @@ func NewLive(client *tasuki.Client, by string) *Live {
 	return &Live{inspect.New(client).As(by), cron.New(client), by}
 }
 
+// Leave ends the operations that were begun by it, so that others can go on with them at once, and
+// returns those that are not done. If Redis does not answer by the end of ctx it gives up, and these
+// are all that ran; heard is false then.
+func (l *Live) Leave(ctx context.Context) (left []string, heard bool) {
+	running := l.Running()
+	ended := make(chan []string, 1)
+	go func() { ended <- l.end(ctx, running) }()
+	select {
+	case left = <-ended:
+		return left, true
+	case <-ctx.Done():
+		return running, false
+	}
+}
+
+func (l *Live) end(ctx context.Context, running []string) (left []string) {
+	l.Close()
+	for _, id := range running {
+		if o, err := l.Operation(ctx, id); err != nil || !o.HasEnded() || o.State == inspect.OperationInterrupted {
+			left = append(left, id)
+		}
+	}
+	return left
+}
+
 // How much is shown of what there can be many of.
 const (
 	mostFailures = 200
