@@ -454,9 +454,10 @@ error the job is cancelled and not tried again. A handler that does not heed its
 context goes on. The record of a job that has one is kept, and says that it was
 cancelled.
 
-A job without a record is looked for in all of the queue. Where it is not found the
-workers are asked all the same, and nothing says whether one runs it. With --queue
-it means those that wait or run, unless a --state is named.`,
+A job without a record is looked for in all of the queue. One that is not found has
+most likely ended, and the exit code says so (4), as of rm and the others; the workers
+are asked all the same. With --queue it means those that wait or run, unless a --state
+is named.`,
 		Example: `  tasuki job cancel mail/01kbr5
   tasuki job cancel --queue mail --kind email.newsletter --yes`,
 	})
@@ -479,7 +480,8 @@ func cancelOne(ctx context.Context, client *tasuki.Client, i *inspect.Inspector,
 	if err != nil {
 		return nil, "", err
 	}
-	j, err := seek(ctx, i, address)
+	j, err := findJob(ctx, i, address)
+	missing := errors.Is(err, inspect.ErrNotFound)
 	switch {
 	case err == nil && j.State != tasuki.StateRunning:
 		err = i.Act(ctx, inspect.Cancel, j)[0]
@@ -489,11 +491,14 @@ func cancelOne(ctx context.Context, client *tasuki.Client, i *inspect.Inspector,
 		if !errors.Is(err, inspect.ErrMoved) { // then it runs by now
 			return nil, "", jobFailure(fmt.Errorf("%s: %w", address, err))
 		}
-	case err != nil && !errors.Is(err, inspect.ErrNotFound):
-		return nil, "", lookFailure(err)
+	case err != nil && !missing:
+		return nil, "", err
 	}
 	if err := client.Cancel(ctx, address); err != nil {
 		return nil, "", jobFailure(err)
+	}
+	if missing { // or it went from place to place while it was looked for
+		return nil, "", &exitError{code: exitNotFound, err: fmt.Errorf("%w; %s of %s were asked to cancel it all the same", err, count(queue.Workers, "worker"), name)}
 	}
 	return cancelledJob{address, "", queue.Workers}, fmt.Sprintf("asked %s of %s to cancel %s, if one runs it", count(queue.Workers, "worker"), name, id), nil
 }

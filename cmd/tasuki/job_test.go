@@ -44,10 +44,13 @@ func TestJobCancel(t *testing.T) {
 		t.Error(err)
 	}
 
-	e.tasuki("job", "cancel", "default/endless", "-o", "json").want(t, exitOK, `"workers": 0`)
+	for _, verb := range [][]string{{"cancel"}, {"rm"}, {"retry"}, {"reschedule", "--in", "1h"}, {"edit", "--max-attempts", "3"}, {"mv", "other"}, {"get"}} {
+		args := append([]string{"job", verb[0], "default/endless"}, verb[1:]...)
+		e.tasuki(args...).want(t, exitNotFound, "default/endless: not found")
+	}
 	list := e.namespace + "/jobs"
 	e.tasuki("enqueue", "--raw", "--list", list, "x").want(t, exitOK)
-	e.tasuki("job", "cancel", "list:"+list+"/x").want(t, exitOK, "asked 0 workers of list:"+list+" to cancel x")
+	e.tasuki("job", "cancel", "list:"+list+"/x").want(t, exitNotFound, "0 workers of list:"+list+" were asked to cancel it all the same")
 	e.tasuki("job", "cancel", "nope/x").want(t, exitNotFound, `"nope"`)
 	for _, address := range []string{"x", "/x", "default/", ""} {
 		e.tasuki("job", "cancel", address).want(t, exitUsage, "QUEUE/ID")
