@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tasuki-dev/tasuki/internal/legible"
 	"github.com/tasuki-dev/tasuki/internal/store"
 )
 
@@ -194,7 +195,7 @@ func (b *Backlog) Estimate(more int) Estimate {
 	if b.Flow.Over > 0 {
 		span = 1.96 * math.Sqrt(float64(b.Flow.Out)*scale*scale+float64(b.Flow.In)) / b.Flow.Over.Seconds()
 	}
-	over := b.Flow.Over.Round(100 * time.Millisecond)
+	over := legible.Rough(b.Flow.Over)
 	if e.Out > 0 && !b.Paused {
 		e.Turn = seconds(float64(b.Waiting) / e.Out)
 	}
@@ -210,9 +211,9 @@ func (b *Backlog) Estimate(more int) Estimate {
 	case e.Out == 0:
 		e.Verdict, e.Text = VerdictUnclear, fmt.Sprintf("No job was started within %v: the jobs that run take longer than that. Measure for longer.", over)
 	case net <= 0 && -net < span || net > 0 && net <= span && float64(b.Waiting)/net > b.Flow.Over.Seconds()*10:
-		e.Verdict, e.Text = VerdictUnclear, fmt.Sprintf("As much comes in as goes out, %.1f and %.1f a second, as far as %v tell. What waits now is started within about %v.", e.In, e.Out, over, rough(e.Turn))
+		e.Verdict, e.Text = VerdictUnclear, fmt.Sprintf("As much comes in as goes out, %.1f and %.1f a second, as far as %v tell. What waits now is started within about %v.", e.In, e.Out, over, legible.Rough(e.Turn))
 	case net <= 0:
-		e.Verdict, e.Text = VerdictNever, fmt.Sprintf("Never: more comes in than goes out, %.1f and %.1f a second. In an hour %d more will wait; what waits now is started within about %v.", e.In, e.Out, int64(-net*3600), rough(e.Turn))
+		e.Verdict, e.Text = VerdictNever, fmt.Sprintf("Never: more comes in than goes out, %.1f and %.1f a second. In an hour %d more will wait; what waits now is started within about %v.", e.In, e.Out, int64(-net*3600), legible.Rough(e.Turn))
 	default:
 		e.Verdict = VerdictDrains
 		e.Left = seconds(float64(b.Waiting) / net)
@@ -221,7 +222,7 @@ func (b *Backlog) Estimate(more int) Estimate {
 			e.Latest = seconds(float64(b.Waiting) / (net - span))
 		}
 		e.Done = b.At.Add(e.Left)
-		e.Text = fmt.Sprintf("%d jobs are done in about %v: %.1f a second go out and %.1f come in.", b.Waiting, rough(e.Left), e.Out, e.In)
+		e.Text = fmt.Sprintf("%d jobs are done in about %v: %.1f a second go out and %.1f come in.", b.Waiting, legible.Rough(e.Left), e.Out, e.In)
 	}
 	if more > 0 && b.Workers > 0 && b.Slots > 0 && b.Busy*10 < b.Slots*9 && b.Waiting > 0 && !b.Paused {
 		e.Text += fmt.Sprintf(" But only %d of %d slots are busy: something else holds the jobs back, and more workers may not help.", b.Busy, b.Slots)
@@ -258,17 +259,4 @@ func seconds(s float64) time.Duration {
 		return math.MaxInt64
 	}
 	return time.Duration(s * float64(time.Second))
-}
-
-// rough is a duration without more digits than it is sure of.
-func rough(d time.Duration) time.Duration {
-	switch {
-	case d > 48*time.Hour:
-		return d.Round(time.Hour)
-	case d > 10*time.Minute:
-		return d.Round(time.Minute)
-	case d > 10*time.Second:
-		return d.Round(time.Second)
-	}
-	return d.Round(100 * time.Millisecond)
 }

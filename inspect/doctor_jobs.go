@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tasuki-dev/tasuki/internal/legible"
 	"github.com/tasuki-dev/tasuki/internal/store"
 )
 
@@ -290,7 +291,7 @@ func (d *doctor) leftovers(orphans, tombstones int64, oldest time.Duration, aliv
 	}
 	what := count(tombstones, "tombstone")
 	if oldest > 0 {
-		what += fmt.Sprintf(", the oldest of %v ago", brief(oldest))
+		what += fmt.Sprintf(", the oldest of %v ago", legible.Duration(oldest))
 	}
 	switch {
 	case oldest > forgottenBy && alive > 0:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tasuki-dev/tasuki/internal/holes"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 	"github.com/tasuki-dev/tasuki/internal/store"
 )
 
@@ -32,7 +33,7 @@ func (d *doctor) rounds() error {
 	if len(took) > 0 {
 		slices.Sort(took)
 		half, most := took[len(took)/2], took[len(took)-1]
-		what := fmt.Sprintf("a round trip takes %v (p50), the slowest of %d took %v", brief(half), len(took), brief(most))
+		what := fmt.Sprintf("a round trip takes %v (p50), the slowest of %d took %v", legible.Duration(half), len(took), legible.Duration(most))
 		const do = "look for a busy server (SLOWLOG), a slow network, or a machine without time for either"
 		switch {
 		case most > slowestRound:
@@ -48,28 +49,17 @@ func (d *doctor) rounds() error {
 		return d.unknown("clock", "TIME", err)
 	}
 	if apart := ahead.Abs(); apart <= clockApart+within {
-		d.add("clock", OK, fmt.Sprintf("the clocks of this machine and of Redis are %v apart, to within %v", brief(apart), brief(within)), "", "")
+		d.add("clock", OK, fmt.Sprintf("the clocks of this machine and of Redis are %v apart, to within %v", legible.Duration(apart), legible.Duration(within)), "", "")
 		return nil
 	}
 	where := "ahead of"
 	if ahead < 0 {
 		where = "behind"
 	}
-	d.add("clock", Warning, fmt.Sprintf("Redis' clock is %v %s this machine's, to within %v", brief(ahead.Abs()), where, brief(within)),
+	d.add("clock", Warning, fmt.Sprintf("Redis' clock is %v %s this machine's, to within %v", legible.Duration(ahead.Abs()), where, legible.Duration(within)),
 		"jobs for a time of day that programs here enqueue start that much early or late, and ages that are shown are wrong; nothing else goes by these clocks",
 		"run NTP on both machines")
 	return nil
-}
-
-// brief is a duration for people.
-func brief(d time.Duration) time.Duration {
-	switch {
-	case d > 10*time.Second:
-		return d.Round(time.Second)
-	case d > 10*time.Millisecond:
-		return d.Round(time.Millisecond)
-	}
-	return d.Round(time.Microsecond)
 }
 
 // servers looks at what each server says of itself.
@@ -134,7 +124,7 @@ func role(v *store.Server) string {
 
 func uptime(v *store.Server) string {
 	n, _ := v.Int("uptime_in_seconds")
-	return (time.Duration(n) * time.Second).String()
+	return legible.Duration(time.Duration(n) * time.Second)
 }
 
 func (d *doctor) holes(product, version, executable string) {

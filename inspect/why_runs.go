@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tasuki-dev/tasuki/internal/legible"
 	"github.com/tasuki-dev/tasuki/internal/store"
 )
 
@@ -100,7 +101,7 @@ func (w *asker) runs() error {
 	}
 	if j.Timeout > 0 && !r.Since.IsZero() {
 		at := r.Since.Add(j.Timeout)
-		w.add(Reason{Cause: CauseTimeout, Until: at, Text: fmt.Sprintf("Its attempt has until %s (%v).", clock(at), j.Timeout)})
+		w.add(Reason{Cause: CauseTimeout, Until: at, Text: fmt.Sprintf("Its attempt has until %s (%v).", clock(at), legible.Duration(j.Timeout))})
 	}
 	if at := j.Deadline; !at.IsZero() {
 		w.add(Reason{Cause: CauseDeadline, Until: at, Text: fmt.Sprintf("It has to be done by %s; then its context ends.", clock(at))})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 	"github.com/tasuki-dev/tasuki/internal/store"
 	"github.com/tasuki-dev/tasuki/internal/wire"
 )
@@ -67,7 +68,7 @@ func (w *asker) due() Reason {
 		r.Cause, r.Since = CauseUnknownKind, moment(float64(w.body.UnknownSince))
 		r.Text = fmt.Sprintf("A worker without a handler for its kind has put it back, %s by now: it is tried again at %s.", times(w.body.Unknown), clock(j.DueAt))
 		if !r.Since.IsZero() {
-			r.Text += fmt.Sprintf(" It is dead if none has taken it by %s, unless WorkerConfig.UnknownFor is not %v there.", clock(r.Since.Add(unknownFor)), unknownFor)
+			r.Text += fmt.Sprintf(" It is dead if none has taken it by %s, unless WorkerConfig.UnknownFor is not %v there.", clock(r.Since.Add(unknownFor)), legible.Duration(unknownFor))
 		}
 	case j.State == tasuki.StateRetry:
 		said := w.said()

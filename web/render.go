@@ -21,7 +21,7 @@ var templateFiles embed.FS
 
 // pages are the templates, each with the layout around it.
 var pages = sync.OnceValue(func() map[string]*template.Template {
-	funcs := template.FuncMap{"asset": assetURL, "count": count, "bytes": size, "rate": rate, "duration": legible.Duration, "quantile": legible.Quantile, "query": query, "since": since,
+	funcs := template.FuncMap{"asset": assetURL, "count": count, "bytes": size, "rate": rate, "duration": legible.Duration, "quantile": legible.Rough, "query": query, "since": since,
 		"stamp": stamp, "clock": clock, "short": short, "percent": percent, "term": term,
 		"bytes64": func(n int) string { return size(int64(n)) }, "sub": func(a, b int) int { return a - b }}
 	base := template.Must(template.New("layout.html").Funcs(funcs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))

@@ -17,6 +17,7 @@ import (
 	"github.com/tasuki-dev/tasuki"
 	"github.com/tasuki-dev/tasuki/cron"
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 // onEntry returns a command on one periodic entry, which stands in the audit trail as what; "" only
@@ -142,7 +143,7 @@ func entryText(s *cron.Status) string {
 			d    time.Duration
 		}{{"timeout", o.Timeout}, {"expire in", o.ExpireIn}, {"keep", o.Keep}, {"jitter", s.Jitter}} {
 			if d.d != 0 {
-				line(d.name, d.d.String())
+				line(d.name, legible.Duration(d.d))
 			}
 		}
 		line("unique", string(o.Unique.Mode))
@@ -191,7 +192,7 @@ was in its way. A job without a record stays enqueued here, whatever becomes of 
 				if r.Asked {
 					outcome += ", asked for"
 				}
-				fmt.Fprintf(w, "%s\t%v\t%s\t%s\t%s\n", r.Tick.Format(time.RFC3339), r.At.Sub(r.Tick), outcome, r.Address, clean(r.Error))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Tick.Format(time.RFC3339), legible.Duration(r.At.Sub(r.Tick)), outcome, r.Address, clean(r.Error))
 			}
 		}), nil
 	})

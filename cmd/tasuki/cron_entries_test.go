@@ -46,7 +46,7 @@ func TestCronEntries(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		e.tasuki("cron", "set", "nightly", "--timeout", "2m").want(t, exitOK, "nightly: changed, next ")
-		e.tasuki("cron", "get", "nightly").want(t, exitOK, "name ", "timeout", "2m0s", "missed", "all, at most 3", "by=me", "overlap", "queue", "due at")
+		e.tasuki("cron", "get", "nightly").want(t, exitOK, "name ", "timeout", "  2m\n", "missed", "all, at most 3", "by=me", "overlap", "queue", "due at")
 		e.tasuki("cron", "ls").want(t, exitOK, "nightly", daily, "reports", "never")
 		e.tasuki("cron", "pause", "nightly", "--by", "me").want(t, exitOK, "nightly: paused\n")
 		e.tasuki("cron", "get", "nightly").want(t, exitOK, "paused by", "me", "paused since")

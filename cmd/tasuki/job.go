@@ -149,7 +149,7 @@ func jobText(j *inspect.Job, why string) string {
 			line("crashes", fmt.Sprint(j.Crashes))
 		}
 		if j.Timeout > 0 {
-			line("timeout", j.Timeout.String())
+			line("timeout", legible.Duration(j.Timeout))
 		}
 		at("enqueued", j.EnqueuedAt)
 		at("due", j.DueAt)
@@ -179,7 +179,7 @@ func jobText(j *inspect.Job, why string) string {
 		}
 		line("result", string(j.Result))
 		for n, run := range j.Runs {
-			text := fmt.Sprintf("%s  %v  %s  %s", run.At.Format(time.RFC3339), run.Duration, run.Outcome, run.Place)
+			text := fmt.Sprintf("%s  %s  %s  %s", run.At.Format(time.RFC3339), legible.Duration(run.Duration), run.Outcome, run.Place)
 			if run.Error != "" {
 				text += "  " + run.Error
 			}

@@ -87,17 +87,17 @@ func etaText(eta *shownEta, within time.Duration) string {
 			if e.Verdict == inspect.VerdictDrains {
 				latest := "perhaps never"
 				if e.Latest > 0 {
-					latest = e.Latest.Round(time.Second).String()
+					latest = legible.Rough(e.Latest)
 				}
-				text += fmt.Sprintf(" At %s; not before %v, at the latest in %s.", e.Done.Format(time.RFC3339), e.Soonest.Round(100*time.Millisecond), latest)
+				text += fmt.Sprintf(" At %s; not before %v, at the latest in %s.", e.Done.Format(time.RFC3339), legible.Rough(e.Soonest), latest)
 				text = strings.Replace(text, "at the latest in perhaps never", "perhaps never", 1)
 			}
 			fmt.Fprintf(w, "%s\t%s\n", name, text)
 		}
 		if within > 0 && eta.Needed != nil {
-			fmt.Fprintf(w, "within %v\t%d more workers\n", within, *eta.Needed)
+			fmt.Fprintf(w, "within %s\t%d more workers\n", legible.Duration(within), *eta.Needed)
 		} else if within > 0 {
-			fmt.Fprintf(w, "within %v\tthat cannot be told: no job was started meanwhile\n", within)
+			fmt.Fprintf(w, "within %s\tthat cannot be told: no job was started meanwhile\n", legible.Duration(within))
 		}
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 // shownStats are stats as JSON has them.
@@ -162,7 +163,7 @@ func serverLine(v *inspect.Server, now time.Time) string {
 		line += ", no AOF"
 	}
 	if !v.SavedAt.IsZero() {
-		line += fmt.Sprintf(", snapshot %v ago", now.Sub(v.SavedAt).Round(time.Second))
+		line += fmt.Sprintf(", snapshot %s ago", legible.Duration(now.Sub(v.SavedAt).Round(time.Second)))
 	}
 	if v.Failing {
 		line += ", WRITING TO THE DISK HAS FAILED"

@@ -78,5 +78,5 @@ func quantiles(h *inspect.Histogram) string {
 	if h.Count() == 0 {
 		return "-\t-\t-"
 	}
-	return legible.Quantile(h.Quantile(0.5)) + "\t" + legible.Quantile(h.Quantile(0.95)) + "\t" + legible.Quantile(h.Quantile(0.99))
+	return legible.Rough(h.Quantile(0.5)) + "\t" + legible.Rough(h.Quantile(0.95)) + "\t" + legible.Rough(h.Quantile(0.99))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tasuki-dev/tasuki/inspect"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 )
 
 func newWhy(a *app) *cobra.Command {
@@ -55,7 +56,7 @@ code is 4 if the job is not found.`,
 				if d, ok := b.Ahead(ahead); ok {
 					at := b.At.Add(d)
 					shown.Starts = &at
-					text += fmt.Sprintf("\nalso: At the rate of the last %v it starts at about %s%s.", over, at.Format(time.RFC3339), left(at, b.At))
+					text += fmt.Sprintf("\nalso: At the rate of the last %s it starts at about %s%s.", legible.Duration(over), at.Format(time.RFC3339), left(at, b.At))
 				}
 			}
 			err = show(cmd.OutOrStdout(), output, shown, "%s", text)
@@ -111,12 +112,8 @@ func left(until, now time.Time) string {
 	if until.IsZero() {
 		return ""
 	}
-	d := until.Sub(now)
-	if d > time.Second {
-		d = d.Round(time.Second)
+	if d := until.Sub(now); d >= 0 {
+		return " (in " + legible.Duration(d) + ")"
 	}
-	if d < 0 {
-		return fmt.Sprintf(" (%v ago)", -d.Round(time.Second))
-	}
-	return fmt.Sprintf(" (in %v)", d)
+	return " (" + legible.Duration(now.Sub(until)) + " ago)"
 }

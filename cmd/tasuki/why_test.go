@@ -45,3 +45,19 @@ func TestHints(t *testing.T) {
 		}
 	}
 }
+
+// TestLeft: how long it is until a time is written as all durations are.
+func TestLeft(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for d, want := range map[time.Duration]string{
+		90 * time.Minute: " (in 1h30m)", 49 * time.Hour: " (in 2d1h)", 12345 * time.Millisecond: " (in 12.3s)", 0: " (in 0s)", -time.Minute: " (1m ago)",
+	} {
+		if got := left(now.Add(d), now); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+	if got := left(time.Time{}, now); got != "" {
+		t.Errorf("of no time: %q", got)
+	}
+}

@@ -39,7 +39,7 @@ var arrows = []arrow{
 	{"internal/bridge", []string{"internal/source", "internal/store"}, "the root imports it"},
 	{".", []string{"internal/bridge", "internal/failpoint", "internal/fingerprint", "internal/holes", "internal/legible", "internal/native", "internal/source", "internal/store", "internal/tally", "internal/wire"},
 		"a feature imports the core, and the core never learns of it: give it one general primitive instead"},
-	{"inspect", []string{".", "internal/bridge", "internal/fingerprint", "internal/holes", "internal/store", "internal/tally", "internal/wire"}, "it is beside the core and below the dashboard and the command"},
+	{"inspect", []string{".", "internal/bridge", "internal/fingerprint", "internal/holes", "internal/legible", "internal/store", "internal/tally", "internal/wire"}, "it is beside the core and below the dashboard and the command"},
 	{"tasukitest", []string{".", "embedded", "internal/bridge", "internal/legible", "internal/redisserver", "internal/source"}, "what it tells of a job is what the core decides, not what it reads out of Redis"},
 	{"cron", []string{".", "internal/bridge", "internal/legible", "internal/store", "internal/wire"}, "it is a feature: it enqueues as everybody does, and keeps its entries beside the queues"},
 	{"health", []string{".", "inspect"}, "it is for who supervises, and asks as everybody can"},

@@ -41,8 +41,8 @@ func Duration(d time.Duration) string {
 	return sign + text
 }
 
-// Quantile is one of a histogram of durations as it is read: of two digits, as no more are known.
-func Quantile(d time.Duration) string { return Duration(digits(d, 2)) }
+// Rough is a duration of which no more than two digits are known: a quantile, or an estimate.
+func Rough(d time.Duration) string { return Duration(digits(d, 2)) }
 
 // digits rounds a duration to its first n digits.
 func digits(d time.Duration, n int) time.Duration {

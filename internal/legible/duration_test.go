@@ -33,8 +33,8 @@ func TestDuration(t *testing.T) {
 		}
 	}
 	for d, want := range map[time.Duration]string{0: "0s", 32_400: "32µs", 5632 * time.Microsecond: "5.6ms", 346 * time.Millisecond: "350ms", 596 * time.Second: "10m"} {
-		if got := Quantile(d); got != want {
-			t.Errorf("Quantile(%d) is %q, want %q", d, got, want)
+		if got := Rough(d); got != want {
+			t.Errorf("Rough(%d) is %q, want %q", d, got, want)
 		}
 	}
 }

@@ -161,7 +161,7 @@ func jobLines(d *Detail, w int) []line {
 		add("crashes", fmt.Sprint(j.Crashes))
 	}
 	if j.Timeout > 0 {
-		add("timeout", j.Timeout.String())
+		add("timeout", span(j.Timeout))
 	}
 	at("enqueued", j.EnqueuedAt)
 	at("due", j.DueAt)

@@ -164,7 +164,7 @@ func countCells(c *inspect.Counts) []piece {
 		for _, part := range []float64{0.5, 0.95, 0.99} {
 			text := "-"
 			if h.Count() > 0 {
-				text = legible.Quantile(h.Quantile(part))
+				text = legible.Rough(h.Quantile(part))
 			}
 			cells = append(cells, piece{text, plain})
 		}
