@@ -48,7 +48,7 @@ func TestOverviewNow(t *testing.T) {
 	now := time.Now()
 	e.dashboard.ShowFailures([]inspect.Failure{{Fingerprint: "new", Kind: "fresh", Last: now.Add(-3 * time.Minute)}, {Fingerprint: "old", Kind: "stale", Last: now.Add(-11 * time.Minute)}})
 	for lang, wants := range map[string][]string{
-		"en": {"Failing in the last 10 minutes", "and 1 failures that were last seen before", "and 2 more queues"},
+		"en": {"Failing in the last 10 minutes", "and 1 failure that was last seen before", "and 2 more queues"},
 		"ja": {"直近 10 分間の失敗", "ほか、それ以前の失敗 1 件", "ほか 2 件のキュー"},
 	} {
 		r := e.request(http.MethodGet, "", "")

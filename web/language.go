@@ -32,9 +32,15 @@ var messages = func() map[string]map[string]string {
 	return all
 }()
 
-// T is a text in the language of who has asked. args go where it has verbs, as in fmt.
+// T is a text in the language of who has asked. args go where it has verbs, as in fmt. Of one thing,
+// the first of args, the text of key with .one is taken, where a language has it.
 func (c *call) T(key string, args ...any) string {
 	text, ok := messages[c.lang][key]
+	if len(args) > 0 && fmt.Sprint(args[0]) == "1" {
+		if one, has := messages[c.lang][key+".one"]; has {
+			text = one
+		}
+	}
 	if !ok {
 		return "[" + key + "]"
 	}
