@@ -2,14 +2,17 @@ package web_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/internal/legible"
 	"github.com/tasuki-dev/tasuki/internal/redistest"
 	"github.com/tasuki-dev/tasuki/web"
 )
@@ -144,4 +147,39 @@ func (m *monitor) sent(t *testing.T) int {
 	}
 	t.Fatal("the server sends no more: ", m.lines.Err())
 	return 0
+}
+
+// TestLegible: no page has what controls a terminal, turns the direction of writing or is not seen,
+// whoever has put it where.
+func TestLegible(t *testing.T) {
+	t.Parallel()
+	e := setupOn(t, redistest.Start(t), &web.Config{Authorize: all})
+	_, pages := e.visits(e.populate())
+	e.do_("HSET", e.namespace+":cron:{cron}:entry:nightly", "entry", `{"expr":`+quote(evilLine)+`,"zone":`+quote(evilLine)+`,"kind":`+quote(evilLine)+`,"missed":`+quote(evilLine)+`,"overlap":`+quote(evilLine)+`,"opts":{"queue":`+quote(evilLine)+`}}`)
+	texts := regexp.MustCompile(`(?s)<textarea.*?</textarea>`) // what is edited is all there
+	look := func(page string) {
+		body := texts.ReplaceAllString(e.do(e.request(http.MethodGet, page, "")).body, "")
+		if !strings.Contains(body, "</html>") || body != legible.Lines(body) {
+			t.Errorf("%s: %s", page, body)
+		}
+	}
+	for _, page := range append(pages, "schedule?name=nightly") {
+		look(page)
+	}
+	e.dashboard.Close()
+	e.serve(e.server.As(t, "operator", e.namespace), &web.Config{Authorize: all})
+	e.dashboard.ShowEverywhere(evilLine)
+	e.get("redis") // which begins to look at what is found
+	redistest.WaitFor(t, "what is found", func() error {
+		if !strings.Contains(e.get("redis"), "<strong>rights</strong>") {
+			return errors.New("nothing yet")
+		}
+		return nil
+	})
+	for _, page := range []string{"", "redis", "workers", "worker?id=w1", "schedules"} {
+		if body := e.get(page); !strings.Contains(body, "S3CRET") {
+			t.Errorf("%s: %s", page, body)
+		}
+		look(page)
+	}
 }

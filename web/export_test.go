@@ -7,6 +7,7 @@ import (
 	"reflect"
 
 	"github.com/tasuki-dev/tasuki"
+	"github.com/tasuki-dev/tasuki/cron"
 	"github.com/tasuki-dev/tasuki/inspect"
 )
 
@@ -86,4 +87,27 @@ func (d *Dashboard) ForgetAll() {
 // ShowFailures has pages show these, in place of what Redis has. No page may have been asked for yet.
 func (d *Dashboard) ShowFailures(all []inspect.Failure) {
 	d.failures.read = func(context.Context) ([]inspect.Failure, error) { return all, nil }
+}
+
+// ShowEverywhere has pages show servers of Redis, workers and schedules with a text in every
+// field that Redis or a worker may have put there. No page may have been asked for yet.
+func (d *Dashboard) ShowEverywhere(text string) {
+	read := d.samples.read
+	d.samples.read = func(ctx context.Context) (*sample, error) {
+		s, err := read(ctx)
+		if err == nil {
+			s.Servers = []inspect.Server{{Address: text, Error: text}, {Address: text, Product: text, Version: text, Policy: text, Failing: true}}
+		}
+		return s, err
+	}
+	d.workers.read = func(context.Context) ([]inspect.Worker, error) {
+		return []inspect.Worker{{ID: "w1", Host: text, Version: text, Queues: []string{text}, State: inspect.WorkerRunning, Answered: true, Runs: []inspect.WorkerRun{{Queue: text, Kind: text}, {Queue: text, ID: text, Kind: text}}}}, nil
+	}
+	d.schedules.read = func(context.Context) ([]*cron.Status, error) {
+		s := &cron.Status{Entry: cron.Entry{Name: text, Expr: text, Zone: text, Kind: text}, Declared: text, PausedBy: text, Warnings: []string{text}}
+		return []*cron.Status{s}, nil
+	}
+	d.findings.read = func(context.Context) ([]inspect.Finding, error) {
+		return []inspect.Finding{{Name: "rights", Level: inspect.Warning, What: text, Means: text, Do: text}}, nil
+	}
 }
