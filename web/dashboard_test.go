@@ -70,3 +70,13 @@ func TestOverviewNow(t *testing.T) {
 		t.Errorf("%s", body)
 	}
 }
+
+// TestWhyLine: of an error of many lines, the sentence of why a job is where it is has the first.
+func TestWhyLine(t *testing.T) {
+	e := setup(t, nil)
+	e.populate()
+	_, why, _ := strings.Cut(e.get("job?id=mail%2Fpanics"), `id="why"`)
+	if why, _, _ = strings.Cut(why, "</section>"); !strings.Contains(why, "out of attempts: panic: ") || strings.Contains(why, "_test.go") || !strings.Contains(why, " …. It runs again") {
+		t.Errorf("%s", why)
+	}
+}

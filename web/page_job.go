@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tasuki-dev/tasuki"
@@ -107,6 +108,9 @@ func (d *Dashboard) job(c *call) {
 	p := &jobPage{shownJob: d.shown(&s.Value.Job), Fingerprint: inspect.FingerprintOf(&s.Value.Info), At: s.At}
 	p.Moved = p.Address != address
 	for _, r := range s.Value.Why {
+		if line, _, more := strings.Cut(r.Error, "\n"); more { // such as a panic's, with its stack, which the page has above
+			r.Text = strings.Replace(r.Text, r.Error, line+" …", 1)
+		}
 		r.Text = legible.Lines(r.Text)
 		p.Why = append(p.Why, r)
 	}
