@@ -76,7 +76,7 @@ func TestWhyLine(t *testing.T) {
 	e := setup(t, nil)
 	e.populate()
 	_, why, _ := strings.Cut(e.get("job?id=mail%2Fpanics"), `id="why"`)
-	if why, _, _ = strings.Cut(why, "</section>"); !strings.Contains(why, "out of attempts: panic: ") || strings.Contains(why, "_test.go") || !strings.Contains(why, " …. It runs again") {
+	if why, _, _ = strings.Cut(why, "</section>"); !strings.Contains(why, "out of attempts: panic: ") || strings.Contains(why, "_test.go") || !strings.Contains(why, " … It runs again") {
 		t.Errorf("%s", why)
 	}
 }

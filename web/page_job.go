@@ -110,6 +110,7 @@ func (d *Dashboard) job(c *call) {
 	for _, r := range s.Value.Why {
 		if line, _, more := strings.Cut(r.Error, "\n"); more { // such as a panic's, with its stack, which the page has above
 			r.Text = strings.Replace(r.Text, r.Error, line+" …", 1)
+			r.Text = strings.Replace(r.Text, "….", "…", 1)
 		}
 		r.Text = legible.Lines(r.Text)
 		p.Why = append(p.Why, r)

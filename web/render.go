@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"embed"
+	"fmt"
 	"html/template"
 	"io/fs"
 	"net/http"
@@ -83,6 +84,15 @@ func (v *view) Actor() *Actor       { return &v.actor }
 // Ago is how long ago a time is, to the second.
 func (v *view) Ago(t time.Time) string {
 	return v.T("page.ago", legible.Duration(max(0, since(t)).Round(time.Second)))
+}
+
+// Word is a word of Redis, such as what became of a run, as readers have it, if there is a text for it.
+func (v *view) Word(prefix string, word any) string {
+	text := fmt.Sprint(word)
+	if _, ok := messages[v.lang][prefix+text]; ok {
+		return v.T(prefix + text)
+	}
+	return short(100, text)
 }
 
 // payloadView is a payload with its name.
