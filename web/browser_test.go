@@ -110,6 +110,11 @@ func testForms(t *testing.T, browser *chromium) {
 	p.wait("the dark", `document.documentElement.dataset.theme === 'dark' && getComputedStyle(document.body).backgroundColor === 'rgb(20, 23, 28)'`)
 	p.visit(e.url("jobs?q=queue:mail"))
 	p.wait("times that are not broken", `document.querySelectorAll('td time').length === 3 && [...document.querySelectorAll('td time')].every(time => time.getClientRects().length === 1)`)
+	// On a phone all of a job is in sight, and rows are low.
+	p.wait("rows in sight", `[...document.querySelectorAll('tr[data-row], tr[data-row] > *')].every(e => e.getBoundingClientRect().right <= innerWidth)`)
+	p.wait("low rows", `[...document.querySelectorAll('tr[data-row]')].every(row => row.clientHeight < 110)`)
+	p.wait("the word beside the box", `document.querySelector('#select-all').labels[0].clientHeight > 10 && document.querySelector('#select-all').labels[0].clientWidth > 100`)
+	p.wait("the whole menu", `[...document.querySelectorAll('header nav a')].every(a => a.getBoundingClientRect().right <= innerWidth)`)
 	p.eval(`document.querySelector('#select-all').click(); document.querySelector('button[formaction=jobs-remove]').click()`, nil)
 	p.waitLoad()
 	p.wait("the question", `document.querySelector('h1').textContent === 'Remove 3 jobs for good?'`)
