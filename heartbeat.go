@@ -81,8 +81,13 @@ func (s *session) beat(ctx context.Context, pulse *store.Pulse, beaten store.Bea
 		}
 		failures, last = 0, now
 		if lost || !pulse.Subscribed() && now.Sub(deaf) >= deafAsk {
+			// What was told meanwhile was told to nobody: that a job is to be cancelled, that a
+			// suspect is there, that a pause has ended.
+			s.fetcher.notes.ask()
+			if lost {
+				s.fetcher.ask(func(*queue) bool { return true })
+			}
 			lost, deaf = false, now
-			s.fetcher.notes.ask() // what was told meanwhile was told to nobody
 		}
 		s.entry(beaten.Known)
 		if !beaten.Known {

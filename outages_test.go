@@ -462,6 +462,27 @@ func TestBusyServer(t *testing.T) {
 	}
 }
 
+// TestToldToNobody: a worker whose subscription was cut looks for what was told meanwhile.
+//
+//fault:server a worker's subscription is cut, and a suspect comes back or a pause ends meanwhile | the worker asks all its queues when it is subscribed again: the job runs within seconds
+func TestToldToNobody(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	e := newEnv(t, s.URL())
+	w := e.worker(tasuki.WorkerConfig{})
+	ran := make(chan struct{}, 1)
+	tasuki.Handle(w, number, func(context.Context, *tasuki.Job[int]) error { ran <- struct{}{}; return nil })
+	e.run(w)
+	e.waitQueue("default", func(inspect.Queue) bool { return w.Waits("default") })
+	e.do("RPUSH", e.key("default", "suspect"), `{"id":"s","kind":"number","crashes":2,"token":"t","args":1}`)
+	s.Do(t, "CLIENT", "KILL", "TYPE", "pubsub")
+	select {
+	case <-ran:
+	case <-time.After(10 * time.Second): // without being told it asks after 20 s
+		t.Error("it does not run")
+	}
+}
+
 // TestClientCommands kills, pauses and unblocks the connections of a worker, as people
 // do who look after the server.
 //

@@ -252,7 +252,7 @@ func TestRecordOfPoison(t *testing.T) {
 	for range 3 {
 		select {
 		case <-e.startProcess(processConfig{Concurrency: 5, Do: "poison"}).Ended():
-		case <-time.After(20 * time.Second):
+		case <-time.After(45 * time.Second): // what no message has told of is found in 22 s
 			t.Fatalf("it does not run: %v, %v", e.queue("default"), must(e.client.Get(e.ctx, info.Address())))
 		}
 	}

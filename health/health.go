@@ -136,6 +136,19 @@ func (h *Health) Started() http.Handler {
 	return h.probe(func(l *look) []string { return l.started })
 }
 
+// ping returns when ctx ends, also while the client waits for a connection: a server that hangs accepts
+// one, and says nothing.
+func (h *Health) ping(ctx context.Context) error {
+	answered := make(chan error, 1)
+	go func() { answered <- h.client.Ping(ctx) }()
+	select {
+	case err := <-answered:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // look looks at everything, unless that was done a moment ago.
 func (h *Health) look(ctx context.Context) look {
 	h.mu.Lock()
@@ -147,7 +160,7 @@ func (h *Health) look(ctx context.Context) look {
 	defer cancel()
 	var l look
 	began := time.Now()
-	if err := h.client.Ping(ctx); err != nil {
+	if err := h.ping(ctx); err != nil {
 		h.answers = time.Time{}
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = fmt.Errorf("no answer within %v", askFor)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -241,6 +242,42 @@ func TestFrozen(t *testing.T) {
 	e.wait("/livez", "")
 	server.Restart(t)
 	e.wait("/readyz", "")
+}
+
+// TestSilent: a server that accepts connections and says nothing does not hold up a probe.
+func TestSilent(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	go func() {
+		for {
+			conn, err := silent.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+		}
+	}()
+	client, err := tasuki.Open("redis://"+silent.Addr().String(), &tasuki.ClientConfig{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	probes, err := health.New(client, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, began := httptest.NewRecorder(), time.Now()
+	probes.Ready().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", http.NoBody))
+	if took := time.Since(began); took > 4*time.Second { // a connection is given up after five
+		t.Errorf("it took %v", took)
+	}
+	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "no answer within 500ms") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
 }
 
 // TestLeftAlone has the call in which the worker waits vanish on its way: nobody takes what

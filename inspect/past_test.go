@@ -23,11 +23,18 @@ func TestPast(t *testing.T) {
 			e.do("HSET", fmt.Sprintf("%%s:stats:{stats}:%s:%d", part, at*60_000/long.Milliseconds()), field, counts(n))
 		}
 	}
-	for _, field := range fields {
+	all := store.CountField(store.AllQueues, store.AllKinds)
+	done[all] = map[int64]int{}
+	for _, field := range append(fields, all) {
 		minutes, hours, days := map[int64]int{}, map[int64]int{}, map[int64]int{}
 		for ago := range int64(230) {
 			at := now.Unix()/60 - ago
 			n := rand.IntN(4)
+			if field == all {
+				n = done[all][at]
+			} else if _, kind := store.ParseCountField(field); kind == store.AllKinds {
+				done[all][at] += n
+			}
 			minutes[at] = n
 			hours[at/60*60] += n
 			days[at/1440*1440] += n

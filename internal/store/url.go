@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"slices"
@@ -92,6 +93,7 @@ func clientOption(o *Options) (rueidis.ClientOption, error) {
 	// silently is found after this and replyTimeout.
 	opt.Dialer.KeepAlive = 5 * time.Second
 	opt.ConnWriteTimeout = replyTimeout
+	opt.RetryDelay = readAgain
 	return opt, nil
 }
 
@@ -203,4 +205,16 @@ func redacted(u *url.URL) string {
 		return hidden.String()
 	}
 	return u.Redacted()
+}
+
+// readAgain is when rueidis sends once more what only reads and has failed. It would do so until the
+// context ends, which may be never: here for about as long as patience, and once if nobody answers, as
+// that takes long each time.
+func readAgain(attempt int, _ rueidis.Completed, err error) time.Duration {
+	var silent net.Error
+	if attempt > 25 || attempt > 1 && errors.As(err, &silent) && silent.Timeout() {
+		return -1
+	}
+	pause := min(time.Millisecond<<min(attempt, 10), time.Second)
+	return pause/2 + rand.N(pause/2)
 }
