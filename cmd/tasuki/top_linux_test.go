@@ -88,7 +88,8 @@ var masks = []struct {
 	{regexp.MustCompile(`(?m)^tasuki top .*`), "HEAD"},
 	{regexp.MustCompile(`Redis    .*`), "Redis REDIS"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "TIME"},
-	{regexp.MustCompile(`\b(?:\d+ms|\d+\.\ds|\d+m\d\ds|\d+h\d\dm)\b`), "AGE"},
+	{regexp.MustCompile(`\b\d+(?:\.\d+)?(?:µs|ms|s|m|h|d)(?:\d+[smh])?\b`), "AGE"},
+	{regexp.MustCompile(`no worker take.*…`), "no worker takes …"}, // cut where the ages leave no room
 	{regexp.MustCompile(`\b\d+\.\d\b`), "RATE"},
 	{regexp.MustCompile(`[▁▂▃▄▅▆▇█]+`), "SPARK"},
 	{regexp.MustCompile(` +`), " "},
