@@ -24,9 +24,12 @@ func TestAudit(t *testing.T) {
 	}
 	later := time.Date(2050, 1, 2, 3, 4, 5, 0, time.UTC)
 	for want, act := range map[string]func() error{
-		"ann pause default bob 1":                                    func() error { return ann.Pause(t.Context(), "default", "bob") },
-		"ann resume default  1":                                      func() error { return ann.Resume(t.Context(), "default") },
-		" resume other  1":                                           func() error { return e.inspector.Resume(t.Context(), "other") },
+		"ann pause default bob 1": func() error { return ann.Pause(t.Context(), "default", "bob") },
+		"ann resume default  1": func() error {
+			e.do("HSET", "%s:{default}:rules", "paused", "{}")
+			return ann.Resume(t.Context(), "default")
+		},
+		" resume other  0":                                           func() error { return e.inspector.Resume(t.Context(), "other") },
 		"ann unlock default nobody 0 not found":                      func() error { _ = ann.Unlock(t.Context(), "default", "nobody"); return nil },
 		"ann revive default dead-bare 1":                             func() error { _, err := ann.Revive(t.Context(), "default", "dead-bare"); return err },
 		"ann reschedule default/retry-rec to 2050-01-02T03:04:05Z 1": func() error { return ann.Reschedule(t.Context(), later, job)[0] },

@@ -236,9 +236,9 @@ func (d *doctor) memory(v *store.Server) {
 	limit, _ := v.Int("maxmemory")
 	machine, _ := v.Int("total_system_memory")
 	if limit == 0 {
-		what := fmt.Sprintf("%s in use, and no maxmemory", bytes(used))
+		what := fmt.Sprintf("%s in use, and no maxmemory", size(used))
 		if machine > 0 {
-			what += fmt.Sprintf("; the machine has %s", bytes(machine))
+			what += fmt.Sprintf("; the machine has %s", size(machine))
 		}
 		level, means := Note, "a backlog grows until the system ends the server"
 		if machine > 0 && used > machine/10*8 {
@@ -247,7 +247,7 @@ func (d *doctor) memory(v *store.Server) {
 		d.add(name, level, what, means, "set maxmemory to what the machine can spare, about two thirds of it")
 		return
 	}
-	what := fmt.Sprintf("%s of %s in use, %s left", bytes(used), bytes(limit), bytes(max(limit-used, 0)))
+	what := fmt.Sprintf("%s of %s in use, %s left", size(used), size(limit), size(max(limit-used, 0)))
 	const do = "raise maxmemory, add workers, or look for what else grows there"
 	switch {
 	case used >= limit-limit/100: // what it counts moves with the buffers of clients
@@ -259,7 +259,7 @@ func (d *doctor) memory(v *store.Server) {
 	}
 }
 
-func bytes(n int64) string {
+func size(n int64) string {
 	switch {
 	case n >= 1<<30:
 		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
@@ -313,7 +313,7 @@ func (d *doctor) replicas(v *store.Server) {
 		place := r["ip"] + ":" + r["port"]
 		lag, _ := number(r["lag"])
 		behind, _ := number(r["offset"])
-		what := fmt.Sprintf("replica %s is %s, %s behind, seen %s ago", place, r["state"], bytes(max(offset-behind, 0)), time.Duration(lag)*time.Second)
+		what := fmt.Sprintf("replica %s is %s, %s behind, seen %s ago", place, r["state"], size(max(offset-behind, 0)), time.Duration(lag)*time.Second)
 		if r["state"] != "online" || lag > laggingAfter {
 			d.add(name, Warning, what, "what a replica does not have is lost in a failover", "look at the replica's log and at the network")
 		} else {

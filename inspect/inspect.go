@@ -189,7 +189,7 @@ func (i *Inspector) Pause(ctx context.Context, queue, by string) error {
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
 	}
-	err = i.store.SetRule(ctx, keys, rulePaused, string(text))
+	_, err = i.store.SetRule(ctx, keys, rulePaused, string(text))
 	i.notedAll(ctx, "pause", []string{queue}, by, []error{err})
 	if err != nil {
 		return fmt.Errorf("pause %s: %w", queue, err)
@@ -203,8 +203,12 @@ func (i *Inspector) Resume(ctx context.Context, queue string) error {
 	if err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
-	err = i.store.SetRule(ctx, keys, rulePaused, "")
-	i.notedAll(ctx, "resume", []string{queue}, "", []error{err})
+	paused, err := i.store.SetRule(ctx, keys, rulePaused, "")
+	n := 0
+	if paused {
+		n = 1
+	}
+	i.noted(ctx, AuditEntry{What: "resume", Target: queue, Count: n}, err)
 	if err != nil {
 		return fmt.Errorf("resume %s: %w", queue, err)
 	}

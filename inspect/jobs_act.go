@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -137,6 +138,7 @@ func (i *Inspector) act(a *actor, jobs []Job) []error {
 // Changes are what Edit makes of jobs; what is nil stays as it is.
 type Changes struct {
 	Args        json.RawMessage `json:"args,omitempty"`         // instead of all arguments
+	Was         json.RawMessage `json:"was,omitempty"`          // the arguments that were seen: a job that has others is not changed
 	MaxAttempts *int            `json:"max_attempts,omitempty"` // as those of tasuki.Opts
 	Timeout     *time.Duration  `json:"timeout_ns,omitempty"`
 	Keep        *time.Duration  `json:"keep_ns,omitempty"`
@@ -158,7 +160,10 @@ func (c *Changes) validate(now time.Time) error {
 	if c.Args != nil && !json.Valid(c.Args) {
 		return errors.New("args: allowed is JSON")
 	}
-	spec := tasuki.Spec{Kind: "edit"}
+	if c.Was != nil && !json.Valid(c.Was) {
+		return errors.New("was: allowed is JSON")
+	}
+	spec := tasuki.Spec{Kind: "edit", Args: c.Was}
 	if err := c.apply(&spec); err != nil {
 		return err
 	}
@@ -201,6 +206,9 @@ func (c *Changes) detail() string {
 
 // apply makes the changes.
 func (c *Changes) apply(spec *tasuki.Spec) error {
+	if c.Was != nil && !sameJSON(c.Was, spec.Args) {
+		return fmt.Errorf("%w: others have changed its arguments: look at them again", ErrMoved)
+	}
 	if c.Args != nil {
 		spec.Args = slices.Clone(c.Args)
 	}
@@ -234,6 +242,12 @@ func (c *Changes) apply(spec *tasuki.Spec) error {
 		spec.Opts.Meta = meta
 	}
 	return nil
+}
+
+// sameJSON tells whether two texts differ in nothing but space.
+func sameJSON(a, b []byte) bool {
+	var one, other bytes.Buffer
+	return json.Compact(&one, a) == nil && json.Compact(&other, b) == nil && bytes.Equal(one.Bytes(), other.Bytes())
 }
 
 // Task is what is done to jobs: an action, and what it needs.

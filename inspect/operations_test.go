@@ -2,6 +2,7 @@ package inspect_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -401,6 +402,25 @@ func TestEditRefusesSome(t *testing.T) {
 		if (j.State == tasuki.StateReady) == j.Deadline.IsZero() {
 			t.Errorf("%s is %s, with the deadline %v", j.ID, j.State, j.Deadline)
 		}
+	}
+}
+
+// TestEditOfWhatWasSeen: arguments that others have changed since they were seen are not overwritten.
+func TestEditOfWhatWasSeen(t *testing.T) {
+	e := setup(t)
+	e.put(kind.With(tasuki.Opts{ID: "a", Record: true}).Spec(1))
+	jobs := e.jobs("default", inspect.Query{})
+	edit := func(was, args string) error {
+		return e.inspector.Edit(t.Context(), inspect.Changes{Was: json.RawMessage(was), Args: json.RawMessage(args)}, jobs...)[0]
+	}
+	if err := edit(" 1", "2"); err != nil {
+		t.Fatal(err)
+	}
+	if err := edit("1", "3"); !errors.Is(err, inspect.ErrMoved) || !strings.Contains(err.Error(), "others have changed its arguments") {
+		t.Errorf("%v", err)
+	}
+	if j := e.jobs("default", inspect.Query{})[0]; string(j.Args) != "2" {
+		t.Errorf("%s", j.Args)
 	}
 }
 

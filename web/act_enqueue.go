@@ -3,6 +3,9 @@ package web
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,10 +42,15 @@ type enqueuePage struct {
 	Existed bool
 }
 
-// enqueueFields are those of the form, with how many bytes they may have.
-var enqueueFields = map[string]int{
-	"kind": mostText, "queue": mostText, "args": mostArgs, "in": mostText, "at": mostText, "max_attempts": mostText, "timeout": mostText, "record": 1,
-	"unique.mode": mostText, "unique.key": mostAddress, "unique.for": mostText, "id": mostText, "meta": 8 << 10,
+// enqueueFields are those of the form, from top to bottom, with how many bytes they may have.
+var enqueueFields = []struct {
+	name string
+	most int
+}{
+	{"kind", mostText}, {"queue", mostText}, {"args", mostArgs}, {"in", mostText}, {"at", mostText}, {"record", 1},
+	{"max_attempts", mostText}, {"timeout", mostText}, {"id", mostText},
+	{"unique.mode", mostText}, {"unique.key", mostAddress}, {"unique.for", mostText}, {"meta", 8 << 10},
+	{"once", mostText},
 }
 
 var uniqueModes = []tasuki.UniqueMode{
@@ -53,8 +61,8 @@ var uniqueModes = []tasuki.UniqueMode{
 // newEnqueuePage has what was sent.
 func (c *call) newEnqueuePage() *enqueuePage {
 	p := &enqueuePage{Values: map[string]string{}, Modes: uniqueModes}
-	for name, most := range enqueueFields {
-		p.Values[name] = c.long(name, most)
+	for _, field := range enqueueFields {
+		p.Values[field.name] = c.long(field.name, field.most)
 	}
 	if s := c.d.samples.peek(); s.OK() {
 		for _, q := range s.Value.Queues[:min(len(s.Value.Queues), mostRows)] {
@@ -84,10 +92,21 @@ func (d *Dashboard) enqueueForm(c *call) {
 			return
 		}
 	}
+	p.Values["once"] = rand.Text()
 	c.render(http.StatusOK, "enqueue", c.T("enqueue.title"), p)
 }
 
-var errRaw = errors.New("a raw job has no kind, and is put in by the program that it comes from")
+// onceID is the id of a job whose form has none: that of a form that is sent again, as it was not
+// answered or by a second click, is the same, and there is one job.
+func (p *enqueuePage) onceID() string {
+	sum := sha256.New()
+	for _, field := range enqueueFields {
+		fmt.Fprintf(sum, "%q", p.Values[field.name])
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:13])
+}
+
+var errRaw = &fault{Status: http.StatusConflict, Code: "raw", Detail: "a raw job has no kind, and is put in by the program that it comes from"}
 
 // fillFrom fills the form from the job that it names. What may not be seen as it is, is left out:
 // what is shown instead must not be put in for it.
@@ -170,6 +189,9 @@ func (c *call) enqueuedSpec(p *enqueuePage) tasuki.Spec {
 			c.refuse("at", c.T("error.time"))
 		}
 		s.Opts.At = at
+	}
+	if s.Opts.ID == "" && p.Values["once"] != "" && p.Values["unique.mode"] == "" {
+		s.Opts.ID = p.onceID()
 	}
 	u := &s.Opts.Unique
 	u.Mode, u.Key, u.For = tasuki.UniqueMode(p.Values["unique.mode"]), p.Values["unique.key"], c.duration("unique.for")

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/tasuki-dev/tasuki"
-	"github.com/tasuki-dev/tasuki/cron"
 	"github.com/tasuki-dev/tasuki/inspect"
 	"github.com/tasuki-dev/tasuki/internal/legible"
 )
@@ -165,26 +163,7 @@ func (c *call) failOf(err error) {
 		c.away(err)
 		return
 	}
-	c.fail(statusOf(err), err)
-}
-
-func statusOf(err error) int {
-	is := func(errs ...error) bool {
-		return slices.ContainsFunc(errs, func(e error) bool { return errors.Is(err, e) })
-	}
-	switch {
-	case is(inspect.ErrNotFound, tasuki.ErrNotFound, cron.ErrNotFound):
-		return http.StatusNotFound
-	case is(inspect.ErrNotUndoable, inspect.ErrOperationRuns, inspect.ErrMoved, inspect.ErrReady, inspect.ErrBare, inspect.ErrForeign, tasuki.ErrRunning, tasuki.ErrEnded, tasuki.ErrLocked, cron.ErrDeclared, errRaw):
-		return http.StatusConflict
-	case is(cron.ErrInvalid, inspect.ErrInvalid):
-		return http.StatusBadRequest
-	case is(tasuki.ErrRefused):
-		return http.StatusBadGateway
-	case is(inspect.ErrUnanswered, context.DeadlineExceeded):
-		return http.StatusGatewayTimeout
-	}
-	return http.StatusServiceUnavailable
+	c.fail(faultOf(err).Status, err)
 }
 
 // away answers in place of a page that cannot be shown, as Redis does not answer or has refused to. The

@@ -73,6 +73,33 @@ func TestEnqueue(t *testing.T) {
 	}
 }
 
+// TestEnqueueAgain: a form that is sent twice puts in one job, and another form another.
+func TestEnqueueAgain(t *testing.T) {
+	e := setup(t, &web.Config{Authorize: all})
+	once := regexp.MustCompile(`name="once" value="([0-9A-Z]+)"`)
+	send := func(form, args string) string {
+		t.Helper()
+		a := e.post("enqueue", "kind", "mail.send", "args", args, "once", form)
+		e.sees(a, "./enqueue?enqueued=")
+		return e.get(strings.TrimPrefix(a.Header.Get("Location"), "./"))
+	}
+	first, second := once.FindStringSubmatch(e.get("enqueue")), once.FindStringSubmatch(e.get("enqueue"))
+	send(first[1], "1")
+	if body := send(first[1], "1"); !strings.Contains(body, "It was there already") {
+		t.Errorf("%s", body)
+	}
+	send(first[1], "2") // the same form, filled in anew
+	send(second[1], "1")
+	if q := e.queueNow("default"); q.Ready != 3 {
+		t.Errorf("%d jobs", q.Ready)
+	}
+	for range 10 { // what is wrong first is said
+		if a := e.post("enqueue", "kind", "k", "queue", strings.Repeat("q", 3000), "meta", strings.Repeat("m", 9000), "unique.for", strings.Repeat("f", 3000)); !strings.Contains(a.body, `href="#f-queue"`) {
+			t.Errorf("%s", a.body)
+		}
+	}
+}
+
 // TestEnqueueRefused: what cannot be is said beside the field, and what was typed is not lost.
 func TestEnqueueRefused(t *testing.T) {
 	e := setup(t, &web.Config{Authorize: all})

@@ -62,8 +62,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return err
 }
 
-// givenTwice refuses a call that has a flag of one value twice, of which the last would silently
-// count. What else is wrong with the words is said where the command reads them.
+// givenTwice refuses a call that gives a flag two values of which the last would silently count. What else is wrong with the words is said where the command reads them.
 func givenTwice(root *cobra.Command, args []string) error {
 	cmd, words, err := root.Find(args)
 	if err != nil || cmd.DisableFlagParsing {
@@ -71,13 +70,14 @@ func givenTwice(root *cobra.Command, args []string) error {
 	}
 	cmd.InitDefaultHelpFlag()
 	cmd.InheritedFlags() // adds them to Flags
-	given := map[string]bool{}
+	given := map[string]string{}
 	var twice error
-	_ = cmd.Flags().ParseAll(words, func(f *pflag.Flag, _ string) error {
-		if _, repeatable := f.Value.(pflag.SliceValue); given[f.Name] && !repeatable && twice == nil {
+	_ = cmd.Flags().ParseAll(words, func(f *pflag.Flag, value string) error {
+		_, repeatable := f.Value.(pflag.SliceValue)
+		if was, again := given[f.Name]; again && was != value && !repeatable && twice == nil {
 			twice = fmt.Errorf("--%s is given twice: allowed is one value", f.Name)
 		}
-		given[f.Name] = true
+		given[f.Name] = value
 		return nil
 	})
 	return twice

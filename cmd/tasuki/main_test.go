@@ -79,7 +79,7 @@ func TestNumberFlags(t *testing.T) {
 	})
 }
 
-// TestGivenTwice: of every command a flag of one value is refused when it is there twice, and one that
+// TestGivenTwice: of every command a flag of one value is refused when it is there with two, and one that
 // says that it can be repeated is not.
 func TestGivenTwice(t *testing.T) {
 	t.Parallel()
@@ -90,9 +90,9 @@ func TestGivenTwice(t *testing.T) {
 		}
 		cmd.InheritedFlags() // adds them to Flags
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			word := "--" + f.Name + "=x"
+			word, other := "--"+f.Name+"=x", "--"+f.Name+"=y"
 			repeatable := strings.Contains(f.Usage, "repeat")
-			err := givenTwice(newRoot(), append(words[:len(words):len(words)], word, word))
+			err := givenTwice(newRoot(), append(words[:len(words):len(words)], word, other))
 			if want := "--" + f.Name + " is given twice: allowed is one value"; repeatable && err != nil || !repeatable && (err == nil || err.Error() != want) {
 				t.Errorf("%s %s: %v", cmd.CommandPath(), f.Name, err)
 			}
@@ -107,6 +107,9 @@ func TestGivenTwice(t *testing.T) {
 	}
 	for _, args := range []string{"job ls --queue a --queue b", "move --queue a --to c --queue=b --yes", "--namespace a queue ls --namespace b", "job ls -o json -o text"} {
 		run(t, command(t, strings.Fields(args)...)).want(t, exitUsage, " is given twice: allowed is one value\n")
+	}
+	if err := givenTwice(newRoot(), strings.Fields("move --yes --queue a --to b --yes")); err != nil {
+		t.Error(err)
 	}
 	if err := givenTwice(newRoot(), strings.Fields("work --queue a --queue b -- prog --concurrency 1 --concurrency 2")); err != nil {
 		t.Error(err) // the rest is the program's

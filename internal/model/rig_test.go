@@ -203,7 +203,8 @@ func (r *rig) real(c model.Call) (any, error) {
 		if c.On {
 			value = "somebody"
 		}
-		return nil, s.SetRule(ctx, q, "paused", value)
+		_, err := s.SetRule(ctx, q, "paused", value)
+		return nil, err
 	case model.Tombstone:
 		return nil, s.Tombstone(ctx, q, c.Incarnation.String())
 	case model.Orphans:

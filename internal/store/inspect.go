@@ -28,19 +28,22 @@ func (s *Store) doMulti(ctx context.Context, op string, build func(b rueidis.Bui
 }
 
 // SetRule sets a rule of a queue, or removes it if the value is empty, and tells
-// the queue's workers.
-func (s *Store) SetRule(ctx context.Context, q *Queue, rule, value string) error {
-	_, err := s.do(ctx, rule+" "+q.Name, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+// the queue's workers. isChanged: the rule was not there before, or was removed.
+func (s *Store) SetRule(ctx context.Context, q *Queue, rule, value string) (isChanged bool, err error) {
+	reply, err := s.do(ctx, rule+" "+q.Name, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 		if value == "" {
 			return c.Do(ctx, c.B().Hdel().Key(q.Rules).Field(rule).Build())
 		}
 		return c.Do(ctx, c.B().Hset().Key(q.Rules).FieldValue().FieldValue(rule, value).Build())
 	})
 	if err != nil {
-		return err
+		return false, err
+	}
+	if isChanged, err = reply.AsBool(); err != nil {
+		return false, odd(rule, err)
 	}
 	_, err = s.Tell(ctx, q, rule)
-	return err
+	return isChanged, err
 }
 
 // Tally is what a queue has counted, and what its incarnations hold, at one

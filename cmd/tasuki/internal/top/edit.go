@@ -27,7 +27,7 @@ func (p *job) edit(m *model) tea.Cmd {
 	}
 	text := p.draft
 	if text == nil {
-		text = []byte(pretty(j.Args) + "\n")
+		text, p.seen = []byte(pretty(j.Args)+"\n"), j.Args
 	}
 	dir, err := os.MkdirTemp("", "tasuki-") // for its owner only, with all that an editor puts beside the file
 	path := filepath.Join(dir, "arguments.json")
@@ -64,7 +64,7 @@ func (p *job) edited(m *model, msg editedMsg) {
 	case bytes.Equal(msg.text, msg.was):
 		m.note = piece{"nothing was changed", plain}
 	default:
-		c := inspect.Changes{Args: args.Bytes()}
+		c := inspect.Changes{Args: args.Bytes(), Was: p.seen}
 		m.actOn(inspect.Task{Action: inspect.Edit, Changes: &c}, []inspect.Job{p.detail.Job}, func() {})
 	}
 	p.draft = nil

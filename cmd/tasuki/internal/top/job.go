@@ -25,6 +25,7 @@ type job struct {
 	detail  Detail
 	known   bool   // more than its address
 	draft   []byte // of other arguments, which are no JSON yet
+	seen    []byte // the arguments from which these were made
 	gone    bool   // it was not found again
 
 	lines []line // of detail, in wide cells
