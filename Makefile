@@ -99,7 +99,7 @@ screenshots: ## Take the pictures of the dashboard that README.md shows
 	$(GO) test ./web -count=1 -run TestScreenshots -web.screenshots=$(CURDIR)/docs/images -timeout 5m
 
 .PHONY: bench-presence
-bench-presence: ## Measure how a dashboard slows a draining worker: eight minutes
+bench-presence: ## Measure how a dashboard slows a draining worker: half an hour
 	$(GO) test ./web -run '^$$' -bench Dashboard/presence -benchtime 1x -timeout 1h -v
 
 JOBS ?= 10000000

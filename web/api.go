@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -92,6 +93,11 @@ func (d *Dashboard) handleAPI() {
 
 // serveAPI answers a call of the API.
 func (d *Dashboard) serveAPI(e *endpoint, w http.ResponseWriter, r *http.Request) {
+	if e.method == http.MethodGet {
+		ctx, stop := context.WithTimeout(r.Context(), 2*pageWait)
+		defer stop()
+		r = r.WithContext(ctx)
+	}
 	q := &request{call: &call{d: d, w: w, r: r, lang: "en"}}
 	answer, err := q.answer(e)
 	switch {
@@ -169,5 +175,3 @@ func (q *request) write(status int, media string, answer any) {
 	q.w.WriteHeader(status)
 	_, _ = q.w.Write(text.Bytes()) // nobody is there to be told
 }
-
-// cut is the begin of a text.

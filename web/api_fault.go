@@ -115,7 +115,9 @@ func faultOfReading(err error) *fault {
 	if inspect.IsAway(err) {
 		return &fault{Status: http.StatusServiceUnavailable, Code: "redis", Detail: unread(err)}
 	}
-	return faultOf(err)
+	f := faultOf(err)
+	f.Detail = strings.ReplaceAll(f.Detail, context.DeadlineExceeded.Error(), "redis has not answered in time")
+	return f
 }
 
 func detailOf(code string, err error) string {

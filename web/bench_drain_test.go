@@ -90,7 +90,7 @@ func (t *benchTabs) main() int {
 
 const (
 	drainedJobs  = 100_000
-	drainedPairs = 40
+	drainedPairs = 120
 )
 
 // measurePresence drains 100,000 no-op jobs with 100 slots, beside a dashboard with tabs and without

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -159,7 +160,7 @@ func (d *Dashboard) localPage(to, another string) string {
 
 // failOf answers with an error of Redis, or of what was asked for.
 func (c *call) failOf(err error) {
-	if inspect.IsAway(err) && (c.r.Method == http.MethodGet || c.r.Method == http.MethodHead) {
+	if (inspect.IsAway(err) || errors.Is(err, context.DeadlineExceeded)) && (c.r.Method == http.MethodGet || c.r.Method == http.MethodHead) {
 		c.away(err)
 		return
 	}

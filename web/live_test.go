@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -173,6 +175,24 @@ func TestAway(t *testing.T) {
 	if body := e.get("queues"); strings.Contains(body, "it is not known") {
 		t.Errorf("%s", text(body))
 	}
+	var reads sync.WaitGroup
+	for _, page := range []string{
+		"", "queue?name=mail", "jobs?q=kind:x", "job?id=mail%2Fa", "job-edit?id=mail%2Fa", "locks?queue=mail", "failures", "schedules", "workers", "metrics?span=7d", "operations", "audit", "redis",
+		"api/v1/jobs", "api/v1/jobs/mail/a", "api/v1/queues/mail", "api/v1/workers", "api/v1/failures", "api/v1/audit", "api/v1/autoscale/mail",
+	} {
+		reads.Go(func() {
+			a, err := e.http.Client().Get(e.url(page))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer a.Body.Close()
+			if body, err := io.ReadAll(a.Body); err != nil || strings.Contains(string(body), "context deadline exceeded") || strings.Contains(string(body), "it is not known") || a.StatusCode == http.StatusInternalServerError {
+				t.Errorf("%s: %s, %v: %s", page, a.Status, err, text(string(body)))
+			}
+		})
+	}
+	reads.Wait()
 	server.Signal(t, syscall.SIGCONT)
 	redistest.WaitFor(t, "healing", func() error {
 		if body := e.get("queues"); strings.Contains(body, away) {

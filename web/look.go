@@ -56,7 +56,7 @@ func (o *outage) Text() string { return unread(o.Err) }
 
 // unread is the text of an error of a read, of which a lost reply leaves nothing open.
 func unread(err error) string {
-	return strings.ReplaceAll(err.Error(), tasuki.ErrUncertain.Error(), "redis does not answer")
+	return strings.NewReplacer(tasuki.ErrUncertain.Error(), "redis does not answer", context.DeadlineExceeded.Error(), "redis does not answer").Replace(err.Error())
 }
 
 // outage is nil if the last read went well.

@@ -143,7 +143,7 @@ func limitOf(pattern string) time.Duration {
 	case strings.HasPrefix(pattern, "POST "):
 		return 10 * time.Second
 	}
-	return 3 * pageWait
+	return 2 * pageWait
 }
 
 // admit tells whether a request came to the right host and from a page of ours, who has sent it,
