@@ -86,6 +86,14 @@ func (i *Inspector) noted(ctx context.Context, e AuditEntry, err error) {
 	}
 }
 
+// countOf is to how many things a single act was done that ended with an error or nil.
+func countOf(err error) int {
+	if err != nil {
+		return 0
+	}
+	return 1
+}
+
 // notedAll is noted for several that it was done to, each with an error or nil.
 func (i *Inspector) notedAll(ctx context.Context, what string, targets []string, detail string, errs []error) {
 	if len(targets) == 0 {

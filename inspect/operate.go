@@ -140,7 +140,7 @@ func (r *operationRun) act(ctx context.Context) error {
 		return err
 	}
 	for _, queue := range queues {
-		if r.o.Action == Move && r.o.To == queue.Name || q.Limit > 0 && r.o.Done >= q.Limit {
+		if r.o.Action == Move && r.o.To == queue.Name || r.isFull() {
 			continue
 		}
 		if err := r.actIn(ctx, queue, &q); err != nil {
@@ -170,7 +170,7 @@ func (r *operationRun) actIn(ctx context.Context, queue *store.Queue, q *Query) 
 			return false
 		})
 		if q.Limit > 0 {
-			jobs = jobs[:min(len(jobs), q.Limit-r.o.Done)]
+			jobs = jobs[:min(len(jobs), max(0, q.Limit-r.o.Done-r.o.Unsure))]
 		}
 		for some := range slices.Chunk(jobs, 200) { // so that none takes longer than the lease
 			n, err := r.portion(ctx, queue, a, some)
@@ -182,7 +182,7 @@ func (r *operationRun) actIn(ctx context.Context, queue *store.Queue, q *Query) 
 				return left, false
 			}
 		}
-		return left, q.Limit == 0 || r.o.Done < q.Limit
+		return left, !r.isFull()
 	})
 	return cmp.Or(stop, err)
 }
@@ -197,6 +197,11 @@ func (r *operationRun) portion(ctx context.Context, queue *store.Queue, a *actor
 		for k := range jobs {
 			r.o.Moving = append(r.o.Moving, jobs[k].Address())
 		}
+	}
+	if r.o.Limit > 0 {
+		r.o.Unsure += len(jobs)
+	}
+	if r.o.Action == Move || r.o.Limit > 0 {
 		if err := r.report(ctx); err != nil {
 			return 0, err
 		}
@@ -223,6 +228,9 @@ func (r *operationRun) portion(ctx context.Context, queue *store.Queue, a *actor
 	keep(errs)
 	if err == nil {
 		r.o.Moving = nil
+		if r.o.Limit > 0 {
+			r.o.Unsure -= len(jobs)
+		}
 	}
 	// What lies in the middle of a long list takes Redis tens of milliseconds: half of the
 	// time is for others.
@@ -233,6 +241,11 @@ func (r *operationRun) portion(ctx context.Context, queue *store.Queue, a *actor
 		}
 	}
 	return left, err
+}
+
+// isFull tells whether it may be done to no more jobs.
+func (r *operationRun) isFull() bool {
+	return r.o.Limit > 0 && r.o.Done+r.o.Unsure >= r.o.Limit
 }
 
 // land finishes moves that were cut: jobs that have left their queue, and have not come in, go to a queue,

@@ -58,6 +58,9 @@ type Operation struct {
 	// Moving are the jobs that just go to another queue. Nothing leads to one that has left and not
 	// come in yet, so Continue and Undo look at them.
 	Moving []string `json:"moving,omitempty"`
+	// Unsure is to how many jobs it was about to be done when its process was lost. Nobody counts what
+	// became of them: a limit takes them for done, so that Continue does no more than it allows.
+	Unsure int `json:"unsure,omitempty"`
 
 	written string // as it was read
 }
@@ -297,7 +300,7 @@ func (i *Inspector) operations(ctx context.Context, ids ...string) ([]Operation,
 		o.written = w.State
 		if o.State == OperationRunning && !w.Till.After(now) {
 			o.State = OperationInterrupted
-			if err := i.recount(ctx, &o); err != nil {
+			if err := i.recount(ctx, &o, now); err != nil {
 				return nil, err
 			}
 		}
@@ -344,7 +347,7 @@ func (i *Inspector) CancelOperation(ctx context.Context, id string) error {
 		return err
 	}
 	err = i.cancelOperation(ctx, &o)
-	i.noted(ctx, AuditEntry{What: "cancel operation", Target: id, Count: 1, Operation: id}, err)
+	i.noted(ctx, AuditEntry{What: "cancel operation", Target: id, Count: countOf(err), Operation: id}, err)
 	if err != nil {
 		return fmt.Errorf("cancel operation %s: %w", id, err)
 	}
@@ -399,7 +402,7 @@ func (i *Inspector) Continue(ctx context.Context, id string) (Operation, error) 
 	case errors.Is(err, store.ErrHeld):
 		err = ErrOperationRuns
 	}
-	i.noted(ctx, AuditEntry{What: "continue operation", Target: id, Count: 1, Operation: id}, err)
+	i.noted(ctx, AuditEntry{What: "continue operation", Target: id, Count: countOf(err), Operation: id}, err)
 	if err != nil {
 		return o, fmt.Errorf("continue operation %s: %w", id, err)
 	}

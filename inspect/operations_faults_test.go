@@ -22,6 +22,7 @@ type operatorConfig struct {
 	URL, Namespace string
 	Task           inspect.Task
 	Query          string
+	Limit          int
 }
 
 // operates runs the operation, and stays.
@@ -34,6 +35,7 @@ func (c *operatorConfig) operates() {
 	if err != nil {
 		panic(err)
 	}
+	q.Limit = c.Limit
 	if _, err := inspect.New(client).Operate(context.Background(), c.Task, q); err != nil {
 		panic(err)
 	}
@@ -159,7 +161,7 @@ func TestOperationIsKilled(t *testing.T) {
 				proxy := redistest.StartProxy(t, e.server)
 				proxy.Delay(func() time.Duration { return 2 * time.Millisecond })
 				url := strings.Replace(e.server.As(t, "operator", e.namespace), e.server.Socket(), strings.TrimPrefix(proxy.URL(), "unix://"), 1)
-				p := redistest.StartSelf(t, operatorEnv, operatorConfig{url, e.namespace, b.task, b.query}, os.Stderr)
+				p := redistest.StartSelf(t, operatorEnv, operatorConfig{URL: url, Namespace: e.namespace, Task: b.task, Query: b.query}, os.Stderr)
 				redistest.WaitFor(t, "a job to which it was done", func() error {
 					all, err := e.inspector.Operations(t.Context())
 					if err != nil || len(all) != 1 {
@@ -193,6 +195,60 @@ func TestOperationIsKilled(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestOperationIsKilledWithLimit: what an operation with a limit had begun with when its process was
+// killed counts as done.
+//
+//fault:process it is killed in the middle of an operation with a limit | continued, it is done to no more jobs than that, and to at most 200 fewer
+func TestOperationIsKilledWithLimit(t *testing.T) {
+	t.Parallel()
+	for name, b := range brokenOperations() {
+		if name != "remove" && name != "move" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			const limit = 1500
+			e := setup(t)
+			b.fill(e)
+			proxy := redistest.StartProxy(t, e.server)
+			proxy.Delay(func() time.Duration { return 2 * time.Millisecond })
+			url := strings.Replace(e.server.As(t, "operator", e.namespace), e.server.Socket(), strings.TrimPrefix(proxy.URL(), "unix://"), 1)
+			p := redistest.StartSelf(t, operatorEnv, operatorConfig{url, e.namespace, b.task, b.query, limit}, os.Stderr)
+			var o inspect.Operation
+			redistest.WaitFor(t, "a job to which it was done", func() error {
+				all, err := e.inspector.Operations(t.Context())
+				if err != nil || len(all) != 1 || e.server.Do(t, "LLEN", e.namespace+":{default}:trash:"+all[0].ID) == ":0" {
+					return fmt.Errorf("%+v, %w", all, err)
+				}
+				o = all[0]
+				return nil
+			})
+			p.Kill()
+			before, _ := b.state(e)
+			if b.done == nil {
+				_, not := b.state(e)
+				before = b.n - not
+			}
+			if before >= limit {
+				t.Fatal("it was done before it was killed")
+			}
+			redistest.WaitFor(t, "the end of its lease", func() error {
+				_, err := e.inspector.Continue(t.Context(), o.ID)
+				return err
+			})
+			if o = e.await(o.ID); o.State != inspect.OperationDone {
+				t.Fatalf("it is %s: %s", o.State, o.Error)
+			}
+			done, not := b.state(e)
+			if b.done == nil {
+				done = b.n - not
+			}
+			if done > limit || done < limit-200 || o.Done+o.Unsure != limit {
+				t.Errorf("it was done to %d, to %d before it was killed: %+v", done, before, o)
+			}
+		})
 	}
 }
 

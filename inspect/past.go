@@ -76,6 +76,7 @@ func (p *past) read(ctx context.Context, span store.Span, from, to, now time.Tim
 	var missing []time.Time
 	var places []int
 	p.mu.Lock()
+	p.turn()
 	for at := from.Truncate(span.Long); !at.After(to); at = at.Add(span.Long) {
 		known := p.of(pastKey{at.UnixMilli(), span.Long})
 		if !known.has(fields) {
@@ -181,12 +182,10 @@ func (p *past) sums(ctx context.Context, span store.Span, from, over, now time.T
 		}
 		portions.Go(func() { // the numbers of one are added while Redis sends the next
 			spans, err := p.read(ctx, span, at, end.Add(-1), now, nil)
-			portion := map[string]*tally.Sums{}
-			addFields(portion, spans)
 			adding.Lock()
 			defer adding.Unlock()
 			failed = cmp.Or(failed, err)
-			merge(sums, portion)
+			addFields(sums, spans)
 		})
 	}
 	if portions.Wait(); failed != nil {

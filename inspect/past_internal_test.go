@@ -68,6 +68,7 @@ func TestPastGoesOn(t *testing.T) {
 	p.turned = time.Now().Add(-2 * pastFor)
 	write(101, 40)
 	read(100, 107)
+	p.turned = time.Now().Add(-2 * pastFor)
 	if got := read(100, 108); got != 1141 {
 		t.Errorf("after two hours it still knows %d", got)
 	}

@@ -198,7 +198,10 @@ func (i *Inspector) Undo(ctx context.Context, id string) (Operation, error) {
 
 // recount looks how many jobs were kept of an operation that is interrupted: what it has done since
 // it wrote that down last, nobody has said.
-func (i *Inspector) recount(ctx context.Context, o *Operation) error {
+func (i *Inspector) recount(ctx context.Context, o *Operation, now time.Time) error {
+	if o.UndoneBy != "" || now.After(o.UndoUntil) {
+		return nil
+	}
 	n := int64(0)
 	for _, name := range o.Kept {
 		q, err := i.store.Queue(name)

@@ -41,7 +41,7 @@ func describe(endpoints []endpoint) json.RawMessage {
 			"title": "tasuki", "version": "1",
 			"description": "Queues and jobs of tasuki. Version 1 only grows: answers get new fields, which a program must pass over. Times are RFC 3339. Durations in answers are whole nanoseconds; in bodies they can be texts such as 1h30m.",
 		},
-		"servers":  []any{map[string]any{"url": apiRoot, "description": "below the path at which the dashboard is mounted"}},
+		"servers":  []any{map[string]any{"url": "../v1", "description": "beside this description, whatever the path at which the dashboard is mounted"}},
 		"security": []any{map[string]any{"token": []any{}}, map[string]any{"password": []any{}}},
 		"paths":    paths,
 		"components": map[string]any{

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -197,7 +198,7 @@ func median(values []float64) (middle, low, high float64) {
 	slices.Sort(values)
 	n := len(values)
 	k, chance, below := 0, 1.0, 0.0 // of k heads, in 2^-n
-	for all := float64(uint64(1) << n); below+chance <= 0.025*all; k++ {
+	for all := math.Ldexp(1, n); below+chance <= 0.025*all; k++ {
 		below += chance
 		chance *= float64(n-k) / float64(k+1)
 	}

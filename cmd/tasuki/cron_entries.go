@@ -142,7 +142,10 @@ func entryText(s *cron.Status) string {
 			name string
 			d    time.Duration
 		}{{"timeout", o.Timeout}, {"expire in", o.ExpireIn}, {"keep", o.Keep}, {"jitter", s.Jitter}} {
-			if d.d != 0 {
+			switch {
+			case d.d < 0:
+				line(d.name, "none")
+			case d.d > 0:
 				line(d.name, legible.Duration(d.d))
 			}
 		}

@@ -180,6 +180,7 @@ func operationText(o *inspect.Operation) string {
 		line("done", fmt.Sprint(o.Done))
 		number("skipped", int64(o.Skipped))
 		number("refused", int64(o.Refused))
+		number("unsure", int64(o.Unsure))
 		line("error", o.Error)
 		line("undoes", o.Undoes)
 		line("undone by", o.UndoneBy)

@@ -53,7 +53,7 @@ func TestKinds(t *testing.T) {
 		b.shows("Kinds by wait p99")
 		first("email.newsletter")
 		b.press("s")
-		for _, over := range []string{"4h", "7d", "90d", "1h"} {
+		for _, over := range []string{"3h", "7d", "90d", "1h"} {
 			b.press("t")
 			b.shows("Kinds by failed, over "+over, "email.newsle")
 		}

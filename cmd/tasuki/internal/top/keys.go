@@ -57,7 +57,7 @@ var bindings = []binding{
 	{"P", "schedules, a schedule", "pause it, or resume it", "pause, resume"},
 	{"R", "schedules, a schedule", "enqueue a job of it now", "run now"},
 	{"s", "kinds", "sort by failed, done, run p99, wait p99", "sort"},
-	{"t", "kinds, a kind", "look back over 1h, 4h, 7d, 90d", "time"},
+	{"t", "kinds, a kind", "look back over 1h, 3h, 7d, 90d", "time"},
 	{"n, p", "audit", "go to the next page, the one before", "pages"},
 	{"C", "operations, an operation", "cancel: end it, wherever it runs", "cancel"},
 	{"R", "operations, an operation", "go on with it, in this process", "go on"},

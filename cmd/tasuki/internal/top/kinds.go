@@ -31,7 +31,7 @@ var periods = []struct {
 	back time.Duration
 	step time.Duration
 	at   string // how the begin of a step is written
-}{{"1h", time.Hour, time.Minute, "15:04"}, {"4h", 4 * time.Hour, time.Minute, "15:04"}, {"7d", 7 * 24 * time.Hour, time.Hour, "01-02 15:04"}, {"90d", 90 * 24 * time.Hour, 24 * time.Hour, "2006-01-02"}}
+}{{"1h", time.Hour, time.Minute, "15:04"}, {"3h", 3 * time.Hour, time.Minute, "15:04"}, {"7d", 7 * 24 * time.Hour, time.Hour, "01-02 15:04"}, {"90d", 90 * 24 * time.Hour, 24 * time.Hour, "2006-01-02"}}
 
 func (p period) String() string { return periods[p].name }
 func (p period) next() period   { return (p + 1) % period(len(periods)) }

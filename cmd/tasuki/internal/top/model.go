@@ -116,6 +116,7 @@ type (
 		err     error
 	}
 	operationMsg struct {
+		id  string
 		op  inspect.Operation
 		err error
 	}

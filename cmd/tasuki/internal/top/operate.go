@@ -63,9 +63,10 @@ func (m *model) begun(o inspect.Operation) tea.Cmd {
 	}
 	m.begins[o.ID] = &pace{}
 	m.begins[o.ID].saw(o)
+	id := o.ID
 	cmd, _ := m.run(operationLimit, func(ctx context.Context) tea.Msg {
-		o, err := m.ledger.Await(ctx, o.ID)
-		return operationMsg{o, err}
+		o, err := m.ledger.Await(ctx, id)
+		return operationMsg{id, o, err}
 	})
 	return cmd
 }
@@ -79,7 +80,7 @@ func (m *model) followed() tea.Cmd {
 	for id := range m.begins {
 		cmd, _ := m.run(readLimit, func(ctx context.Context) tea.Msg {
 			o, err := m.ledger.Operation(ctx, id)
-			return operationMsg{o, err}
+			return operationMsg{id, o, err}
 		})
 		cmds = append(cmds, cmd)
 	}
@@ -88,7 +89,12 @@ func (m *model) followed() tea.Cmd {
 
 // operated is told how an operation is that was begun from here.
 func (m *model) operated(msg operationMsg) tea.Cmd {
-	p := m.begins[msg.op.ID]
+	p := m.begins[msg.id]
+	if p != nil && errors.Is(msg.err, inspect.ErrNotFound) {
+		delete(m.begins, msg.id)
+		m.note = outcome(inspect.Task{}, inspect.Acted{}).note(msg.err)
+		return nil
+	}
 	if msg.err != nil || p == nil { // the next look tells; or its end is known
 		return nil
 	}
@@ -96,7 +102,7 @@ func (m *model) operated(msg operationMsg) tea.Cmd {
 	if !msg.op.HasEnded() {
 		return nil
 	}
-	delete(m.begins, msg.op.ID)
+	delete(m.begins, msg.id)
 	m.note = ended(&msg.op)
 	return tea.Batch(m.sample(), m.readPage())
 }
