@@ -125,7 +125,8 @@ func (h *Health) Live() http.Handler {
 }
 
 // Ready fails while this program takes no jobs: Redis does not answer, or a worker is not
-// in the list of workers, does not beat, is quiet, stops or has ended.
+// in the list of workers, does not beat, is quiet, stops or has ended. Of a Cluster one node is
+// asked: when that of one queue is away, workers go on with the others, and the doctor tells.
 func (h *Health) Ready() http.Handler {
 	return h.probe(func(l *look) []string { return l.ready })
 }

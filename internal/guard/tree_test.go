@@ -3,6 +3,7 @@ package guard
 import (
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"slices"
 	"strings"
@@ -42,6 +43,21 @@ func files(t *testing.T, suffixes ...string) []string {
 		t.Fatalf("no files %v", suffixes)
 	}
 	return found
+}
+
+// mostFile is how large a file of the project may be: everybody who clones it pays for it.
+const mostFile = 1 << 20
+
+func TestFileSizes(t *testing.T) {
+	names, err := exec.CommandContext(t.Context(), "git", "-C", "../..", "ls-files", "-z").Output()
+	if err != nil {
+		t.Skip("not a checkout of git: ", err)
+	}
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(names), "\x00"), "\x00") {
+		if info, err := fs.Stat(tree, name); err == nil && info.Size() > mostFile { // else it is being removed
+			t.Errorf("%s has %d bytes: allowed are %d", name, info.Size(), mostFile)
+		}
+	}
 }
 
 // read returns the text of a file.
