@@ -37,7 +37,7 @@ const (
 )
 
 // pastPortion is how many spans are read at once.
-const pastPortion = 16
+const pastPortion = 8
 
 // pastKey is a span: when it began, in ms since 1970, and how long it is.
 type pastKey struct {
